@@ -1,0 +1,99 @@
+// The enforcement port: what closes and opens flows on one host.
+//
+// A fence is either absent (Mode::kOpen) or up. Up, nothing passes but what
+// this names: management, vital, standing and leased flows, loopback, and what
+// IPv6 cannot live without. Every call is one transaction: it happens whole or
+// not at all. Nothing here remembers: what is returned was read back from the
+// enforcement point after the change.
+//
+// A flow is installed the same way whichever end the host is (or when it only
+// forwards it). Closing a flow, by Remove(), by Replace() without it or by its
+// release's guard running out, cuts its live sessions; none of them comes back
+// to life when the flow is opened again (S4).
+//
+// Twins: NftablesFence (the kernel), MemoryFence (tests, with a clock).
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/flow.h"
+
+namespace sluice::agent {
+
+enum class Mode : uint8_t { kOpen, kQuarantined };
+
+// One release order's leased flows behind one guard, which the enforcement
+// point itself lets run out after `lease` unless renewed.
+struct Release {
+  std::string digest;  // the release order's
+  absl::Duration lease;
+  std::vector<Flow> leased;
+};
+
+// Everything a fence should hold.
+struct FenceRules {
+  Mode mode = Mode::kQuarantined;
+  std::vector<Flow> management;  // stateless; this host is the client
+  std::vector<Flow> vital;
+  std::vector<Flow> standing;
+  std::vector<Release> releases;
+};
+
+// What the enforcement point holds now.
+struct FenceReading {
+  Mode mode = Mode::kOpen;
+  std::vector<Flow> management;
+  std::vector<Flow> vital;
+  std::vector<Flow> standing;
+  struct Leased {
+    std::string digest;
+    absl::Duration remaining;  // zero: the guard has run out
+    std::vector<Flow> flows;   // in the set; closed when remaining is zero
+  };
+  std::vector<Leased> releases;
+  uint64_t dropped_packets = 0;  // since the table was made
+  // Changes whenever anything but counters, timers and leased elements does.
+  std::string rules_digest;
+};
+
+class Fence {
+ public:
+  virtual ~Fence() = default;
+
+  // Makes the fence hold exactly `rules` (kOpen: no fence at all) and forgets
+  // the connections of every flow that is not kept. Guards start anew.
+  virtual absl::StatusOr<FenceReading> Replace(const FenceRules& rules) = 0;
+
+  // Adds flows to a release, making it (and starting its guard) if it is not
+  // there. Forgets old connections of these flows first.
+  virtual absl::StatusOr<FenceReading> Open(const std::string& digest,
+                                            absl::Duration lease,
+                                            const std::vector<Flow>& flows) = 0;
+
+  // Takes flows out of a release (any release, and standing, when `digest` is
+  // empty) and forgets their connections.
+  virtual absl::StatusOr<FenceReading> Remove(
+      const std::string& digest, const std::vector<Flow>& flows) = 0;
+
+  // Starts the guards of these releases anew, each with its own lease. One
+  // whose guard has run out already stays closed: that is an error
+  // (FailedPrecondition) naming it, and the others are renewed all the same.
+  virtual absl::Status Renew(
+      const std::map<std::string, absl::Duration>& leases) = 0;
+
+  // Makes leased flows of a release standing. Refused when its guard has run
+  // out. Live sessions go on.
+  virtual absl::StatusOr<FenceReading> Confirm(
+      const std::string& digest, const std::vector<Flow>& flows) = 0;
+
+  virtual absl::StatusOr<FenceReading> Read() = 0;
+};
+
+}  // namespace sluice::agent

@@ -1,0 +1,87 @@
+// What to do next: imperatives that the runtime carries out, in order, only
+// after the event that caused them is on disk. Isolation is the exception: it
+// leaves even when the journal cannot be written (S5).
+
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/flow.h"
+#include "common/ids.h"
+#include "common/verdict.h"
+#include "orchestrator/engine/event.h"
+#include "orchestrator/planner/plan.h"
+
+namespace sluice::engine {
+
+// ── orders to one host; what each means stands in agent.proto ───────────────
+
+struct IsolateHost {
+  std::string reason;
+};
+struct Withdraw {
+  std::vector<GrantId> grants;
+  std::string reason;
+};
+struct FreezeEvidence {
+  std::string round;  // "data/1"
+  std::vector<PlannedCheck> inspections;
+};
+struct Propose {
+  std::string round;
+  std::string body;
+  std::map<GrantId, std::vector<Flow>> grants;  // all that opens on this host
+};
+struct OpenFlows {
+  std::string release_digest;
+  std::vector<GrantId> grants;
+  std::vector<DecisionMade> decisions;
+};
+struct TryFlows {
+  std::vector<Flow> flows;
+  absl::Duration timeout = absl::Seconds(3);
+};
+struct RunChecks {
+  std::vector<PlannedCheck> checks;
+};
+struct StartUnit {
+  std::string unit;
+};
+struct Watch {
+  StepId step;
+  std::vector<PlannedCheck> checks;  // empty: stop watching
+  absl::Duration every;
+};
+struct Confirm {
+  std::string release_digest;
+  std::vector<GrantId> grants;
+  StepId step;
+};
+struct ReadFence {};
+
+struct Order {
+  OrderId id;
+  HostId host;
+  absl::Duration deadline = absl::Seconds(30);
+  std::variant<IsolateHost, Withdraw, FreezeEvidence, Propose, OpenFlows,
+               TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence>
+      what;
+};
+
+// ── to people ───────────────────────────────────────────────────────────────
+
+// A line of the history, in words; also what a notify script is given.
+struct Announce {
+  // "run", "gate", "decision", "task", "isolation", "failure", "connecting",
+  // "reconnected", "hold", "host", "alarm"
+  std::string kind;
+  std::string who;  // the operator or host it is about; may be empty
+  std::string text;
+};
+
+using Command = std::variant<Order, Announce>;
+
+}  // namespace sluice::engine

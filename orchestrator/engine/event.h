@@ -1,0 +1,197 @@
+// What has happened: the only thing that changes an engine. Past facts.
+//
+// Every event is appended to the journal before its effects leave, and the
+// state is the fold of all of them (S6, S7). What people ask for is admitted
+// first (Engine::Admit) and is an event only then.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/flow.h"
+#include "common/ids.h"
+#include "common/verdict.h"
+#include "orchestrator/planner/plan.h"
+
+namespace sluice::engine {
+
+// "run/sequence/index" of the command: the run (or "-"), the sequence of the
+// event that caused it, its place among that event's commands.
+using OrderId = Name<struct OrderTag>;
+
+// When, and after what, an event is appended.
+struct Stamp {
+  uint64_t sequence = 0;
+  absl::Time at;
+  std::string journal_head;  // digest of the record before this one
+};
+
+// ── what hosts say ──────────────────────────────────────────────────────────
+
+// A host's kernel as its agent read it back.
+struct FenceSeen {
+  enum class Mode : uint8_t { kOpen, kQuarantined };
+  struct Release {
+    std::string digest;
+    int leased_flows = 0;
+    int standing_flows = 0;
+    absl::Duration lease_remaining;  // zero: closed
+    std::vector<GrantId> withdrawn;
+
+    friend bool operator==(const Release&, const Release&) = default;
+  };
+  Mode mode = Mode::kOpen;
+  uint64_t quarantine_number = 0;
+  uint64_t state_serial = 0;
+  std::vector<Release> releases;
+  uint64_t dropped_packets = 0;
+  std::string rules_digest;
+
+  friend bool operator==(const FenceSeen&, const FenceSeen&) = default;
+};
+
+struct AgentConnected {
+  HostId host;
+  std::string agent_version;
+  std::string boot_id;
+  uint64_t highest_epoch = 0;
+  FenceSeen fence;
+};
+struct AgentLost {
+  HostId host;
+  std::string reason;
+};
+
+struct CheckReport {
+  CheckId id;
+  CheckResult result;
+};
+struct ChecksDone {
+  std::vector<CheckReport> results;
+};
+struct EvidenceFrozen {
+  std::string digest;
+  std::string text;
+  std::vector<CheckReport> results;
+};
+struct ReleaseAnswered {
+  bool accepts = false;
+  std::string reason;
+};
+struct FlowsTried {
+  struct Try {
+    Flow flow;
+    Verdict verdict = Verdict::kInconclusive;
+    std::string reason;
+  };
+  std::vector<Try> tries;
+};
+
+enum class Outcome : uint8_t { kDone, kRefused, kFailed };
+
+// An agent's answer to an order; a repeated or late one changes nothing.
+struct OrderReported {
+  OrderId order;
+  HostId host;
+  Outcome outcome = Outcome::kDone;
+  std::string reason;
+  std::optional<FenceSeen> fence;
+  std::variant<std::monostate, ChecksDone, EvidenceFrozen, ReleaseAnswered,
+               FlowsTried>
+      detail;
+};
+
+struct WatchChanged {
+  HostId host;
+  StepId step;
+  CheckReport report;
+};
+struct LeaseLost {
+  HostId host;
+  std::string release_digest;
+};
+struct FenceChanged {
+  HostId host;
+  std::string reason;
+  FenceSeen fence;
+};
+
+// ── what people do ──────────────────────────────────────────────────────────
+
+struct RunStarted {
+  RunId run;
+  OperatorId by;
+};
+struct DecisionMade {
+  StageId gate;
+  int round = 0;
+  OperatorId by;
+  std::vector<RoleId> roles;
+  bool go = false;
+  std::string reason;
+  std::string body_digest;
+  std::string signature;  // armoured SSH signature, empty for now
+};
+struct TaskSigned {
+  TaskId task;
+  OperatorId by;
+  std::vector<RoleId> roles;
+  std::string note;
+  std::string attachment_digest;
+};
+struct IsolationOrdered {
+  enum class Scope : uint8_t { kAll, kRun, kSystem, kHost };
+  Scope scope = Scope::kAll;
+  SystemId system;
+  HostId host;
+  OperatorId by;
+  std::string reason;
+  std::string confirmation;  // typed, for a protected system
+};
+// Empty `steps`: all that failed or never started.
+struct RetryAsked {
+  std::vector<StepId> steps;
+  OperatorId by;
+};
+struct RunPaused {
+  OperatorId by;
+};
+struct RunResumed {
+  OperatorId by;
+};
+struct RunEnded {
+  OperatorId by;
+  std::string reason;
+};
+
+// ── what the program does ───────────────────────────────────────────────────
+
+// An orchestrator process took the estate over.
+struct ReignBegan {
+  uint64_t epoch = 0;
+  std::string instance;
+};
+// The journal keeps the sources and the digest; reading it back makes the same
+// plan again or stops clearly.
+struct PlanAdopted {
+  int number = 0;
+  std::shared_ptr<const Plan> plan;
+  std::string sources;  // ManifestSources, encoded by the journal room
+  OperatorId by;        // empty: the orchestrator, at start
+};
+// The clock reached the deadline that Step() asked for.
+struct TimePassed {};
+
+using Event =
+    std::variant<ReignBegan, PlanAdopted, RunStarted, AgentConnected, AgentLost,
+                 OrderReported, WatchChanged, LeaseLost, FenceChanged,
+                 DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
+                 RunPaused, RunResumed, RunEnded, TimePassed>;
+
+}  // namespace sluice::engine

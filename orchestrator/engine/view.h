@@ -1,0 +1,133 @@
+// What the engine says of itself, for people: plain values, sorted by name
+// (gates in the plan's order). The rpc room turns them into messages.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/flow.h"
+#include "common/ids.h"
+#include "orchestrator/engine/event.h"
+
+namespace sluice::engine {
+
+// What something waits for, and for whom (L2). kind: "gate", "task", "need",
+// "check", "host", "soak", "person".
+struct Wait {
+  std::string kind;
+  std::string on;
+  std::string who;
+  std::string text;
+};
+
+struct StepView {
+  StepId id;
+  // "open", "quarantined", "inspecting", "ready", "connecting", "probing",
+  // "soaking", "accepting", "reconnected", "isolating", "unknown"
+  std::string state;
+  absl::Time since;
+  absl::Time state_ends = absl::InfinitePast();  // of a soak
+  std::string reason;
+  bool failed = false;
+  bool partial = false;
+  std::vector<Wait> waits;
+  std::vector<std::string> notes;
+  std::vector<CheckReport> checks;
+  absl::Time eta_low = absl::InfiniteFuture();
+  absl::Time eta_high = absl::InfiniteFuture();
+};
+
+struct HostView {
+  HostId id;
+  std::string link;   // "connected", "lost", "never"
+  std::string fence;  // "open", "quarantined", "unknown"
+  absl::Time since;
+  uint64_t quarantine_number = 0;
+  int leased_flows = 0;
+  int standing_flows = 0;
+  uint64_t dropped_packets = 0;
+  std::string agent_version;
+  std::string text;
+};
+
+struct VoteView {
+  OperatorId by;
+  std::vector<RoleId> roles;
+  bool go = false;
+  std::string reason;
+  absl::Time at;
+};
+
+struct GateView {
+  StageId id;
+  int round = 0;
+  // "waiting", "inspecting", "asking", "released", "refused", "held", "done"
+  std::string state;
+  std::map<RoleId, int> quorum;
+  std::map<RoleId, int> missing;
+  std::vector<VoteView> votes;
+  std::vector<StepId> steps;
+  absl::Time opened;
+  absl::Time deadline;
+  std::string body_digest;
+  std::string why;
+};
+
+struct GateDetail {
+  GateView gate;
+  std::string body;
+  struct Evidence {
+    HostId host;
+    std::string digest;
+    std::string text;
+    std::vector<CheckReport> results;
+    std::string answer;  // "accepts", "refuses: …", "has not answered"
+  };
+  std::vector<Evidence> evidence;
+  std::map<HostId, std::vector<Flow>> flows;
+};
+
+struct TaskView {
+  TaskId id;
+  std::string what;
+  RoleId owner;
+  StepId step;
+  std::string kind;  // "inspect", "accept"
+  bool wanted_now = false;
+  bool done = false;
+  OperatorId by;
+  absl::Time at;
+  std::string note;
+};
+
+struct RunView {
+  RunId id;
+  std::string state = "none";  // "active", "paused", "held", "ended"
+  OperatorId started_by;
+  absl::Time started;
+  absl::Time ended;
+  std::string plan_digest;
+  int plan_number = 0;
+  std::string why;
+};
+
+struct View {
+  EstateId estate;
+  uint64_t epoch = 0;
+  RunView run;
+  std::vector<StepView> steps;
+  std::vector<HostView> hosts;
+  std::vector<GateView> gates;
+  std::vector<TaskView> tasks;
+  absl::Time eta_low = absl::InfiniteFuture();
+  absl::Time eta_high = absl::InfiniteFuture();
+  std::vector<StepId> critical_path;
+  int steps_done = 0;
+  int steps_total = 0;
+};
+
+}  // namespace sluice::engine
