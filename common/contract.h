@@ -17,7 +17,7 @@ namespace sluice::internal {
 }
 }  // namespace sluice::internal
 
-#define SLUICE_CHECK(condition)                                          \
-  (static_cast<bool>(condition)                                          \
-       ? static_cast<void>(0)                                            \
+#define SLUICE_CHECK(condition) \
+  (static_cast<bool>(condition) \
+       ? static_cast<void>(0)   \
        : ::sluice::internal::CheckFailed(__FILE__, __LINE__, #condition))

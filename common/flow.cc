@@ -13,12 +13,12 @@ namespace {
 
 absl::StatusOr<uint16_t> ParsePort(absl::string_view text) {
   int value = 0;
-  const bool digits = !text.empty() && text.size() <= 5 && text[0] != '0' &&
-                      text.find_first_not_of("0123456789") ==
-                          absl::string_view::npos;
+  const bool digits =
+      !text.empty() && text.size() <= 5 && text[0] != '0' &&
+      text.find_first_not_of("0123456789") == absl::string_view::npos;
   if (!digits || !absl::SimpleAtoi(text, &value) || value > 65535) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", text.substr(0, 20), "' is not a port from 1 to 65535"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", text.substr(0, 20), "' is not a port from 1 to 65535"));
   }
   return static_cast<uint16_t>(value);
 }

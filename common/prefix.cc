@@ -30,10 +30,10 @@ absl::StatusOr<Prefix> Prefix::Parse(absl::string_view text) {
   if (size_t slash = text.find('/'); slash != absl::string_view::npos) {
     address = text.substr(0, slash);
     absl::string_view digits = text.substr(slash + 1);
-    const bool plain = !digits.empty() && digits.size() <= 3 &&
-                       digits.find_first_not_of("0123456789") ==
-                           absl::string_view::npos &&
-                       !(digits.size() > 1 && digits[0] == '0');
+    const bool plain =
+        !digits.empty() && digits.size() <= 3 &&
+        digits.find_first_not_of("0123456789") == absl::string_view::npos &&
+        !(digits.size() > 1 && digits[0] == '0');
     if (!plain || !absl::SimpleAtoi(digits, &length)) {
       return error("the part after '/' is a number of bits, as in /24");
     }

@@ -19,8 +19,7 @@ constexpr size_t kMaxBytes = 1 << 20;
 // Takes the body's lines one by one, so that an error can say which.
 class Lines {
  public:
-  explicit Lines(absl::string_view body)
-      : lines_(absl::StrSplit(body, '\n')) {}
+  explicit Lines(absl::string_view body) : lines_(absl::StrSplit(body, '\n')) {}
 
   bool StartsWith(absl::string_view key) const {
     return next_ < lines_.size() &&
@@ -115,12 +114,10 @@ std::string ReleaseOrder::Body() const {
     absl::StrAppend(&body, "step ", step.str(), "\n");
   }
   for (const Host& host : hosts) {
-    absl::StrAppend(&body, "host ", host.id.str(),
-                    " quarantine=", host.quarantine_number,
-                    " evidence=", host.evidence_digest,
-                    " flows=", host.flows_digest,
-                    " lease=", host.lease_seconds,
-                    " soak=", host.soak_seconds, "\n");
+    absl::StrAppend(
+        &body, "host ", host.id.str(), " quarantine=", host.quarantine_number,
+        " evidence=", host.evidence_digest, " flows=", host.flows_digest,
+        " lease=", host.lease_seconds, " soak=", host.soak_seconds, "\n");
   }
   return body;
 }

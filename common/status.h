@@ -22,12 +22,11 @@ inline absl::Status WithContext(const absl::Status& status,
 
 }  // namespace sluice
 
-#define SLUICE_RETURN_IF_ERROR(expression)                        \
-  do {                                                            \
-    if (absl::Status sluice_status_ = (expression);               \
-        !sluice_status_.ok()) {                                   \
-      return sluice_status_;                                      \
-    }                                                             \
+#define SLUICE_RETURN_IF_ERROR(expression)                                  \
+  do {                                                                      \
+    if (absl::Status sluice_status_ = (expression); !sluice_status_.ok()) { \
+      return sluice_status_;                                                \
+    }                                                                       \
   } while (false)
 
 #define SLUICE_CONCAT_INNER_(a, b) a##b
@@ -36,6 +35,6 @@ inline absl::Status WithContext(const absl::Status& status,
   auto result = (expression);                                          \
   if (!result.ok()) return result.status();                            \
   declaration = std::move(result).value()
-#define SLUICE_ASSIGN_OR_RETURN(declaration, expression)          \
-  SLUICE_ASSIGN_OR_RETURN_IMPL_(                                  \
-      SLUICE_CONCAT_(sluice_result_, __LINE__), declaration, expression)
+#define SLUICE_ASSIGN_OR_RETURN(declaration, expression)                  \
+  SLUICE_ASSIGN_OR_RETURN_IMPL_(SLUICE_CONCAT_(sluice_result_, __LINE__), \
+                                declaration, expression)

@@ -23,7 +23,7 @@ struct CheckSpec {
   std::string kind;                         // "tcp", "http", "plugin", …
   std::map<std::string, std::string> args;  // {"port": "5432"}
   absl::Duration timeout = absl::Seconds(5);
-  int attempts = 1;                              // at least 1
+  int attempts = 1;                           // at least 1
   absl::Duration between = absl::Seconds(1);  // between attempts
 
   // One canonical line: "http expect=200 path=/ready port=8080 timeout=5s
