@@ -64,10 +64,12 @@ struct Need {
   Place place;
 };
 
-// A system lets an external in to one of its ports.
+// A system lets an external in to one of its ports, and only once the externals
+// in `after` have come in to the same system and passed their soak.
 struct Service {
   ExternalId external;
   PortId port;
+  std::vector<ExternalId> after;
   Place place;
 };
 
