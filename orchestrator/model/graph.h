@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -15,7 +16,8 @@ namespace sluice {
 
 class DependencyGraph {
  public:
-  // REQUIRES: every need of `model` names a system that exists.
+  // Needs that name no system of `model` are left out, so that cycles are found
+  // in a model that has other mistakes too. REQUIRES: systems sorted by id.
   explicit DependencyGraph(const Model& model);
   ~DependencyGraph();
   DependencyGraph(DependencyGraph&&) noexcept;
@@ -23,7 +25,9 @@ class DependencyGraph {
 
   // The shortest cycle of hard needs outside joint groups, as the needs on it
   // in order (each the index of the system and of the need in it); empty when
-  // there is none.
+  // there is none. Of several as short, the one that begins at the first id.
+  // (In a hostile graph the search gives up after 50 million steps and returns
+  // the shortest found by then.)
   struct Edge {
     int system = 0;
     int need = 0;
@@ -35,11 +39,24 @@ class DependencyGraph {
   std::vector<int> Order() const;
 
   // The systems that depend on `system` by hard needs, directly or not, sorted
-  // by index, itself not among them.
+  // by index, itself not among them. The others of a joint group count: they
+  // come back together and wait for what any of them needs.
   std::vector<int> BlastRadius(int system) const;
 
-  // The systems that `system` depends on by hard needs, directly or not.
+  // The systems that `system` depends on by hard needs, directly or not; the
+  // same rules.
   std::vector<int> Foundations(int system) const;
+
+  // The systems that every chain of hard needs from `system` down to a system
+  // that needs nothing runs through, nearest first, itself not among them: its
+  // single points of waiting. REQUIRES: no cycle.
+  std::vector<int> Dominators(int system) const;
+
+  // The chain of hard needs with the greatest sum of `weight` (one for each
+  // system), what comes first first; of a joint group its heaviest member. Ties
+  // go to the first id. REQUIRES: no cycle; weight.size() is the systems'
+  // number.
+  std::vector<int> CriticalPath(const std::vector<int64_t>& weight) const;
 
  private:
   struct Impl;

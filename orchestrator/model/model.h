@@ -100,14 +100,22 @@ struct Vital {
 struct Host {
   HostId id;
   std::vector<Prefix> addresses;  // each one address, IPv4 or IPv6
+  // Those of `addresses` that other hosts may have too: a service address that
+  // moves between the hosts of a cluster.
+  std::vector<Prefix> shared;
   std::vector<Vital> vital;
   Grade grade = Grade::kKernel;
+  HostId acting;  // whose agent acts for this host; empty: its own
+  // Hosts that stand on the path of every flow to and from this one, unless
+  // the other end is behind the same: firewalls, routers.
+  std::vector<HostId> behind;
   Place place;
 };
 
 struct External {
   ExternalId id;
   std::vector<Prefix> addresses;
+  std::vector<HostId> behind;  // as a host's
   Place place;
 };
 
@@ -135,6 +143,8 @@ struct System {
   // How long connecting and probing take as a rule, without the soak; zero:
   // nobody said.
   absl::Duration expected = absl::ZeroDuration();
+  // When the business wants it back, from the run's start; zero: nobody said.
+  absl::Duration wanted_by = absl::ZeroDuration();
   OnFailure on_failure = OnFailure::kIsolateDependents;
   bool is_protected = false;
   Place place;
@@ -166,7 +176,8 @@ struct JointGroup {
 
 struct Approver {
   OperatorId id;
-  std::vector<RoleId> roles;
+  std::vector<RoleId> roles;  // those of `deputy_for` among them
+  std::vector<RoleId> deputy_for;
   std::string key;  // OpenSSH public key line, may be empty
   Place place;
 };
@@ -187,6 +198,10 @@ struct Model {
   std::vector<System> systems;
   std::vector<Stage> stages;  // in the order written, not sorted
   std::vector<JointGroup> joint;
+  // The gate of a stage that names none, and of every stage where the manifest
+  // has no stages. Without approvers (hosts alone) its approvals are empty.
+  GateRule default_gate;
+  absl::Duration wanted_by = absl::ZeroDuration();  // the whole estate
   std::vector<std::string> files;  // names, for Place
 
   const Host* FindHost(const HostId& id) const;
