@@ -69,7 +69,8 @@ class Supervisor:
         self.resolver = (resolv, nsswitch)
 
     def start(self, name, host, argv, user=None, env=None, cwd=None,
-              names=False, stop_signal=signal.SIGTERM, stdin=None):
+              names=False, stop_signal=signal.SIGTERM, stdin=None,
+              stdout=None):
         """Starts `argv` on a host (None: on this machine)."""
         command = ["setpriv", "--pdeathsig", "KILL"]
         if host is not None:
@@ -84,7 +85,7 @@ class Supervisor:
         with open(log, "ab") as output:
             popen = subprocess.Popen(
                 command + argv, stdin=stdin or subprocess.DEVNULL,
-                stdout=output, stderr=subprocess.STDOUT, cwd=cwd or "/",
+                stdout=stdout or output, stderr=output, cwd=cwd or "/",
                 env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1",
                      **(env or {})},
                 start_new_session=True)

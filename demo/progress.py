@@ -1,0 +1,174 @@
+"""Live progress of a run: reads the status again and again, prints what
+changed, one line a fact. Keeps the order in which systems came back."""
+
+import time
+
+from sluice import by_id
+
+# States worth a line, and how loud they are.
+_LOUD = {
+    "reconnected": ("green", "bold"), "soaking": ("green",),
+    "connecting": ("blue",), "probing": ("blue",), "accepting": ("yellow",),
+    "isolating": ("red",), "quarantined": ("red",), "unknown": ("red",),
+}
+_MOST_WAITS = 4
+
+
+class Timeout(Exception):
+    """What was waited for did not come; a sentence."""
+
+
+class Progress:
+    def __init__(self, sluice, screen):
+        self.sluice = sluice
+        self.screen = screen
+        self.states = {}
+        self.waits = {}
+        self.links = {}
+        self.reasons = {}
+        self.back = []  # steps in the order they were reconnected
+        self.last = None
+
+    def follow(self, until, what, timeout=120, every=0.25, quiet=False):
+        """Prints changes until until(status) is true; that status.
+
+        A status that cannot be had is a line, not an end: orchestrators die
+        in this demonstration.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            status = self.sluice.status(quiet=True)
+            if status is not None:
+                self.show(status, quiet)
+                if until(status):
+                    return status
+            if time.monotonic() > deadline:
+                raise Timeout(f"'{what}' did not come about in {timeout} "
+                              f"seconds; {self.why(status)}")
+            time.sleep(every)
+
+    def show(self, status, quiet=False):
+        changed = self._states(status, quiet)
+        self._links(status, quiet)
+        self._waits(status, quiet, changed)
+        self.last = status
+
+    def state(self, step):
+        return self.states.get(step)
+
+    def why(self, status):
+        """What keeps a status from being finished, in its own words."""
+        if status is None:
+            return "the orchestrator does not answer"
+        said = []
+        for step in status.get("steps", []):
+            if step.get("state") != "reconnected":
+                waits = "; ".join(w.get("text", "")
+                                  for w in step.get("waits", []))
+                said.append(f"{step['id']} is {step.get('state')} "
+                            f"{step.get('reason', '')} ({waits})")
+        return " / ".join(said)[:2000]
+
+    def _states(self, status, quiet):
+        groups = {}
+        for step in status.get("steps", []):
+            name, state = step["id"], step.get("state", "unknown")
+            if self.states.get(name) == state:
+                continue
+            before = self.states.get(name)
+            self.states[name] = state
+            if state == "reconnected" and name not in self.back:
+                self.back.append(name)
+            if state != "reconnected" and name in self.back:
+                self.back.remove(name)
+            if before is None and state in ("open", "quarantined"):
+                continue
+            groups.setdefault(state, []).append(name)
+        for state, names in sorted(groups.items()):
+            if not quiet:
+                self.screen.event(state, ", ".join(sorted(names)),
+                                  *_LOUD.get(state, ()))
+        steps = by_id(status.get("steps", []))
+        for name, step in sorted(steps.items()):
+            reason = step.get("reason", "") if step.get("failed") else ""
+            if reason and self.reasons.get(name) != reason and not quiet:
+                self.screen.event("failed", f"{name}: {reason}", "red")
+            self.reasons[name] = reason
+        return bool(groups)
+
+    def _links(self, status, quiet):
+        for host in status.get("hosts", []):
+            link, before = host.get("link"), self.links.get(host["id"])
+            self.links[host["id"]] = link
+            if before is not None and before != link and not quiet:
+                self.screen.event(f"link {link}", host["id"] + (
+                    f": {host['text']}" if host.get("text") else ""),
+                    "green" if link == "connected" else "red")
+
+    def _waits(self, status, quiet, changed):
+        """Who waits, for what and for whom: alike waits on one line."""
+        if status.get("run", {}).get("state") not in ("active", "held",
+                                                      "paused"):
+            return
+        texts = {}
+        for step in status.get("steps", []):
+            if step.get("state") == "reconnected":
+                continue
+            for wait in step.get("waits", [])[:1]:
+                if wait.get("kind") == "soak":
+                    continue
+                key = (wait.get("kind"), wait.get("on"), wait.get("who", ""))
+                texts.setdefault(key, []).append(step["id"])
+        fresh = {key: names for key, names in texts.items()
+                 if key not in self.waits}
+        self.waits = texts
+        if quiet:
+            return
+        for key, names in list(sorted(fresh.items(), key=str))[:_MOST_WAITS]:
+            kind, on, who = key
+            text = f"{_some(names)} for {kind} {on}"
+            self.screen.event("waits", text + (f", {who}" if who else ""),
+                              "yellow")
+        if changed:
+            self._far(status)
+
+    def _far(self, status):
+        """How far, and how long still."""
+        forecast = status.get("forecast", {})
+        done = forecast.get("steps_done", 0)
+        total = forecast.get("steps_total", 0)
+        if not total:
+            return
+        bar = "█" * (done * 20 // total)
+        text = f"{bar:░<20} {done} of {total} back"
+        now = status.get("now_ms", 0)
+        low, high = (forecast.get(key, 0) for key in ("low_ms", "high_ms"))
+        if low > now and high > now:
+            text += f", {_span(low - now, high - now)} to go"
+            text += " without people's time"
+        self.screen.event("", text, "dim")
+
+
+def _some(names):
+    names = sorted(names)
+    if len(names) <= 3:
+        return ", ".join(names)
+    return f"{names[0]}, {names[1]} and {len(names) - 2} more"
+
+
+def _span(low_ms, high_ms):
+    low, high = round(low_ms / 1000), round(high_ms / 1000)
+    return f"{low} s" if low == high else f"{low} to {high} s"
+
+
+def waiting_tasks(status):
+    return [task for task in status.get("tasks", [])
+            if task.get("wanted_now") and not task.get("done")]
+
+
+def gate(status, name):
+    return by_id(status.get("gates", [])).get(name, {})
+
+
+def step(status, name):
+    return by_id(status.get("steps", [])).get(name, {})
