@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 
 import yaml
 
@@ -78,10 +77,11 @@ class Estate:
         self._name_service()
         self._directory()
         self._document_index()
-        for popen in made:
-            if popen.wait() != 0:
+        for process in made:
+            if process.popen.wait() != 0:
                 raise lab_module.LabError(
-                    f"initdb failed; see {self.folder}/log.")
+                    f"initdb failed: {process.tail(1)}")
+            self.supervisor.forget(process.name)
         for system, _ in databases:
             self._start_database(system)
         for system, script in databases:
@@ -211,13 +211,11 @@ directory {data}
     def _make_database(self, system):
         data = self._folder(system)
         shutil.chown(data, "postgres", "postgres")
-        with open(f"{self.folder}/log/initdb-{system}.log", "wb") as log:
-            return subprocess.Popen(
-                ["setpriv", "--reuid", "postgres", "--regid", "postgres",
-                 "--init-groups", self._postgres("initdb"), "-D", data,
-                 "--username=utility", "--auth=trust", "--no-sync",
-                 "--encoding=UTF8", "--locale=C"],
-                stdout=log, stderr=log, cwd="/")
+        return self.supervisor.start(
+            f"initdb-{system}", self.hosts_of(system)[0],
+            [self._postgres("initdb"), "-D", data, "--username=utility",
+             "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"],
+            user="postgres", names=True)
 
     def _start_database(self, system):
         data = f"{self.folder}/{system}"

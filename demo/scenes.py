@@ -55,10 +55,10 @@ class Scenes:
                     f"INV-2041, {paid.get('amount')}, receipt "
                     f"{paid.get('receipt')}")
         self._open_sessions()
-        self.screen.say("Three sessions stay open from here on: a citizen's "
-                        "with the portal, another over IPv6 that will keep "
-                        "silent, and an administrator's psql from app-1 to "
-                        "the billing database.")
+        self.screen.say("Four sessions stay open from here on: a citizen's "
+                        "with the portal, two more that keep silent from now "
+                        "on, and an administrator's psql from app-1 to the "
+                        "billing database.")
         hosts = len(self.sluice.hosts)
         status = self.progress.follow(
             lambda s: len(self.sluice.connected()) == hosts,
@@ -245,9 +245,11 @@ class Scenes:
         self.sessions = {
             "citizen": Session(supervisor, "session-citizen", "citizen",
                                "tls", web[0], 443, *tls),
-            "citizen, silent, IPv6": Session(
-                supervisor, "session-silent", "citizen", "tls", web[1], 443,
-                *tls),
+            "silent": Session(supervisor, "session-silent", "citizen",
+                              "tls", web[0], 443, *tls),
+            "silent over IPv6": Session(
+                supervisor, "session-silent-6", "citizen", "tls", web[1],
+                443, *tls),
             "psql": DatabaseSession(supervisor, "session-psql", "app-1",
                                     "billing-db.city-utility.test"),
         }

@@ -16,7 +16,7 @@ import ssl
 import sys
 import time
 
-PATIENCE = 1.5
+PATIENCE = 2.5
 
 
 def connect(arguments):

@@ -5,17 +5,15 @@ dies in the middle of it, and what is refused. Tries the network itself.
 Exit code 77 when namespaces cannot be made here.
 """
 
-import json
 import os
 import signal
 import sqlite3
-import subprocess
 import sys
 import time
 import unittest
 
 import small_estate
-from small_estate import (HERE, HOSTS, LEASE, PAIRS, SmallEstate, gate,
+from small_estate import (HOSTS, LEASE, PAIRS, SmallEstate, gate,
                           lab_module, sluice_module, step)
 
 VISITORS = "visitors>front:web"
