@@ -15,6 +15,8 @@ namespace sluice {
 struct Remaining {
   absl::Duration low;
   absl::Duration high;
+  // It has begun: neither stages nor needs hold it up any more.
+  bool started = false;
 };
 
 struct ForecastResult {
