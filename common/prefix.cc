@@ -25,6 +25,10 @@ absl::StatusOr<Prefix> Prefix::Parse(absl::string_view text) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", text.substr(0, 80), "' is not an address: ", why));
   };
+  // inet_pton() reads up to a NUL: what follows one must not hide behind it.
+  if (text.find('\0') != absl::string_view::npos) {
+    return error("it holds a NUL byte");
+  }
   absl::string_view address = text;
   int length = -1;
   if (size_t slash = text.find('/'); slash != absl::string_view::npos) {
