@@ -9,7 +9,12 @@
 // A flow is installed the same way whichever end the host is (or when it only
 // forwards it). Closing a flow, by Remove(), by Replace() without it or by its
 // release's guard running out, cuts its live sessions; none of them comes back
-// to life when the flow is opened again (S4).
+// to life when the flow is opened again (S4). A session of a flow that another
+// live release, or standing, still admits goes on.
+//
+// A release without flows is gone from the reading: after its last flow was
+// confirmed or removed. Opening a release whose guard has run out begins it
+// anew with exactly the flows given: what it held before stays closed.
 //
 // Twins: NftablesFence (the kernel), MemoryFence (tests, with a clock).
 
@@ -46,7 +51,20 @@ struct FenceRules {
   std::vector<Release> releases;
 };
 
-// What the enforcement point holds now.
+// A packet the fence refused: who tried to reach whom (the sensor). For one
+// that came in (or through), the peer is its source; else its destination.
+struct Attempt {
+  bool outbound = false;
+  Protocol protocol = Protocol::kTcp;
+  Prefix peer;
+  uint16_t port = 0;  // the destination's
+  uint64_t packets = 0;
+
+  friend bool operator==(const Attempt&, const Attempt&) = default;
+  friend auto operator<=>(const Attempt&, const Attempt&) = default;
+};
+
+// What the enforcement point holds now. Flows are sorted, each stands once.
 struct FenceReading {
   Mode mode = Mode::kOpen;
   std::vector<Flow> management;
@@ -59,6 +77,9 @@ struct FenceReading {
   };
   std::vector<Leased> releases;
   uint64_t dropped_packets = 0;  // since the table was made
+  // Refused TCP openings and UDP datagrams, bounded; kept across Replace()
+  // while the fence stays up.
+  std::vector<Attempt> attempts;
   // Changes whenever anything but counters, timers and leased elements does.
   std::string rules_digest;
 };
@@ -89,7 +110,8 @@ class Fence {
       const std::map<std::string, absl::Duration>& leases) = 0;
 
   // Makes leased flows of a release standing. Refused when its guard has run
-  // out. Live sessions go on.
+  // out, and when one of them is neither leased there nor standing already.
+  // Live sessions go on.
   virtual absl::StatusOr<FenceReading> Confirm(
       const std::string& digest, const std::vector<Flow>& flows) = 0;
 
