@@ -1,0 +1,131 @@
+// Agents: who is attached on which stream, and under which reign.
+
+#include <algorithm>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
+#include "orchestrator/runtime/loop.h"
+
+namespace sluice::runtime {
+namespace {
+
+// No agent has honestly seen an epoch this far above ours; a captured one
+// could otherwise use the numbers up.
+constexpr uint64_t kMostEpochsAhead = 1'000'000;
+// Events kept in memory while the journal cannot be written.
+constexpr size_t kMostUnwritten = 100'000;
+
+}  // namespace
+
+void Loop::HearAgent(const FromAgent& from) {
+  if (const auto* hello = std::get_if<engine::AgentConnected>(&from.event)) {
+    return HearHello(from, *hello);
+  }
+  // What an older stream of the host still had to say is void: its agent says
+  // all that matters again in its next hello.
+  const auto attached = attached_.find(from.host);
+  if (attached == attached_.end() || attached->second != from.stream) return;
+  if (std::holds_alternative<engine::AgentLost>(from.event)) {
+    return HearLost(from);
+  }
+  if (unwritten_.size() >= kMostUnwritten) {
+    link_->Refuse(from.host, from.stream,
+                  "the orchestrator cannot record what hosts report; attach "
+                  "again later");
+    return;
+  }
+  Step(WithOwnOrderId(from.event));
+}
+
+void Loop::HearHello(const FromAgent& from,
+                     const engine::AgentConnected& hello) {
+  const auto attached = attached_.find(from.host);
+  if (attached != attached_.end() && attached->second >= from.stream) return;
+  const auto plan = memory_.engine.plan();
+  if (plan == nullptr || plan->FindHost(from.host) == nullptr) {
+    return link_->Refuse(
+        from.host, from.stream,
+        absl::StrCat("host '", from.host.str(),
+                     "' is not in the manifest in force; add it there, or "
+                     "stop its agent"));
+  }
+  if (unwritten_.size() >= kMostUnwritten) {
+    return link_->Refuse(from.host, from.stream,
+                         "the orchestrator cannot record; attach again later");
+  }
+  if (!ReignAbove(hello)) {
+    return link_->Refuse(
+        from.host, from.stream,
+        absl::StrCat("host '", from.host.str(), "' says it has seen epoch ",
+                     hello.highest_epoch, ", which no orchestrator of this "
+                     "estate can have reached; enrol the host again"));
+  }
+  attached_[from.host] = from.stream;
+  arrivals_.emplace_back(from.host, from.stream);
+  welcomed_.insert(from.host);
+  lost_meanwhile_.erase(from.host);
+  Step(hello);
+}
+
+// S8: an agent that has seen our epoch from another, or a higher one, obeys
+// only a reign above it. False when its number is beyond belief.
+bool Loop::ReignAbove(const engine::AgentConnected& hello) {
+  const uint64_t ours = memory_.engine.epoch();
+  const uint64_t seen = hello.highest_epoch;
+  if (seen < ours || (seen == ours && welcomed_.contains(hello.host))) {
+    return true;
+  }
+  if (seen > ours && seen - ours > kMostEpochsAhead) return false;
+  if (!problem_.empty()) {
+    // A reign that is not on disk is none. The host still obeys isolations.
+    reign_unfinished_.insert(hello.host);
+    return true;
+  }
+  welcomed_.clear();
+  for (const auto& [host, stream] : attached_) welcomed_.insert(host);
+  Step(engine::ReignBegan{std::max(seen, memory_.highest_epoch_seen) + 1,
+                          options_.instance});
+  return true;
+}
+
+void Loop::HearLost(const FromAgent& from) {
+  attached_.erase(from.host);
+  std::erase(arrivals_, std::pair(from.host, from.stream));
+  reign_unfinished_.erase(from.host);
+  if (unwritten_.size() >= kMostUnwritten) {
+    lost_meanwhile_.insert(from.host);
+    return;
+  }
+  Step(from.event);
+}
+
+void Loop::WelcomeArrivals() {
+  for (const auto& [host, stream] : arrivals_) {
+    if (memory_.engine.epoch() != written_epoch_) {
+      // Its reign did not reach the disk; the next attempt finds another.
+      link_->Refuse(host, stream,
+                    absl::StrCat("the orchestrator cannot record: ", problem_,
+                                 " Attach again later."));
+      continue;
+    }
+    link_->Welcome(host, stream, written_epoch_);
+  }
+  arrivals_.clear();
+}
+
+// An order that left unrecorded carried our instance (see LeaveUnrecorded()).
+engine::Event Loop::WithOwnOrderId(const engine::Event& event) const {
+  const auto* report = std::get_if<engine::OrderReported>(&event);
+  if (report == nullptr) return event;
+  absl::string_view id = report->order.str();
+  if (!absl::ConsumeSuffix(&id, absl::StrCat("~", options_.instance))) {
+    return event;
+  }
+  engine::OrderReported own = *report;
+  own.order = engine::OrderId(id);
+  return own;
+}
+
+}  // namespace sluice::runtime

@@ -1,0 +1,98 @@
+#include "orchestrator/runtime/replay.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "common/status.h"
+#include "orchestrator/journal/commands_digest.h"
+
+namespace sluice::runtime {
+namespace {
+
+constexpr size_t kReadAtOnce = 4096;
+constexpr size_t kDayLength = 10;  // "2026-11-21"
+
+std::string About(const journal::Record& record) {
+  return absl::StrCat("journal record ", record.sequence, " of ",
+                      absl::FormatTime(absl::RFC3339_sec, record.at,
+                                       absl::LocalTimeZone()),
+                      " (", journal::KindName(record.kind), ")");
+}
+
+absl::Status ReplayOne(const journal::Record& record,
+                       const journal::PlanLoader& load_plan, Memory* memory) {
+  absl::StatusOr<engine::Event> event = journal::Decode(
+      record.kind, record.version, record.payload, load_plan);
+  if (!event.ok()) return WithContext(event.status(), About(record));
+  const engine::Output output = memory->engine.Step(
+      engine::Stamp{record.sequence, record.at, memory->head.hash}, *event);
+  if (journal::CommandsDigest(output.commands) != record.commands) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        About(record),
+        ": this version would act on it otherwise than was acted then; go on "
+        "with the version of Sluice that wrote the journal"));
+  }
+  memory->next_deadline = output.next_deadline;
+  memory->Note(*event);
+  for (HistoryLine& line :
+       LinesOf(output.commands, record.sequence, record.at)) {
+    memory->history.Add(std::move(line));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void Memory::Note(const engine::Event& event) {
+  if (const auto* reign = std::get_if<engine::ReignBegan>(&event)) {
+    highest_epoch_seen = std::max(highest_epoch_seen, reign->epoch);
+  } else if (const auto* agent = std::get_if<engine::AgentConnected>(&event)) {
+    highest_epoch_seen = std::max(highest_epoch_seen, agent->highest_epoch);
+  } else if (const auto* plan = std::get_if<engine::PlanAdopted>(&event)) {
+    plans = std::max(plans, plan->number);
+  } else if (const auto* run = std::get_if<engine::RunStarted>(&event)) {
+    ++runs_of_day[run->run.str().substr(0, kDayLength)];
+  }
+}
+
+std::string Memory::NextRun(absl::Time now) const {
+  const std::string day =
+      absl::FormatTime("%Y-%m-%d", now, absl::UTCTimeZone());
+  const auto found = runs_of_day.find(day);
+  return absl::StrCat(day, "-",
+                      found == runs_of_day.end() ? 1 : found->second + 1);
+}
+
+std::vector<HistoryLine> LinesOf(const std::vector<engine::Command>& commands,
+                                 uint64_t sequence, absl::Time at) {
+  std::vector<HistoryLine> lines;
+  for (const engine::Command& command : commands) {
+    if (const auto* line = std::get_if<engine::Announce>(&command)) {
+      lines.push_back({sequence, at, line->kind, line->who, line->text});
+    }
+  }
+  return lines;
+}
+
+absl::StatusOr<Memory> Replay(journal::Journal& journal,
+                              const journal::PlanLoader& load_plan) {
+  Memory memory;
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(
+        std::vector<journal::Record> records,
+        journal.Read(memory.head.sequence + 1, kReadAtOnce));
+    if (records.empty()) return memory;
+    for (const journal::Record& record : records) {
+      SLUICE_RETURN_IF_ERROR(
+          WithContext(journal::CheckLink(record, memory.head.sequence,
+                                         memory.head.hash),
+                      "journal"));
+      SLUICE_RETURN_IF_ERROR(ReplayOne(record, load_plan, &memory));
+      memory.head = journal::Head{record.sequence, record.hash, record.at};
+    }
+  }
+}
+
+}  // namespace sluice::runtime
