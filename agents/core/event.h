@@ -1,0 +1,89 @@
+// What has happened to an agent: the only thing that changes its core.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "agents/core/message.h"
+#include "agents/core/order.h"
+#include "agents/core/state.h"
+#include "agents/isolation/fence.h"
+
+namespace sluice::agent {
+
+// First, once.
+struct Started {
+  // What the state file said: a state, "there is none", or why it cannot be
+  // believed.
+  enum class File : uint8_t { kRead, kMissing, kCorrupt };
+  File file = File::kMissing;
+  AgentState state;      // kRead
+  std::string problem;   // kCorrupt
+  std::string boot_id;
+  // Higher than any number ever counted up to one by one (seconds since 1970
+  // do): the quarantine number to go on from when the state is lost.
+  uint64_t fresh_number = 0;
+};
+
+// The stream is up and nothing was said on it yet.
+struct LinkConnected {};
+// The orchestrator said who it is.
+struct LinkWelcomed {
+  uint64_t epoch = 0;
+  std::string instance;
+  std::string estate;
+};
+struct LinkDown {};
+
+struct OrderReceived {
+  Order order;
+};
+struct RenewalReceived {
+  uint64_t epoch = 0;
+  std::vector<std::string> release_digests;
+  uint64_t counter = 0;
+};
+// Root on this host asked for it, without any orchestrator.
+struct IsolatedLocally {
+  std::string reason;
+};
+
+// ── answers to commands, by their request number ────────────────────────────
+
+// `reading` is meaningless when `status` is not OK, and after Renew.
+struct FenceDone {
+  uint64_t request = 0;
+  absl::Status status;
+  FenceReading reading;
+};
+struct StateSaved {
+  uint64_t request = 0;
+  absl::Status status;
+};
+struct ChecksFinished {
+  uint64_t request = 0;
+  std::vector<NamedResult> results;
+};
+struct TriesFinished {
+  uint64_t request = 0;
+  std::vector<FlowTried> tries;
+};
+struct UnitStarted {
+  uint64_t request = 0;
+  absl::Status status;
+};
+
+// The clock reached the deadline that Step() asked for.
+struct TimePassed {};
+
+using Event =
+    std::variant<Started, LinkConnected, LinkWelcomed, LinkDown, OrderReceived,
+                 RenewalReceived, IsolatedLocally, FenceDone, StateSaved,
+                 ChecksFinished, TriesFinished, UnitStarted, TimePassed>;
+
+}  // namespace sluice::agent

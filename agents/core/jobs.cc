@@ -1,0 +1,236 @@
+// One change at a time: the fence, what was read back, the disk, the answer.
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agents/core/admission.h"
+#include "agents/core/agent_core.h"
+#include "common/contract.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr absl::Duration kRetryEvery = absl::Seconds(1);
+constexpr size_t kMaxAnswersInMemory = 256;
+
+bool Holds(const std::vector<Flow>& flows, const Flow& flow) {
+  return std::find(flows.begin(), flows.end(), flow) != flows.end();
+}
+
+}  // namespace
+
+void AgentCore::StartNext() {
+  while (!job_.has_value()) {
+    if (!ready_.empty()) {
+      Job job = std::move(ready_.front());
+      ready_.pop_front();
+      Begin(std::move(job));
+    } else if (!waiting_.empty()) {
+      const Order order = std::move(waiting_.front());
+      waiting_.pop_front();
+      std::visit([&](const auto& what) { Carry(order, what); }, order.what);
+    } else {
+      return;
+    }
+  }
+}
+
+void AgentCore::Begin(Job job) {
+  SLUICE_CHECK(!job_.has_value());
+  SLUICE_CHECK(!job.calls.empty());
+  job_ = std::move(job);
+  job_->began = now_;
+  if (job_->save_first) {
+    job_->request = Save();
+  } else {
+    Advance();
+  }
+}
+
+// The next thing the job waits for, or its end.
+void AgentCore::Advance() {
+  Job& job = *job_;
+  if (job.next_call < job.calls.size()) {
+    job.request = Call(job.calls[job.next_call++], Purpose::kJob);
+  } else if (job.save_last) {
+    job.save_last = false;
+    Keep();
+    job.request = Save();
+  } else {
+    Finish();
+  }
+}
+
+void AgentCore::OnJobFence(const FenceDone& event) {
+  if (!job_.has_value() || job_->request != event.request) return;
+  Job& job = *job_;
+  job.reading = event.reading;
+  if (!event.status.ok()) {
+    job.next_call = job.calls.size();
+    Fail(absl::StrCat("the kernel did not take the change: ",
+                      event.status.message()));
+  } else if (job.next_call == job.calls.size()) {
+    OnFenced();
+  }
+  Advance();
+}
+
+// All calls are done: does the kernel hold what was meant?
+void AgentCore::OnFenced() {
+  Job& job = *job_;
+  switch (job.kind) {
+    case Job::Kind::kIsolate: {
+      std::string difference = Difference(job.reading);
+      if (difference.empty() && !job.reading.releases.empty()) {
+        difference = "it still holds leased flows";
+      }
+      if (!difference.empty()) Fail(difference);
+      audit_at_ = std::min(audit_at_, now_ + absl::Seconds(5));
+      break;
+    }
+    case Job::Kind::kWithdraw: {
+      bool left = false;
+      for (const Flow& flow : job.gone) {
+        left |= Holds(job.reading.standing, flow);
+        for (const FenceReading::Leased& leased : job.reading.releases) {
+          left |= leased.remaining > absl::ZeroDuration() &&
+                  Holds(leased.flows, flow);
+        }
+      }
+      if (left) Fail("withdrawn flows are still in the kernel's rules");
+      break;
+    }
+    case Job::Kind::kOpen:
+      OnOpened();
+      break;
+    case Job::Kind::kConfirm:
+      OnConfirmed();
+      break;
+    case Job::Kind::kRecord:
+      break;
+  }
+}
+
+void AgentCore::OnOpened() {
+  Job& job = *job_;
+  KnownRelease& release = state_.releases.at(job.digest);
+  const std::vector<Flow> flows = FlowsOf(release, job.grants);
+  const FenceReading::Leased* leased = nullptr;
+  for (const FenceReading::Leased& entry : job.reading.releases) {
+    if (entry.digest == job.digest) leased = &entry;
+  }
+  const bool live =
+      leased != nullptr && leased->remaining > absl::ZeroDuration();
+  const bool all =
+      flows.empty() ||
+      (live && std::all_of(flows.begin(), flows.end(), [&](const Flow& flow) {
+         return Holds(leased->flows, flow);
+       }));
+  if (!all) {
+    Call(fence::Remove{job.digest, flows}, Purpose::kSweep);
+    Fail("the flows are not in the kernel's rules after opening them");
+    return;
+  }
+  for (const GrantId& name : job.grants) {
+    Grant& grant = release.grants.at(name);
+    grant.state = Grant::State::kOpen;
+    grant.opened_at = now_;
+  }
+}
+
+void AgentCore::OnConfirmed() {
+  Job& job = *job_;
+  KnownRelease& release = state_.releases.at(job.digest);
+  for (const Flow& flow : FlowsOf(release, job.grants)) {
+    if (!Holds(job.reading.standing, flow)) {
+      Fail(absl::StrCat(flow.Line(), " does not stand in the kernel's rules"));
+      return;
+    }
+  }
+  for (const GrantId& name : job.grants) {
+    release.grants.at(name).state = Grant::State::kStanding;
+  }
+}
+
+// S9: said as it is. What was to close and did not is closed with everything
+// else that is leased.
+void AgentCore::Fail(std::string why) {
+  Job& job = *job_;
+  job.report.outcome = Outcome::kFailed;
+  job.report.detail = {};
+  job.report.reason = OneLine(why, 400);
+  switch (job.kind) {
+    case Job::Kind::kIsolate:
+      alarm_ = absl::StrCat("isolating failed at first: ", why);
+      repair_at_ = now_ + kRetryEvery;
+      absl::StrAppend(&job.report.reason, "; it is tried again every second");
+      break;
+    case Job::Kind::kConfirm:
+      Call(fence::Read{}, Purpose::kLease);  // did the guard run out?
+      break;
+    case Job::Kind::kWithdraw:
+      absl::StrAppend(&job.report.reason,
+                      "; the whole fence is put up anew without leased flows");
+      Repair(why);
+      break;
+    case Job::Kind::kOpen:
+    case Job::Kind::kRecord:
+      break;
+  }
+  Say(job.report.reason);
+}
+
+// The answer goes to disk with the state it is about.
+void AgentCore::Keep() {
+  const Job& job = *job_;
+  if (!job.keep_answer || job.report.order.empty()) return;
+  state_.answers.push_back({.order = job.report.order,
+                            .outcome = job.report.outcome,
+                            .reason = job.report.reason});
+  while (state_.answers.size() > AgentState::kMaxAnswers) {
+    state_.answers.pop_front();
+  }
+}
+
+void AgentCore::Finish() {
+  Job job = *std::move(job_);
+  job_.reset();
+  job.report.fence = StateOf(job.reading);
+  Deliver(std::move(job.report));
+  StartNext();
+}
+
+// Answers with what the kernel holds now. One reading serves all that wait.
+void AgentCore::Answer(Report report) {
+  waiting_for_reading_.push_back(std::move(report));
+  const bool reading =
+      std::any_of(calls_.begin(), calls_.end(), [](const auto& call) {
+        return call.second == Purpose::kAnswer;
+      });
+  if (!reading) Call(fence::Read{}, Purpose::kAnswer);
+}
+
+void AgentCore::Refuse(const OrderId& order, absl::string_view reason) {
+  Report report{.order = order};
+  report.outcome = Outcome::kRefused;
+  report.reason = OneLine(reason, 400);
+  Say(absl::StrCat("refused order ", order.str(), ": ", report.reason));
+  Answer(std::move(report));
+}
+
+// Sent now if anybody listens; kept, so that a repeated order hears the same.
+void AgentCore::Deliver(Report report) {
+  if (report.order.empty()) return;  // nobody asked: this host did it itself
+  in_hand_.erase(report.order);
+  const bool known =
+      std::any_of(answers_.begin(), answers_.end(),
+                  [&](const Report& one) { return one.order == report.order; });
+  if (!known) {
+    answers_.push_back(report);
+    if (answers_.size() > kMaxAnswersInMemory) answers_.pop_front();
+  }
+  SendMessage(std::move(report));
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,539 @@
+// What each order means, and why it may be refused.
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agents/core/admission.h"
+#include "agents/core/agent_core.h"
+#include "agents/core/evidence.h"
+#include "common/digest.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr size_t kMaxInHand = 1024;
+constexpr size_t kMaxChecks = 256;
+constexpr size_t kMaxTries = 4096;
+constexpr size_t kMaxWatches = 256;
+constexpr size_t kMaxRounds = 64;
+constexpr size_t kReasonLimit = 200;
+constexpr absl::Duration kOftenest = absl::Milliseconds(100);
+constexpr absl::Duration kLongestUnit = absl::Minutes(10);
+
+template <class T>
+constexpr bool kIsJob =
+    std::is_same_v<T, IsolateHost> || std::is_same_v<T, Withdraw> ||
+    std::is_same_v<T, Propose> || std::is_same_v<T, OpenFlows> ||
+    std::is_same_v<T, Confirm>;
+
+bool IsJob(const Order& order) {
+  return std::visit(
+      [](const auto& what) { return kIsJob<std::decay_t<decltype(what)>>; },
+      order.what);
+}
+
+absl::Status CheckChecks(const std::vector<NamedCheck>& checks) {
+  if (checks.size() > kMaxChecks) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        checks.size(), " checks at once are more than the ", kMaxChecks,
+        " this agent runs; split the step"));
+  }
+  for (const NamedCheck& check : checks) {
+    if (!IsName(check.id.str())) {
+      return absl::InvalidArgumentError(
+          "a check's id is empty, too long or has spaces");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What the orchestrator sends is bounded here, whatever the manifest says.
+std::vector<NamedCheck> Bounded(std::vector<NamedCheck> checks) {
+  for (NamedCheck& check : checks) {
+    CheckSpec& spec = check.spec;
+    spec.timeout =
+        std::clamp(spec.timeout, absl::Milliseconds(100), absl::Minutes(5));
+    spec.attempts = std::clamp(spec.attempts, 1, 100);
+    spec.between =
+        std::clamp(spec.between, absl::ZeroDuration(), absl::Minutes(1));
+  }
+  return checks;
+}
+
+std::vector<NamedResult> Signed(std::vector<NamedResult> results,
+                                const HostId& host) {
+  for (NamedResult& entry : results) {
+    entry.result.reason = OneLine(entry.result.reason, kReasonLimit);
+    entry.result.said_by = absl::StrCat("host ", host.str());
+  }
+  return results;
+}
+
+}  // namespace
+
+void AgentCore::On(const OrderReceived& event) {
+  const Order& order = event.order;
+  if (!welcomed_) {
+    out_.push_back(HangUp{"an order came before the orchestrator's welcome"});
+    return;
+  }
+  if (!IsName(order.id.str())) {
+    Say("an order without a usable id was ignored");
+    return;
+  }
+  // S8: a repeated order changes nothing and gets the same answer.
+  if (in_hand_.contains(order.id)) return;
+  for (const Report& answer : answers_) {
+    if (answer.order == order.id) {
+      Answer(answer);
+      return;
+    }
+  }
+  const bool isolation = std::holds_alternative<IsolateHost>(order.what);
+  if (in_hand_.size() >= kMaxInHand && !isolation) {
+    Refuse(order.id, absl::StrCat("this host has ", kMaxInHand,
+                                  " orders in hand; send it again later"));
+    return;
+  }
+  in_hand_.insert(order.id);
+  if (const absl::Status epoch = CheckEpoch(order);
+      !epoch.ok() && !isolation) {
+    Refuse(order.id, epoch.message());
+    return;
+  }
+  if (!IsJob(order)) {
+    std::visit([&](const auto& what) { Carry(order, what); }, order.what);
+  } else if (isolation) {
+    waiting_.push_front(order);  // S5: ahead of all other work
+  } else {
+    waiting_.push_back(order);
+  }
+}
+
+absl::Status AgentCore::CheckEpoch(const Order& order) const {
+  if (!stale_.empty()) return absl::FailedPreconditionError(stale_);
+  if (order.epoch != link_epoch_) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "an order of epoch ", order.epoch, " came from the orchestrator of ",
+        "epoch ", link_epoch_, "; it has to be given again"));
+  }
+  return absl::OkStatus();
+}
+
+// S5: in any epoch, without a quorum. The kernel first, the disk after: a host
+// that dies between the two finds its fence up and believes it.
+void AgentCore::Carry(const Order& order, const IsolateHost& what) {
+  ++state_.quarantine_number;
+  state_.mode = Mode::kQuarantined;
+  state_.reason = OneLine(what.reason, kReasonLimit);
+  state_.evidence.clear();
+  state_.releases.clear();
+  watches_.clear();
+  Say(absl::StrCat("isolating this host, quarantine ",
+                   state_.quarantine_number, ": ", state_.reason));
+  Job job;
+  job.kind = Job::Kind::kIsolate;
+  job.report.order = order.id;
+  job.calls.push_back(fence::Replace{RulesWithoutLeases()});
+  job.save_last = true;
+  job.keep_answer = true;
+  Begin(std::move(job));
+}
+
+void AgentCore::Carry(const Order& order, const Withdraw& what) {
+  if (state_.mode == Mode::kOpen) {
+    Refuse(order.id,
+           "this host has no fence, so nothing was closed here; isolate it");
+    return;
+  }
+  const std::set<GrantId> names(what.grants.begin(), what.grants.end());
+  std::vector<Flow> was_standing;
+  std::map<std::string, std::vector<Flow>> was_leased;
+  for (auto& [digest, release] : state_.releases) {
+    std::vector<GrantId> standing;
+    std::vector<GrantId> leased;
+    for (auto& [name, grant] : release.grants) {
+      if (!names.contains(name)) continue;
+      if (grant.state == Grant::State::kStanding) standing.push_back(name);
+      if (grant.state == Grant::State::kOpen) leased.push_back(name);
+      grant.state = Grant::State::kWithdrawn;
+    }
+    const std::vector<Flow> flows = FlowsOf(release, standing);
+    was_standing.insert(was_standing.end(), flows.begin(), flows.end());
+    if (!leased.empty()) was_leased[digest] = FlowsOf(release, leased);
+  }
+  Job job;
+  job.kind = Job::Kind::kWithdraw;
+  job.report.order = order.id;
+  job.save_first = true;  // a crash after this starts without these flows
+  job.save_last = true;
+  job.keep_answer = true;
+  PlanWithdrawal(was_standing, was_leased, job);
+  Say(absl::StrCat("withdrawing ", what.grants.size(), " grants: ",
+                   OneLine(what.reason, kReasonLimit)));
+  Begin(std::move(job));
+}
+
+// A flow that another live grant wants stays, in that grant's own class: what
+// nobody confirmed must not be left standing.
+void AgentCore::PlanWithdrawal(
+    const std::vector<Flow>& was_standing,
+    const std::map<std::string, std::vector<Flow>>& was_leased,
+    Job& job) const {
+  const std::vector<Flow> standing = StandingFlows(state_);
+  std::map<std::string, std::vector<Flow>> leased;
+  for (const auto& [digest, release] : state_.releases) {
+    leased[digest] = FlowsIn(release, Grant::State::kOpen);
+  }
+  const auto stands = [&](const Flow& flow) {
+    return std::binary_search(standing.begin(), standing.end(), flow);
+  };
+  const auto is_leased = [&](const std::string& digest, const Flow& flow) {
+    const std::vector<Flow>& flows = leased[digest];
+    return std::binary_search(flows.begin(), flows.end(), flow);
+  };
+  std::set<Flow> everywhere;  // out of everything
+  std::map<std::string, std::vector<Flow>> from, again;
+  for (const Flow& flow : was_standing) {
+    if (!stands(flow)) everywhere.insert(flow);
+  }
+  for (const auto& [digest, flows] : was_leased) {
+    for (const Flow& flow : flows) {
+      if (is_leased(digest, flow)) continue;
+      bool wanted = stands(flow);
+      for (const auto& [other, release] : state_.releases) {
+        wanted = wanted || is_leased(other, flow);
+      }
+      if (wanted) {
+        from[digest].push_back(flow);
+      } else {
+        everywhere.insert(flow);
+      }
+    }
+  }
+  for (const Flow& flow : everywhere) {
+    bool reopened = false;
+    for (const auto& [digest, release] : state_.releases) {
+      if (!is_leased(digest, flow) || now_ >= release.guard_until) continue;
+      again[digest].push_back(flow);
+      reopened = true;
+    }
+    if (!reopened) job.gone.push_back(flow);
+  }
+  if (!everywhere.empty()) {
+    job.calls.push_back(
+        fence::Remove{"", {everywhere.begin(), everywhere.end()}});
+  }
+  for (auto& [digest, flows] : from) {
+    job.calls.push_back(fence::Remove{digest, std::move(flows)});
+  }
+  for (auto& [digest, flows] : again) {
+    const KnownRelease& release = state_.releases.at(digest);
+    job.calls.push_back(
+        fence::Open{digest, release.guard_until - now_, std::move(flows)});
+  }
+  if (job.calls.empty()) job.calls.push_back(fence::Read{});
+}
+
+void AgentCore::Carry(const Order& order, const FreezeEvidence& what) {
+  if (!IsName(what.round)) {
+    Refuse(order.id, "the round's name is empty, too long or has spaces");
+    return;
+  }
+  if (const absl::Status status = CheckChecks(what.inspections);
+      !status.ok()) {
+    Refuse(order.id, status.message());
+    return;
+  }
+  StartPending(order);
+  out_.push_back(StartChecks{last_request_, Bounded(what.inspections)});
+}
+
+void AgentCore::Carry(const Order& order, const Propose& what) {
+  Report report{.order = order.id};
+  ForgetLapsed(state_, now_);
+  absl::StatusOr<KnownRelease> release = AdmitProposal(what, state_, now_);
+  if (!release.ok()) {
+    report.outcome = Outcome::kRefused;
+    report.reason = OneLine(release.status().message(), 400);
+    report.detail = ReleaseAnswer{false, report.reason};
+    Answer(std::move(report));
+    return;
+  }
+  report.detail = ReleaseAnswer{true, ""};
+  // Asked again, what is open under it stays as it is.
+  state_.releases.try_emplace(Sha256(what.body), *std::move(release));
+  Job job;
+  job.report = std::move(report);
+  job.calls.push_back(fence::Read{});
+  job.save_last = true;
+  Begin(std::move(job));
+}
+
+void AgentCore::Carry(const Order& order, const OpenFlows& what) {
+  const absl::StatusOr<KnownRelease*> admitted =
+      AdmitOpening(what, state_, now_);
+  if (!admitted.ok()) {
+    Refuse(order.id, admitted.status().message());
+    return;
+  }
+  KnownRelease& release = **admitted;
+  if (release.HasAny(Grant::State::kOpen) && now_ >= release.guard_until) {
+    const FenceReading::Leased dead{
+        .digest = what.release_digest,
+        .flows = FlowsIn(release, Grant::State::kOpen)};
+    LoseLease(what.release_digest, release, &dead);
+  }
+  Job job;
+  job.kind = Job::Kind::kOpen;
+  job.report.order = order.id;
+  job.digest = what.release_digest;
+  for (const GrantId& name : what.grants) {
+    if (release.grants.at(name).state == Grant::State::kClosed) {
+      job.grants.push_back(name);
+    }
+  }
+  // What is open already stays untouched, so that its sessions live.
+  const std::vector<Flow> open = FlowsIn(release, Grant::State::kOpen);
+  std::vector<Flow> flows = FlowsOf(release, job.grants);
+  std::erase_if(flows, [&](const Flow& flow) {
+    return std::binary_search(open.begin(), open.end(), flow);
+  });
+  if (flows.empty()) {
+    job.calls.push_back(fence::Read{});
+  } else {
+    if (open.empty()) release.guard_until = now_ + LeaseNow(release);
+    job.calls.push_back(fence::Open{what.release_digest,
+                                    release.guard_until - now_,
+                                    std::move(flows)});
+  }
+  Begin(std::move(job));
+}
+
+void AgentCore::Carry(const Order& order, const TryFlows& what) {
+  if (what.flows.size() > kMaxTries) {
+    Refuse(order.id, absl::StrCat("more than ", kMaxTries,
+                                  " flows cannot be tried at once"));
+    return;
+  }
+  // An orchestrator must not make this host a port scanner.
+  std::set<Flow> known;
+  for (const auto& [digest, release] : state_.releases) {
+    for (const auto& [name, grant] : release.grants) {
+      known.insert(grant.flows.begin(), grant.flows.end());
+    }
+  }
+  for (const Flow& flow : what.flows) {
+    if (known.contains(flow)) continue;
+    Refuse(order.id, absl::StrCat(flow.Line(),
+                                  " is part of no release order that this "
+                                  "host accepted, so it is not tried"));
+    return;
+  }
+  StartPending(order);
+  out_.push_back(StartTries{
+      last_request_, what.flows,
+      std::clamp(what.timeout, absl::Milliseconds(100), absl::Minutes(1))});
+}
+
+void AgentCore::Carry(const Order& order, const RunChecks& what) {
+  if (const absl::Status status = CheckChecks(what.checks); !status.ok()) {
+    Refuse(order.id, status.message());
+    return;
+  }
+  StartPending(order);
+  out_.push_back(StartChecks{last_request_, Bounded(what.checks)});
+}
+
+void AgentCore::Carry(const Order& order, const StartUnit& what) {
+  if (!options_.units.contains(what.unit)) {
+    Refuse(order.id,
+           absl::StrCat("unit '", OneLine(what.unit, 100),
+                        "' is not among the units of this host's agent.yaml; "
+                        "if it may be started, write it there"));
+    return;
+  }
+  StartPending(order);
+  out_.push_back(StartUnitNow{
+      last_request_, what.unit,
+      std::clamp(order.deadline, absl::Seconds(1), kLongestUnit)});
+}
+
+void AgentCore::Carry(const Order& order, const Watch& what) {
+  absl::Status status = CheckChecks(what.checks);
+  if (status.ok() && !IsName(what.step.str())) {
+    status = absl::InvalidArgumentError("the step's name cannot be used");
+  }
+  if (status.ok() && watches_.size() >= kMaxWatches &&
+      !watches_.contains(what.step)) {
+    status = absl::ResourceExhaustedError(
+        absl::StrCat("this host watches ", kMaxWatches, " steps already"));
+  }
+  if (!status.ok()) {
+    Refuse(order.id, status.message());
+    return;
+  }
+  watches_.erase(what.step);
+  if (!what.checks.empty()) {
+    watches_[what.step] = {
+        .checks = Bounded(what.checks),
+        .every = std::clamp(what.every, kOftenest, absl::Hours(24)),
+        .next = now_};
+  }
+  Answer({.order = order.id});
+}
+
+void AgentCore::Carry(const Order& order, const Confirm& what) {
+  const absl::StatusOr<KnownRelease*> admitted =
+      AdmitConfirmation(what, state_, now_);
+  const absl::Status status =
+      admitted.ok() ? CheckWatch(what.step) : admitted.status();
+  if (!status.ok()) {
+    Refuse(order.id, status.message());
+    return;
+  }
+  Job job;
+  job.kind = Job::Kind::kConfirm;
+  job.report.order = order.id;
+  job.digest = what.release_digest;
+  job.keep_answer = true;
+  job.save_last = true;
+  for (const GrantId& name : what.grants) {
+    if ((*admitted)->grants.at(name).state == Grant::State::kOpen) {
+      job.grants.push_back(name);
+    }
+  }
+  std::vector<Flow> flows = FlowsOf(**admitted, job.grants);
+  // Confirmed under another release order already: it stands, and is leased
+  // here as well.
+  if (flows.empty()) {
+    job.calls.push_back(fence::Read{});
+  } else {
+    job.calls.push_back(fence::Confirm{what.release_digest, std::move(flows)});
+  }
+  Begin(std::move(job));
+}
+
+void AgentCore::Carry(const Order& order, const ReadFence&) {
+  Answer({.order = order.id});
+}
+
+void AgentCore::Carry(const Order& order, const Unreadable& what) {
+  Refuse(order.id, what.why);
+}
+
+absl::Status AgentCore::CheckWatch(const StepId& step) const {
+  const auto at = watches_.find(step);
+  if (at == watches_.end()) return absl::OkStatus();  // watched elsewhere
+  for (const NamedCheck& check : at->second.checks) {
+    const auto last = at->second.last.find(check.id);
+    if (last == at->second.last.end()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "watched check ", check.id.str(), " has not answered yet"));
+    }
+    if (last->second.verdict != Verdict::kPass) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "watched check ", check.id.str(), " does not pass: ",
+          last->second.reason));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void AgentCore::StartPending(const Order& order) {
+  pending_[++last_request_] = {order, state_.quarantine_number};
+}
+
+void AgentCore::On(const ChecksFinished& event) {
+  std::vector<NamedResult> results = Signed(event.results, state_.host);
+  for (auto& [step, watching] : watches_) {
+    if (watching.running == event.request) {
+      OnWatchResults(step, watching, results);
+      return;
+    }
+  }
+  auto node = pending_.extract(event.request);
+  if (node.empty()) return;  // of a watch that was stopped
+  const Pending& pending = node.mapped();
+  if (const auto* freeze = std::get_if<FreezeEvidence>(&pending.order.what)) {
+    OnFrozen(pending, *freeze, std::move(results));
+    return;
+  }
+  Report report{.order = pending.order.id};
+  report.detail = ChecksDone{std::move(results)};
+  Answer(std::move(report));
+}
+
+void AgentCore::OnWatchResults(const StepId& step, Watching& watching,
+                               const std::vector<NamedResult>& results) {
+  watching.running = 0;
+  watching.next = now_ + watching.every;
+  for (const NamedResult& entry : results) {
+    const auto last = watching.last.find(entry.id);
+    const bool changed = last == watching.last.end() ||
+                         last->second.verdict != entry.result.verdict;
+    watching.last[entry.id] = entry.result;
+    if (changed) SendMessage(WatchChanged{step, entry});
+  }
+}
+
+void AgentCore::OnFrozen(const Pending& pending, const FreezeEvidence& what,
+                         std::vector<NamedResult> results) {
+  if (pending.quarantine_number != state_.quarantine_number) {
+    Refuse(pending.order.id,
+           "this host was isolated while its inspections ran; they are of the "
+           "quarantine before, so freeze them again");
+    return;
+  }
+  EvidenceFrozen frozen;
+  frozen.text =
+      EvidenceText(state_, what.round, Bounded(what.inspections), results);
+  frozen.digest = Sha256(frozen.text);
+  frozen.results = std::move(results);
+  while (state_.evidence.size() >= kMaxRounds &&
+         !state_.evidence.contains(what.round)) {
+    state_.evidence.erase(std::min_element(
+        state_.evidence.begin(), state_.evidence.end(),
+        [](const auto& a, const auto& b) {
+          return a.second.frozen_at < b.second.frozen_at;
+        }));
+  }
+  state_.evidence[what.round] = {frozen.digest, now_};
+  Job job;
+  job.report.order = pending.order.id;
+  job.report.detail = std::move(frozen);
+  job.calls.push_back(fence::Read{});
+  job.save_last = true;
+  ready_.push_back(std::move(job));
+}
+
+void AgentCore::On(const TriesFinished& event) {
+  auto node = pending_.extract(event.request);
+  if (node.empty()) return;
+  FlowsTried tried{event.tries};
+  for (FlowTried& flow : tried.flows) {
+    flow.reason = OneLine(flow.reason, kReasonLimit);
+  }
+  Report report{.order = node.mapped().order.id};
+  report.detail = std::move(tried);
+  Answer(std::move(report));
+}
+
+void AgentCore::On(const UnitStarted& event) {
+  auto node = pending_.extract(event.request);
+  if (node.empty()) return;
+  Job job;
+  job.report.order = node.mapped().order.id;
+  if (!event.status.ok()) {
+    job.report.outcome = Outcome::kFailed;
+    job.report.reason = OneLine(event.status.message(), 400);
+  }
+  job.calls.push_back(fence::Read{});
+  job.save_last = true;
+  job.keep_answer = true;
+  ready_.push_back(std::move(job));
+}
+
+}  // namespace sluice::agent

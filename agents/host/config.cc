@@ -1,0 +1,295 @@
+#include "agents/host/config.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "agents/core/state.h"
+#include "common/status.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr size_t kMaxBytes = 1 << 20;
+
+// One file being read: knows its name, so that every error says where.
+class Source {
+ public:
+  explicit Source(const std::string& path) : path_(path) {}
+
+  absl::Status Error(const YAML::Node& node, absl::string_view why) const {
+    const YAML::Mark mark = node.Mark();
+    return absl::InvalidArgumentError(absl::StrCat(
+        path_, ":", mark.line + 1, ":", mark.column + 1, ": ", why));
+  }
+
+  // Calls `field(name, value)` for each entry; one it does not know is an
+  // error, and so is one that stands twice.
+  absl::Status EachField(
+      const YAML::Node& map, absl::string_view what,
+      const std::function<absl::StatusOr<bool>(const std::string&,
+                                               const YAML::Node&)>& field)
+      const {
+    if (!map.IsMap()) return Error(map, absl::StrCat(what, " is a map"));
+    std::set<std::string> seen;
+    for (const auto& entry : map) {
+      SLUICE_ASSIGN_OR_RETURN(const std::string name, Text(entry.first));
+      if (!seen.insert(name).second) {
+        return Error(entry.first, absl::StrCat("'", name, "' stands twice"));
+      }
+      SLUICE_ASSIGN_OR_RETURN(const bool known, field(name, entry.second));
+      if (!known) {
+        return Error(entry.first, absl::StrCat("'", OneLine(name, 60),
+                                               "' is not a field of ", what));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> Text(const YAML::Node& node) const {
+    if (!node.IsScalar() || node.Scalar().empty()) {
+      return Error(node, "a text is expected here");
+    }
+    if (OneLine(node.Scalar(), 4096) != node.Scalar()) {
+      return Error(node, "this text has control characters, spaces around it "
+                         "or is over 4096 bytes");
+    }
+    return node.Scalar();
+  }
+
+  absl::StatusOr<std::string> NameOf(const YAML::Node& node) const {
+    SLUICE_ASSIGN_OR_RETURN(std::string text, Text(node));
+    if (!IsName(text)) return Error(node, "a name has no spaces");
+    return text;
+  }
+
+  absl::StatusOr<std::vector<std::string>> Texts(const YAML::Node& node) const {
+    if (!node.IsSequence()) return Error(node, "a list is expected here");
+    std::vector<std::string> texts;
+    for (const YAML::Node& entry : node) {
+      SLUICE_ASSIGN_OR_RETURN(std::string text, Text(entry));
+      texts.push_back(std::move(text));
+    }
+    return texts;
+  }
+
+  template <class T>
+  absl::StatusOr<std::vector<T>> Parsed(const YAML::Node& node) const {
+    std::vector<T> values;
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<std::string> texts, Texts(node));
+    for (size_t i = 0; i < texts.size(); ++i) {
+      absl::StatusOr<T> value = T::Parse(texts[i]);
+      if (!value.ok()) return Error(node[i], value.status().message());
+      values.push_back(*std::move(value));
+    }
+    return values;
+  }
+
+  // Relative to the file's own directory.
+  absl::StatusOr<std::string> Path(const YAML::Node& node) const {
+    SLUICE_ASSIGN_OR_RETURN(std::string text, Text(node));
+    const size_t slash = path_.rfind('/');
+    if (text[0] == '/' || slash == std::string::npos) return text;
+    return absl::StrCat(path_.substr(0, slash + 1), text);
+  }
+
+  // A program by its whole path, or one of the system's by name; never a
+  // shell's sentence.
+  absl::StatusOr<std::vector<std::string>> Argv(const YAML::Node& node) const {
+    SLUICE_ASSIGN_OR_RETURN(std::vector<std::string> argv, Texts(node));
+    if (argv.empty()) {
+      return Error(node, "a command is a list: [program, argument, …]");
+    }
+    return argv;
+  }
+
+ private:
+  const std::string path_;
+};
+
+absl::Status ReadUnits(const Source& source, const YAML::Node& node,
+                       AgentConfig& config) {
+  return source.EachField(
+      node, "units",
+      [&](const std::string& unit,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        UnitRule rule{.start = {"/usr/bin/systemctl", "start", unit},
+                      .stop = {"/usr/bin/systemctl", "stop", unit}};
+        if (!IsName(unit) || unit[0] == '-') {
+          return source.Error(value, "this is not a unit's name");
+        }
+        if (!value.IsNull()) {
+          SLUICE_RETURN_IF_ERROR(source.EachField(
+              value, "a unit",
+              [&](const std::string& name,
+                  const YAML::Node& argv) -> absl::StatusOr<bool> {
+                if (name != "start" && name != "stop") return false;
+                SLUICE_ASSIGN_OR_RETURN(
+                    (name == "start" ? rule.start : rule.stop),
+                    source.Argv(argv));
+                return true;
+              }));
+        }
+        config.units[unit] = std::move(rule);
+        return true;
+      });
+}
+
+absl::Status ReadPlugins(const Source& source, const YAML::Node& node,
+                         AgentConfig& config) {
+  return source.EachField(
+      node, "plugins",
+      [&](const std::string& plugin,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        PluginRule rule;
+        SLUICE_RETURN_IF_ERROR(source.EachField(
+            value, "a plugin",
+            [&](const std::string& name,
+                const YAML::Node& field) -> absl::StatusOr<bool> {
+              if (name == "command") {
+                SLUICE_ASSIGN_OR_RETURN(rule.command, source.Argv(field));
+                if (rule.command[0][0] != '/') {
+                  return source.Error(field,
+                                      "a plugin is named by its whole path");
+                }
+              } else if (name == "timeout") {
+                SLUICE_ASSIGN_OR_RETURN(const std::string text,
+                                        source.Text(field));
+                if (!absl::ParseDuration(text, &rule.timeout) ||
+                    rule.timeout <= absl::ZeroDuration() ||
+                    rule.timeout > absl::Minutes(5)) {
+                  return source.Error(field,
+                                      "write a time up to 5m, such as 10s");
+                }
+              } else {
+                return false;
+              }
+              return true;
+            }));
+        if (rule.command.empty()) {
+          return source.Error(value, "a plugin needs its command");
+        }
+        config.plugins[plugin] = std::move(rule);
+        return true;
+      });
+}
+
+absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
+                               const YAML::Node& value, AgentConfig& config) {
+  if (name == "estate") {
+    SLUICE_ASSIGN_OR_RETURN(std::string text, source.NameOf(value));
+    config.estate = EstateId(std::move(text));
+  } else if (name == "host") {
+    SLUICE_ASSIGN_OR_RETURN(std::string text, source.NameOf(value));
+    config.host = HostId(std::move(text));
+  } else if (name == "orchestrators") {
+    SLUICE_ASSIGN_OR_RETURN(config.orchestrators, source.Texts(value));
+  } else if (name == "certificate") {
+    SLUICE_ASSIGN_OR_RETURN(config.certificate, source.Path(value));
+  } else if (name == "key") {
+    SLUICE_ASSIGN_OR_RETURN(config.key, source.Path(value));
+  } else if (name == "authority") {
+    SLUICE_ASSIGN_OR_RETURN(config.authority, source.Path(value));
+  } else if (name == "state") {
+    SLUICE_ASSIGN_OR_RETURN(config.state, source.Path(value));
+  } else if (name == "addresses") {
+    SLUICE_ASSIGN_OR_RETURN(config.addresses, source.Parsed<Prefix>(value));
+  } else if (name == "management") {
+    SLUICE_ASSIGN_OR_RETURN(config.management, source.Parsed<Flow>(value));
+  } else if (name == "vital") {
+    SLUICE_ASSIGN_OR_RETURN(config.vital, source.Parsed<Flow>(value));
+  } else if (name == "units") {
+    SLUICE_RETURN_IF_ERROR(ReadUnits(source, value, config));
+  } else if (name == "plugins") {
+    SLUICE_RETURN_IF_ERROR(ReadPlugins(source, value, config));
+  } else if (name == "quorum") {
+    // Whom this host trusts to release it: read by the authority's rules.
+  } else {
+    return false;
+  }
+  return true;
+}
+
+// The addresses of this host, in the order its flows name them.
+void FillAddresses(AgentConfig& config) {
+  if (!config.addresses.empty()) return;
+  for (const Flow& flow : config.management) {
+    const Prefix& client = flow.client;
+    if (client.is_host() &&
+        std::find(config.addresses.begin(), config.addresses.end(), client) ==
+            config.addresses.end()) {
+      config.addresses.push_back(client);
+    }
+  }
+}
+
+absl::Status CheckWhole(const AgentConfig& config, const std::string& path) {
+  const std::pair<bool, absl::string_view> wanted[] = {
+      {config.estate.empty(), "estate"},
+      {config.host.empty(), "host"},
+      {config.orchestrators.empty(), "orchestrators"},
+      {config.certificate.empty(), "certificate"},
+      {config.key.empty(), "key"},
+      {config.authority.empty(), "authority"},
+      {config.management.empty(), "management"},
+  };
+  for (const auto& [missing, name] : wanted) {
+    if (!missing) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": '", name, "' is missing; `sluice init` writes a whole file"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
+                                        const std::string& path) {
+  AgentConfig config;
+  const Source source(path);
+  try {
+    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
+    if (documents.size() != 1) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(path, ": one YAML document is expected, here are ",
+                       documents.size()));
+    }
+    SLUICE_RETURN_IF_ERROR(source.EachField(
+        documents[0], "agent.yaml",
+        [&](const std::string& name, const YAML::Node& value) {
+          return ReadField(source, name, value, config);
+        }));
+  } catch (const YAML::Exception& error) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ":", error.mark.line + 1, ":",
+                     error.mark.column + 1, ": ", error.msg));
+  }
+  FillAddresses(config);
+  SLUICE_RETURN_IF_ERROR(CheckWhole(config, path));
+  return config;
+}
+
+absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMaxBytes + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!file.is_open() || file.bad()) {
+    return absl::NotFoundError(absl::StrCat(
+        path, ": cannot be read; name the host's file with --config"));
+  }
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kMaxBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": over 1 MiB, which no agent.yaml is"));
+  }
+  return ParseConfig(text, path);
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,64 @@
+// agent.yaml: the host's own file. What is not in it, no orchestrator can ask
+// of this host.
+//
+//   estate: city-utility
+//   host: db-1
+//   orchestrators: ["10.77.0.1:7443", "[fd77::1]:7443"]
+//   certificate: agent.crt        # paths are relative to this file
+//   key: agent.key
+//   authority: ca.crt
+//   state: /var/lib/sluice-agent  # the default
+//   addresses: [10.77.0.11, "fd77::11"]  # default: the clients of management
+//   management: ["tcp 10.77.0.11 10.77.0.1 7443"]
+//   vital: ["tcp 10.77.0.11 10.77.0.3 3260"]
+//   units: {postgresql.service: {start: [systemctl, start, postgresql]}}
+//   plugins: {check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s}}
+
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/flow.h"
+#include "common/ids.h"
+#include "common/prefix.h"
+
+namespace sluice::agent {
+
+struct UnitRule {
+  std::vector<std::string> start;  // argv; empty: may not be started
+  std::vector<std::string> stop;
+};
+
+struct PluginRule {
+  std::vector<std::string> command;  // argv
+  absl::Duration timeout = absl::Seconds(10);
+};
+
+struct AgentConfig {
+  EstateId estate;
+  HostId host;
+  std::vector<std::string> orchestrators;
+  std::string certificate;
+  std::string key;
+  std::string authority;
+  std::string state = "/var/lib/sluice-agent";
+  std::vector<Prefix> addresses;
+  std::vector<Flow> management;
+  std::vector<Flow> vital;
+  std::map<std::string, UnitRule> units;
+  std::map<std::string, PluginRule> plugins;
+};
+
+// Unknown fields, duplicate keys, aliases and a second document are errors:
+// "agent.yaml:12:3: …".
+absl::StatusOr<AgentConfig> ReadConfig(const std::string& path);
+
+// As ReadConfig(), from a text; `path` is for messages and relative paths.
+absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
+                                        const std::string& path);
+
+}  // namespace sluice::agent

@@ -1,0 +1,200 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/agent/core/bench_host.h"
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(Isolation, IsAcknowledgedAfterTheKernelWasReadBackAndTheStateSaved) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  const Report report = host.Give("r/1/0", IsolateHost{"found a beacon"});
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_EQ(report.fence.mode, Mode::kQuarantined);
+  EXPECT_EQ(report.fence.quarantine_number, 1u);
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.Passes("tcp 10.77.0.21 10.77.0.1 7443"));
+  EXPECT_TRUE(host.Passes("tcp 10.77.0.21 10.77.0.3 3260"));
+  const AgentState saved = *AgentState::Decode(*host.store.Load());
+  EXPECT_EQ(saved.mode, Mode::kQuarantined);
+  EXPECT_EQ(saved.quarantine_number, 1u);
+}
+
+TEST(Isolation, CountsUpEachTimeAndARepeatedOrderDoesNot) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.Give("r/1/0", IsolateHost{"one"});
+  const Report repeat = host.Give("r/1/0", IsolateHost{"one"});
+  EXPECT_EQ(repeat.fence.quarantine_number, 1u);
+  EXPECT_EQ(host.Give("r/2/0", IsolateHost{"two"}).fence.quarantine_number,
+            2u);
+}
+
+TEST(Isolation, ARepeatedOrderIsKnownAcrossARestartOfTheAgent) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.Give("r/1/0", IsolateHost{"one"});
+  host.StartAgent();
+  host.Connect(1, "one");
+  EXPECT_EQ(host.Give("r/1/0", IsolateHost{"one"}).fence.quarantine_number,
+            1u);
+}
+
+TEST(Isolation, IsObeyedInAnyEpoch) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect(7, "seven");
+  host.Feed(LinkDown{});
+  host.Connect(3, "three");
+  EXPECT_EQ(host.Give("r/1/0", IsolateHost{"now"}, 3).outcome, Outcome::kDone);
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  const Report refused = host.Give("r/1/1", ReadFence{}, 3);
+  EXPECT_EQ(refused.outcome, Outcome::kRefused);
+  EXPECT_THAT(refused.reason, HasSubstr("epoch 3 is over"));
+}
+
+TEST(Isolation, ClosesWhatWasLeasedAndWhatStood) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  const Report report = host.Give("r/5/0", IsolateHost{"again"});
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_TRUE(report.fence.releases.empty());
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_FALSE(host.Passes(kWebFlow));
+}
+
+TEST(Isolation, VoidsEveryEarlierReleaseOrder) {
+  ReleasedHost host;
+  host.Give("r/4/0", IsolateHost{"again"});
+  const Report opening = host.Give("r/5/0", host.Opening());
+  EXPECT_EQ(opening.outcome, Outcome::kRefused);
+  EXPECT_THAT(opening.reason, HasSubstr("ask the gate again"));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Isolation, OfAFullDiskIsolatesAllTheSameAndSaysSo) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.store.FailWith(absl::ResourceExhaustedError("no space left"));
+  const Report report = host.Give("r/1/0", IsolateHost{"now"});
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_THAT(report.reason, HasSubstr("not written down"));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  host.store.FailWith(absl::OkStatus());
+  host.Pass(absl::Seconds(6));
+  EXPECT_EQ(AgentState::Decode(*host.store.Load())->quarantine_number, 1u);
+}
+
+TEST(Isolation, ThatTheKernelRefusesIsNotCalledDoneAndIsTriedAgain) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.fence.failure = absl::UnavailableError("netlink is busy");
+  EXPECT_EQ(host.Give("r/1/0", IsolateHost{"now"}).outcome, Outcome::kFailed);
+  host.fence.failure = absl::OkStatus();
+  host.Pass(absl::Seconds(2));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.Last<FenceChanged>().fence.mode, Mode::kQuarantined);
+}
+
+TEST(Isolation, CanBeAskedForByRootWithoutAnyLink) {
+  BenchHost host;
+  host.StartAgent();
+  host.Feed(IsolatedLocally{"root on this host"});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.state().quarantine_number, 1u);
+}
+
+TEST(Start, WithoutAStateLeavesTheHostOpen) {
+  BenchHost host;
+  host.StartAgent();
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.state().mode, Mode::kOpen);
+}
+
+TEST(Start, WithACorruptStateQuarantinesAndSaysSo) {
+  BenchHost host;
+  ASSERT_TRUE(host.store.Save("sluice agent state 1\nserial 3\n").ok());
+  host.StartAgent();
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_GE(host.state().quarantine_number, 1'795'000'000u);
+  host.Connect();
+  EXPECT_EQ(host.Last<Hello>().fence.mode, Mode::kQuarantined);
+  EXPECT_THAT(host.Last<FenceChanged>().reason, HasSubstr("cannot be believed"));
+}
+
+TEST(Start, WithAnotherHostsStateQuarantines) {
+  AgentState state;
+  state.estate = EstateId("city-utility");
+  state.host = HostId("app-2");
+  state.boot_id = "boot-1";
+  BenchHost host;
+  ASSERT_TRUE(host.store.Save(state.Encode()).ok());
+  host.StartAgent();
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Start, BelievesAFenceThatTheStateDoesNotKnow) {
+  BenchHost host;
+  FenceRules rules;
+  ASSERT_TRUE(host.fence.Replace(rules).ok());
+  host.StartAgent();
+  EXPECT_EQ(host.state().mode, Mode::kQuarantined);
+  EXPECT_GE(host.state().quarantine_number, 1'795'000'000u);
+  EXPECT_TRUE(host.Passes("tcp 10.77.0.21 10.77.0.1 7443"));
+}
+
+TEST(Start, PutsTheFenceUpBeforeAnythingElse) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.Give("r/1/0", IsolateHost{"now"});
+  ASSERT_TRUE(host.fence.Replace({.mode = Mode::kOpen}).ok());  // a reboot
+  host.StartAgent("boot-2");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.state().quarantine_number, 1u);
+}
+
+TEST(Start, KeepsTryingToPutTheFenceUp) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.Give("r/1/0", IsolateHost{"now"});
+  ASSERT_TRUE(host.fence.Replace({.mode = Mode::kOpen}).ok());
+  host.fence.failure = absl::UnavailableError("no nf_tables module");
+  host.StartAgent("boot-2");
+  host.fence.failure = absl::OkStatus();
+  host.Pass(absl::Seconds(2));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Fence, ThatAnotherHandFlushedIsPutBackAndReported) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  ASSERT_TRUE(host.fence.Replace({.mode = Mode::kOpen}).ok());
+  host.said.clear();
+  host.Pass(absl::Seconds(6));
+  EXPECT_THAT(host.Last<FenceChanged>().reason, HasSubstr("another hand"));
+  EXPECT_FALSE(host.Passes("tcp 10.77.0.21 10.77.0.99 22"));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.Last<LeaseLost>().release_digest, host.digest);
+}
+
+TEST(Fence, ThatIsAsItShouldBeIsLeftAlone) {
+  ReleasedHost host;
+  const size_t before = host.fence.calls.size();
+  host.Pass(absl::Minutes(2));
+  EXPECT_EQ(host.fence.calls.size(), before);
+}
+
+}  // namespace
+}  // namespace sluice::agent

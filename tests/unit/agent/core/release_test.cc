@@ -1,0 +1,453 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/agent/core/bench_host.h"
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+void ExpectRefused(const Report& report, absl::string_view why) {
+  EXPECT_EQ(report.outcome, Outcome::kRefused);
+  EXPECT_THAT(report.reason, HasSubstr(std::string(why)));
+}
+
+// A proposal changed in one way, and why it must be refused.
+void ExpectProposalRefused(
+    const std::function<void(ReleaseOrder&, Propose&)>& change,
+    absl::string_view why) {
+  ReleasedHost host;
+  ReleaseOrder order = host.MakeOrder();
+  order.round = 2;
+  Propose proposal = host.Proposal("apps/1");
+  change(order, proposal);
+  proposal.body = order.Body();
+  const Report report = host.Give("r/9/0", proposal);
+  ExpectRefused(report, why);
+  const auto* answer = std::get_if<ReleaseAnswer>(&report.detail);
+  ASSERT_NE(answer, nullptr);
+  EXPECT_FALSE(answer->accepts);
+  ExpectRefused(host.Give("r/9/1", OpenFlows{Sha256(proposal.body), {}, {}}),
+                "accepted no release order");
+}
+
+TEST(Proposal, ThatFitsIsAccepted) {
+  ReleasedHost host;
+  const Report report = host.Give("r/9/0", host.Proposal("apps/1"));
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_TRUE(std::get<ReleaseAnswer>(report.detail).accepts);
+}
+
+TEST(Proposal, OfAnotherEstateIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder& order, Propose&) {
+        order.estate = EstateId("elsewhere");
+      },
+      "about estate elsewhere");
+}
+
+TEST(Proposal, ForOtherHostsIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder& order, Propose&) { order.hosts[0].id = HostId("db-1"); },
+      "does not name host app-1");
+}
+
+TEST(Proposal, OfAnEarlierQuarantineIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder& order, Propose&) {
+        order.hosts[0].quarantine_number = 0;
+      },
+      "quarantine 0");
+}
+
+TEST(Proposal, WithEvidenceThatIsNotItsOwnIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder& order, Propose&) {
+        order.hosts[0].evidence_digest = Sha256("all is well");
+      },
+      "not that of this host's own evidence");
+}
+
+TEST(Proposal, OfARoundWithoutEvidenceIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder&, Propose& proposal) { proposal.round = "apps/2"; },
+      "froze no evidence");
+}
+
+TEST(Proposal, WithFlowsOutsideItsDigestIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder&, Propose& proposal) {
+        proposal.grants[0].flows.push_back(F("tcp 0.0.0.0/0 10.77.0.21 22"));
+      },
+      "not those of its digest");
+}
+
+TEST(Proposal, WithAGrantTwiceIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder&, Propose& proposal) {
+        proposal.grants.push_back(proposal.grants[0]);
+      },
+      "stands twice");
+}
+
+TEST(Proposal, WithALeaseThatIsNoneIsRefused) {
+  ExpectProposalRefused(
+      [](ReleaseOrder& order, Propose&) {
+        order.hosts[0].lease_seconds = 86400;
+      },
+      "lease of 86400 s");
+  ExpectProposalRefused(
+      [](ReleaseOrder& order, Propose&) { order.hosts[0].lease_seconds = 0; },
+      "lease of 0 s");
+}
+
+TEST(Proposal, OlderThanItsValidityIsRefused) {
+  ReleasedHost host(60, 30, 100);
+  host.Pass(absl::Seconds(101));
+  ExpectRefused(host.Give("r/9/0", host.Proposal("apps/1")), "older");
+}
+
+TEST(Proposal, ThatWasTamperedWithIsRefused) {
+  ReleasedHost host;
+  Propose proposal = host.Proposal("apps/1");
+  proposal.body += "host app-9\n";
+  ExpectRefused(host.Give("r/9/0", proposal), "release order");
+}
+
+TEST(Proposal, OnAnOpenHostIsRefused) {
+  ReleasedHost closed;
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  ExpectRefused(host.Give("r/9/0", closed.Proposal("apps/1")),
+                "not in quarantine");
+}
+
+TEST(Opening, OfAnAcceptedReleaseOrderOpensItsFlows) {
+  ReleasedHost host;
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  const Report report = host.Give("r/4/0", host.Opening());
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  ASSERT_EQ(report.fence.releases.size(), 1u);
+  EXPECT_EQ(report.fence.releases[0].leased_flows, 2);
+  EXPECT_EQ(report.fence.releases[0].lease_remaining, absl::Seconds(60));
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.Passes(kWebFlow));
+  EXPECT_FALSE(host.Passes("tcp 10.77.0.21 10.77.0.11 22"));
+}
+
+TEST(Opening, WithoutThePeopleItAsksForIsRefused) {
+  ReleasedHost host;
+  OpenFlows opening = host.Opening();
+  opening.decisions.pop_back();
+  ExpectRefused(host.Give("r/4/0", opening), "missing system-owner");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Opening, WithDecisionsOverAnotherBodyIsRefused) {
+  ReleasedHost host;
+  OpenFlows opening = host.Opening();
+  opening.decisions[0].body_digest = Sha256("another");
+  ExpectRefused(host.Give("r/4/0", opening), "missing incident-commander");
+}
+
+TEST(Opening, WithOnePersonInTwoRolesIsRefused) {
+  ReleasedHost host;
+  OpenFlows opening = host.Opening();
+  opening.decisions = {{OperatorId("duty-commander"),
+                        {RoleId("incident-commander"), RoleId("system-owner")},
+                        host.digest,
+                        ""}};
+  ExpectRefused(host.Give("r/4/0", opening), "missing system-owner");
+}
+
+TEST(Opening, OfAGrantThatIsNotPartOfItIsRefused) {
+  ReleasedHost host;
+  OpenFlows opening = host.Opening();
+  opening.grants.push_back(GrantId("engine>secrets:ssh"));
+  ExpectRefused(host.Give("r/4/0", opening), "not part of this release order");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Opening, PastItsValidityIsRefused) {
+  ReleasedHost host(60, 30, 100);
+  host.Pass(absl::Seconds(101));
+  ExpectRefused(host.Give("r/4/0", host.Opening()), "was valid for 100 s");
+}
+
+TEST(Opening, AfterTheEvidenceChangedIsRefused) {
+  ReleasedHost host;
+  host.check = [](const NamedCheck&) {
+    return CheckResult{Verdict::kFail, "an undeclared listener", ""};
+  };
+  host.Freeze("r/4/0", "apps/1");
+  ExpectRefused(host.Give("r/5/0", host.Opening()), "evidence changed");
+}
+
+TEST(Opening, InAnOlderEpochIsRefused) {
+  ReleasedHost host;
+  host.Feed(LinkDown{});
+  host.Connect(2, "two");
+  ExpectRefused(host.Give("r/4/0", host.Opening(), 1), "epoch 1");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Opening, ByASecondOrchestratorOfTheSameEpochIsRefused) {
+  ReleasedHost host;
+  host.Feed(LinkDown{});
+  host.Connect(1, "twin");
+  ExpectRefused(host.Give("r/4/0", host.Opening(), 1), "two orchestrators");
+}
+
+TEST(Opening, RepeatedOpensNothingTwice) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  const size_t calls = host.fence.calls.size();
+  host.Give("r/4/0", host.Opening());
+  host.Give("r/4/1", host.Opening());  // another order for the same
+  EXPECT_EQ(host.fence.calls.size(), calls);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+}
+
+TEST(Opening, ThatTheKernelRefusesIsNotCalledDone) {
+  ReleasedHost host;
+  host.fence.failure = absl::UnavailableError("netlink is busy");
+  EXPECT_EQ(host.Give("r/4/0", host.Opening()).outcome, Outcome::kFailed);
+}
+
+TEST(Lease, RunsOutUnlessRenewedAndThatIsReported) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Minutes(5), host.digest);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.All<LeaseLost>().empty());
+  host.Pass(absl::Seconds(59));
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  host.Pass(absl::Seconds(2));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.Last<LeaseLost>().release_digest, host.digest);
+}
+
+TEST(Lease, ThatRanOutIsNotRenewedButOpensAgainUnderTheSameOrder) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Pass(absl::Seconds(61));
+  host.Feed(RenewalReceived{1, {host.digest}, 9});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.Give("r/5/0", host.Opening()).outcome, Outcome::kDone);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+}
+
+TEST(Lease, IsNotRenewedPastTheValidity) {
+  ReleasedHost host(60, 30, 100);
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(99), host.digest);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  host.PassRenewing(absl::Seconds(3), host.digest);
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Lease, IsNotRenewedInAnotherEpoch) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(62), host.digest, 9);
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Lease, IsGoneWhenTheAgentStartsAgain) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.StartAgent();
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  host.said.clear();
+  host.Connect(1, "one");
+  const Hello hello = host.Last<Hello>();
+  ASSERT_EQ(hello.fence.releases.size(), 1u);
+  EXPECT_EQ(hello.fence.releases[0].leased_flows, 0);
+  EXPECT_EQ(hello.fence.releases[0].lease_remaining, absl::ZeroDuration());
+  // S3: under the same valid release order they open again.
+  EXPECT_EQ(host.Give("r/4/0", host.Opening()).outcome, Outcome::kDone);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+}
+
+TEST(Confirmation, BeforeTheSoakIsRefused) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(20), host.digest);
+  ExpectRefused(host.Give("r/5/0", host.Confirmation()), "soaks for 10s more");
+}
+
+TEST(Confirmation, AfterTheSoakMakesTheFlowsStandWithoutAnyLease) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  const Report report = host.Give("r/5/0", host.Confirmation());
+  EXPECT_EQ(report.outcome, Outcome::kDone) << report.reason;
+  ASSERT_EQ(report.fence.releases.size(), 1u);
+  EXPECT_EQ(report.fence.releases[0].standing_flows, 2);
+  EXPECT_EQ(report.fence.releases[0].leased_flows, 0);
+  host.Pass(absl::Hours(20));
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.All<LeaseLost>().empty());
+}
+
+TEST(Confirmation, OutlivesTheAgentAndTheBoot) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  host.Give("r/5/0", host.Confirmation());
+  ASSERT_TRUE(host.fence.Replace({.mode = Mode::kOpen}).ok());  // a reboot
+  host.StartAgent("boot-2");
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  EXPECT_FALSE(host.Passes("tcp 10.77.0.21 10.77.0.11 22"));
+  host.Connect(1, "one");
+  EXPECT_EQ(host.Last<Hello>().fence.releases[0].standing_flows, 2);
+}
+
+TEST(Confirmation, AfterTheLeaseRanOutIsRefused) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Pass(absl::Seconds(61));
+  ExpectRefused(host.Give("r/5/0", host.Confirmation()), "has run out");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Confirmation, WhileAWatchedCheckFailsIsRefused) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Give("r/4/1", host.Watching());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  host.check = [](const NamedCheck&) {
+    return CheckResult{Verdict::kInconclusive, "no answer", ""};
+  };
+  host.Pass(absl::Seconds(6));
+  ExpectRefused(host.Give("r/5/0", host.Confirmation()), "does not pass");
+}
+
+TEST(Confirmation, ThatCannotBeWrittenDownIsNotCalledDone) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  host.store.FailWith(absl::ResourceExhaustedError("no space left"));
+  EXPECT_EQ(host.Give("r/5/0", host.Confirmation()).outcome, Outcome::kFailed);
+}
+
+TEST(Confirmation, OfAFlowSharedWithAnotherGrantLeavesThatGrantAlive) {
+  ReleasedHost host;
+  ReleaseOrder order = host.MakeOrder();
+  order.round = 2;
+  order.hosts[0].flows_digest = FlowsDigest({F(kDbFlow)});
+  order.hosts[0].soak_seconds = 10;
+  host.digest = order.Digest();
+  const Propose proposal{order.Body(),
+                         {{GrantId("a>db:postgres"), {F(kDbFlow)}},
+                          {GrantId("b>db:postgres"), {F(kDbFlow)}}},
+                         "apps/1"};
+  ASSERT_EQ(host.Give("r/4/0", proposal).outcome, Outcome::kDone);
+  ASSERT_EQ(host.Give("r/4/1", OpenFlows{host.digest,
+                                         {GrantId("a>db:postgres"),
+                                          GrantId("b>db:postgres")},
+                                         host.Decisions()})
+                .outcome,
+            Outcome::kDone);
+  host.PassRenewing(absl::Seconds(11), host.digest);
+  const Confirm first{host.digest, {GrantId("a>db:postgres")}, StepId("a")};
+  ASSERT_EQ(host.Give("r/5/0", first).outcome, Outcome::kDone);
+  host.PassRenewing(absl::Seconds(100), host.digest);
+  EXPECT_TRUE(host.All<LeaseLost>().empty());
+  const Confirm second{host.digest, {GrantId("b>db:postgres")}, StepId("b")};
+  EXPECT_EQ(host.Give("r/6/0", second).outcome, Outcome::kDone);
+  // Both want it: withdrawing one leaves it, withdrawing both does not.
+  host.Give("r/7/0", Withdraw{{GrantId("a>db:postgres")}, "a failed"});
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  host.Give("r/7/1", Withdraw{{GrantId("b>db:postgres")}, "b failed"});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Withdrawal, ClosesTheFlowsOfItsGrantsAndNoOthers) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  const Report report = host.Give(
+      "r/5/0", Withdraw{{GrantId("engine>db:postgres")}, "health failed"});
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_THAT(report.fence.releases[0].withdrawn,
+              ElementsAre(GrantId("engine>db:postgres")));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.Passes(kWebFlow));
+}
+
+TEST(Withdrawal, IsForGoodUnderThatReleaseOrderEvenAfterARestart) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Give("r/5/0", Withdraw{{GrantId("engine>db:postgres")}, "failed"});
+  ExpectRefused(host.Give("r/6/0", host.Opening()), "was withdrawn");
+  host.StartAgent();
+  host.Connect(1, "one");
+  ExpectRefused(host.Give("r/7/0", host.Opening()), "was withdrawn");
+}
+
+TEST(Withdrawal, OfStandingFlowsIsRememberedBeforeItIsDone) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  host.Give("r/5/0", host.Confirmation());
+  host.Give("r/6/0", Withdraw{{GrantId("engine>db:postgres")}, "alarm"});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.Passes(kWebFlow));
+  host.StartAgent("boot-2");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.Passes(kWebFlow));
+}
+
+TEST(Withdrawal, LeavesALeasedFlowLeasedWhenOnlyItsStandingTwinGoes) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  host.Give("r/5/0", host.Confirmation());
+  // A second release order wants the same flow for another grant.
+  ReleaseOrder order = host.MakeOrder();
+  order.round = 2;
+  order.hosts[0].flows_digest = FlowsDigest({F(kDbFlow)});
+  const std::string first = std::exchange(host.digest, order.Digest());
+  const GrantId other("reports>db:postgres");
+  ASSERT_EQ(host.Give("r/6/0", Propose{order.Body(), {{other, {F(kDbFlow)}}},
+                                       "apps/1"})
+                .outcome,
+            Outcome::kDone);
+  ASSERT_EQ(
+      host.Give("r/6/1", OpenFlows{host.digest, {other}, host.Decisions()})
+          .outcome,
+      Outcome::kDone);
+  ASSERT_EQ(
+      host.Give("r/7/0", Withdraw{{GrantId("engine>db:postgres")}, "alarm"})
+          .outcome,
+      Outcome::kDone);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  host.Pass(absl::Seconds(61));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Withdrawal, OnAnOpenHostSaysThatNothingWasClosed) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  ExpectRefused(host.Give("r/1/0", Withdraw{{GrantId("a>b:c")}, "x"}),
+                "no fence");
+}
+
+TEST(Withdrawal, ThatTheKernelRefusesTakesTheWholeFenceDownToWhatStands) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.fence.failure = absl::UnavailableError("netlink is busy");
+  EXPECT_EQ(host.Give("r/5/0", Withdraw{{GrantId("engine>db:postgres")}, "x"})
+                .outcome,
+            Outcome::kFailed);
+  host.fence.failure = absl::OkStatus();
+  host.Pass(absl::Seconds(2));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+}  // namespace
+}  // namespace sluice::agent
