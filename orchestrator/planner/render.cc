@@ -228,21 +228,24 @@ class PlanPage {
     if (plan_.steps.empty()) return;
     page_.Line();
     const ForecastResult forecast = Forecast(plan_, WholeDuration);
-    page_.Wrap(page_.Paint(Ink::kBold, "Forecast: "),
-               absl::StrCat(
-                   "everything is back after ",
-                   planning::Range(forecast.estate.low, forecast.estate.high),
-                   ", and the time that people take at ",
-                   Count(plan_.stages.size(), "gate", "gates"), Tasks(), "."));
+    page_.Wrap(
+        page_.Paint(Ink::kBold, "Forecast: "),
+        absl::StrCat("machines need ",
+                     planning::Range(forecast.estate.low, forecast.estate.high),
+                     " until everything is back; what people take at ",
+                     Count(plan_.stages.size(), "gate", "gates"), Tasks(),
+                     " comes on top."));
     std::vector<std::string> chain;
     for (const StepId& id : forecast.critical_path) {
       const Remaining whole = WholeDuration(*plan_.FindStep(id));
       chain.push_back(
-          absl::StrCat(id.str(), " ", absl::FormatDuration(whole.high)));
+          whole.low == whole.high
+              ? absl::StrCat(id.str(), " ", absl::FormatDuration(whole.low))
+              : id.str());
     }
     if (chain.empty()) return;
     page_.Wrap(page_.Paint(Ink::kBold, "Critical path: "),
-               absl::StrCat(absl::StrJoin(chain, ", then ")));
+               absl::StrJoin(chain, " -> "));
   }
 
   std::string Tasks() const {

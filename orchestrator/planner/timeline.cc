@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_map.h"
+
 namespace sluice::planning {
 namespace {
 
@@ -23,9 +25,10 @@ struct Moment {
 Timeline MakeTimeline(const std::vector<TimelineStep>& steps,
                       const std::vector<int>& order) {
   Timeline result;
+  result.start.resize(steps.size());
   result.end.resize(steps.size());
+  result.cause.resize(steps.size(), -1);
   std::vector<absl::Duration> healthy(steps.size());
-  std::vector<int> cause(steps.size(), -1);
   Moment barrier;  // when all stages before the current one have settled
   Moment settled;  // the same with what is known of the current one
   int stage = -1;
@@ -43,7 +46,8 @@ Timeline MakeTimeline(const std::vector<TimelineStep>& steps,
                     need.step);
       }
     }
-    cause[i] = start.cause;
+    result.cause[i] = start.cause;
+    result.start[i] = start.at;
     healthy[i] = step.left == absl::InfiniteDuration()
                      ? step.left
                      : start.at + std::max(kZero, step.left - step.soak);
@@ -53,9 +57,41 @@ Timeline MakeTimeline(const std::vector<TimelineStep>& steps,
       settled.Delay(result.end[i], i);
     }
   }
-  for (int i = settled.cause; i >= 0; i = cause[i]) result.path.push_back(i);
-  std::reverse(result.path.begin(), result.path.end());
+  if (settled.cause >= 0) result.path = ChainTo(result, settled.cause);
   return result;
+}
+
+std::vector<int> ChainTo(const Timeline& timeline, int step) {
+  std::vector<int> chain;
+  for (int i = step; i >= 0; i = timeline.cause[i]) chain.push_back(i);
+  std::reverse(chain.begin(), chain.end());
+  return chain;
+}
+
+StepLayout LayOut(const Plan& plan) {
+  absl::flat_hash_map<StepId, int> index;
+  index.reserve(plan.steps.size());
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    index.emplace(plan.steps[i].id, static_cast<int>(i));
+  }
+  absl::flat_hash_map<StageId, int> stage;
+  for (size_t i = 0; i < plan.stages.size(); ++i) {
+    stage.emplace(plan.stages[i].id, static_cast<int>(i));
+  }
+  StepLayout layout;
+  layout.order.reserve(plan.order.size());
+  for (const StepId& id : plan.order) layout.order.push_back(index.at(id));
+  layout.steps.resize(plan.steps.size());
+  for (size_t i = 0; i < plan.steps.size(); ++i) {
+    const PlannedStep& step = plan.steps[i];
+    layout.steps[i].stage = stage.at(step.stage);
+    layout.steps[i].soak = step.soak;
+    for (const StepNeed& need : step.needs) {
+      if (need.strength == Strength::kSoft) continue;
+      layout.steps[i].needs.push_back({index.at(need.step), need.soaked});
+    }
+  }
+  return layout;
 }
 
 }  // namespace sluice::planning

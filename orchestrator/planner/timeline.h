@@ -28,14 +28,27 @@ struct TimelineStep {
 };
 
 struct Timeline {
+  std::vector<absl::Duration> start;
   std::vector<absl::Duration> end;  // infinite: never, as things are
-  std::vector<int> path;            // longest chain of those that end
-  absl::Duration total;             // when the last ends; infinite: not all do
+  std::vector<int> cause;  // the step that decides when one starts; -1: none
+  std::vector<int> path;   // longest chain of those that end
+  absl::Duration total;    // when the last ends; infinite: not all do
 };
 
 // REQUIRES: `order` holds every step once, earlier stages first, what is
 // needed first.
 Timeline MakeTimeline(const std::vector<TimelineStep>& steps,
                       const std::vector<int>& order);
+
+// A plan's steps as numbers, in the order of Plan::steps; what is left of each
+// is for the caller to say.
+struct StepLayout {
+  std::vector<TimelineStep> steps;
+  std::vector<int> order;
+};
+StepLayout LayOut(const Plan& plan);
+
+// The chain of causes that ends with `step`, what comes first first.
+std::vector<int> ChainTo(const Timeline& timeline, int step);
 
 }  // namespace sluice::planning

@@ -65,7 +65,7 @@ TEST(PlanText, NamesTheTasksAndWhoSigns) {
   EXPECT_THAT(
       text, HasSubstr("before: passwords rotated (incident-commander signs)"));
   EXPECT_THAT(text, HasSubstr("after: invoice matches (system-owner accepts)"));
-  EXPECT_THAT(text, HasSubstr("and 2 tasks."));
+  EXPECT_THAT(text, HasSubstr("and 2 tasks comes on top."));
 }
 
 TEST(PlanText, NamesThePromisesThatAHostDoesNotKeep) {
