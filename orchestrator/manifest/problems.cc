@@ -1,0 +1,142 @@
+#include "orchestrator/manifest/problems.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+
+namespace sluice {
+namespace {
+
+// Names longer than this are not compared: nobody mistypes by so little.
+constexpr size_t kMaxCompared = 64;
+// "it is one of …" stays readable up to this many.
+constexpr size_t kMaxListed = 6;
+
+// Insertions, deletions, exchanges, and swaps of neighbours; more than `limit`
+// is all the same.
+int Distance(absl::string_view a, absl::string_view b, int limit) {
+  const int n = static_cast<int>(a.size()), m = static_cast<int>(b.size());
+  if (std::abs(n - m) > limit) return limit + 1;
+  std::vector<int> before(m + 1), last(m + 1), row(m + 1);
+  for (int j = 0; j <= m; ++j) last[j] = j;
+  for (int i = 1; i <= n; ++i) {
+    row[0] = i;
+    for (int j = 1; j <= m; ++j) {
+      const int exchange = a[i - 1] == b[j - 1] ? 0 : 1;
+      row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + exchange});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+        row[j] = std::min(row[j], before[j - 2] + 1);
+      }
+    }
+    std::swap(before, last);
+    std::swap(last, row);
+  }
+  return last[m];
+}
+
+// Messages quote what was written: nothing in them may steer a terminal, and a
+// character cut in two is none.
+std::string Printable(absl::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const size_t length = byte >= 0xf0   ? 4
+                          : byte >= 0xe0 ? 3
+                          : byte >= 0xc2 ? 2
+                                         : 1;
+    bool whole = byte < 0x80 || length > 1;
+    for (size_t k = 1; k < length && whole; ++k) {
+      whole = i + k < text.size() &&
+              (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
+    }
+    if (!whole || byte < 0x20 || byte == 0x7f) {
+      out += '?';
+      continue;
+    }
+    absl::StrAppend(&out, text.substr(i, length));
+    i += length - 1;
+  }
+  return out;
+}
+
+}  // namespace
+
+void Problems::Error(Place place, std::string message) {
+  ++errors_;
+  Add(Diagnostic::Severity::kError, place, std::move(message));
+}
+
+void Problems::Warning(Place place, std::string message) {
+  Add(Diagnostic::Severity::kWarning, place, std::move(message));
+}
+
+void Problems::Add(Diagnostic::Severity severity, Place place,
+                   std::string message) {
+  if (static_cast<int>(kept_.size()) >= kMaxKept) {
+    ++left_out_;
+    last_left_out_ = std::max(last_left_out_, place);
+    return;
+  }
+  kept_.push_back({severity, place, Printable(message)});
+}
+
+std::vector<Diagnostic> Problems::Take() {
+  const auto key = [](const Diagnostic& d) {
+    return std::tie(d.place, d.severity, d.message);
+  };
+  std::sort(kept_.begin(), kept_.end(),
+            [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  kept_.erase(std::unique(kept_.begin(), kept_.end(),
+                          [&](const auto& a, const auto& b) {
+                            return key(a) == key(b);
+                          }),
+              kept_.end());
+  if (left_out_ > 0) {
+    const auto severity = errors_ > 0 ? Diagnostic::Severity::kError
+                                      : Diagnostic::Severity::kWarning;
+    kept_.push_back(
+        {severity,
+         {std::max(last_left_out_.file, kept_.back().place.file), 0, 0},
+         absl::StrCat("there are ", left_out_,
+                      " more like these; correct the ones above "
+                      "first and validate again")});
+  }
+  return std::move(kept_);
+}
+
+std::string Nearest(absl::string_view word,
+                    const std::vector<std::string>& candidates) {
+  if (word.empty() || word.size() > kMaxCompared) return "";
+  // A third of the word may be wrong, at least one letter.
+  int best = std::max<int>(1, static_cast<int>(word.size()) / 3) + 1;
+  std::string found;
+  for (const std::string& candidate : candidates) {
+    if (candidate.size() > kMaxCompared) continue;
+    const int distance = Distance(word, candidate, best - 1);
+    if (distance < best) {
+      best = distance;
+      found = candidate;
+    }
+  }
+  return found;
+}
+
+std::string DidYouMean(absl::string_view word,
+                       const std::vector<std::string>& candidates) {
+  const std::string near = Nearest(word, candidates);
+  if (!near.empty()) return absl::StrCat("; did you mean '", near, "'?");
+  if (candidates.empty() || candidates.size() > kMaxListed) return "";
+  if (candidates.size() == 1) {
+    return absl::StrCat("; there is only '", candidates[0], "'");
+  }
+  return absl::StrCat(
+      "; it is one of '",
+      absl::StrJoin(candidates.begin(), candidates.end() - 1, "', '"),
+      "' and '", candidates.back(), "'");
+}
+
+}  // namespace sluice
