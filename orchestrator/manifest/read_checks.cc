@@ -100,7 +100,7 @@ bool CheckReader::ReadArgument(const Field& field, const std::string& who,
                        &why)) {
       return wrong(why);
     }
-    *out = DurationText(duration);
+    *out = DurationAsWritten(duration);
     return true;
   }
   if (type == "status" || type == "days" || type == "percent" ||

@@ -131,15 +131,15 @@ bool ParseDuration(absl::string_view text, absl::Duration min,
     if (!found) return wrong();
   }
   if (sum < min || sum > max) {
-    *why = absl::StrCat(Quoted(text), " is out of range; ", DurationText(min),
-                        " to ", DurationText(max), " is possible");
+    *why = absl::StrCat(Quoted(text), " is out of range; ", DurationAsWritten(min),
+                        " to ", DurationAsWritten(max), " is possible");
     return false;
   }
   *out = sum;
   return true;
 }
 
-std::string DurationText(absl::Duration duration) {
+std::string DurationAsWritten(absl::Duration duration) {
   std::string text;
   for (const Unit& unit : kUnits) {
     const int64_t number = absl::IDivDuration(duration, unit.value, &duration);

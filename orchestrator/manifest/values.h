@@ -32,7 +32,7 @@ bool ParseCount(absl::string_view text, int min, int max, int* out,
 bool ParseDuration(absl::string_view text, absl::Duration min,
                    absl::Duration max, absl::Duration* out, std::string* why);
 // The shortest such text: "90s" for a minute and a half, "1h".
-std::string DurationText(absl::Duration duration);
+std::string DurationAsWritten(absl::Duration duration);
 
 // "true" or "false".
 bool ParseBool(absl::string_view text, bool* out, std::string* why);
