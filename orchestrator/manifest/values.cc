@@ -131,8 +131,9 @@ bool ParseDuration(absl::string_view text, absl::Duration min,
     if (!found) return wrong();
   }
   if (sum < min || sum > max) {
-    *why = absl::StrCat(Quoted(text), " is out of range; ", DurationAsWritten(min),
-                        " to ", DurationAsWritten(max), " is possible");
+    *why =
+        absl::StrCat(Quoted(text), " is out of range; ", DurationAsWritten(min),
+                     " to ", DurationAsWritten(max), " is possible");
     return false;
   }
   *out = sum;
