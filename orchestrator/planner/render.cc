@@ -113,26 +113,30 @@ class PlanPage {
   }
 
   void Step(const PlannedStep& step) {
-    // An entry's category is always "outside": its long name has the room.
     const bool entry = !step.external.empty();
-    const int names = name_ + 2 + category_;
+    // An entry's category is always "outside": its long name takes the room of
+    // the category, and of the hosts as far as they leave any.
+    const int all = name_ + 2 + category_ + 2 + hosts_;
+    const std::string hosts = Hosts(step);
     std::string left = entry ? step.id.str() : PadRight(step.id.str(), name_);
-    const std::string category =
-        entry ? ""
-              : absl::StrCat("  ", planning::Cut(step.category, category_));
-    if (Columns(left) > (entry ? names : name_)) {
+    if (Columns(left) > (entry ? all - 2 - Columns(hosts) : name_)) {
       page_.Line(absl::StrCat("  ", left));
-      left = std::string(entry ? names : name_, ' ');
+      left = entry ? "" : std::string(name_, ' ');
     }
-    const int pad = names - Columns(left) - Columns(category);
-    const std::string numbers = absl::StrCat(
+    std::string category;
+    if (!entry) {
+      category = absl::StrCat(
+          "  ", PadRight(planning::Cut(step.category, category_), category_));
+    }
+    const int column = name_ + 2 + category_;
+    const int pad = std::max(0, column - Columns(left) - Columns(category));
+    const int used = Columns(left) + Columns(category) + pad + 2;
+    page_.Line(absl::StrCat(
+        "  ", left, page_.Paint(InkOf(step.category), category),
+        std::string(pad, ' '), "  ", PadRight(hosts, all - used),
         PadLeft(absl::StrCat(planning::CountFlows(plan_, step)), 6),
         PadLeft(absl::StrCat(step.inspect.size() + step.health.size()), 8),
-        PadLeft(absl::FormatDuration(step.soak), 8));
-    page_.Line(absl::StrCat("  ", left,
-                            page_.Paint(InkOf(step.category), category),
-                            std::string(std::max(0, pad), ' '), "  ",
-                            PadRight(Hosts(step), hosts_), numbers));
+        PadLeft(absl::FormatDuration(step.soak), 8)));
     Details(step);
   }
 

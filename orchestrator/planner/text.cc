@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 
 namespace sluice::planning {
@@ -135,9 +136,11 @@ std::string Range(absl::Duration low, absl::Duration high) {
 std::string HostsText(const PlannedStep& step, size_t most) {
   std::vector<std::string> names;
   for (const HostId& host : step.hosts) names.push_back(host.str());
-  std::string text = List(names, most);
+  std::string text = names.size() <= most ? absl::StrJoin(names, ", ")
+                     : most < 2           ? Count(names.size(), "host", "hosts")
+                                          : List(names, most);
   if (step.enough < static_cast<int>(step.hosts.size())) {
-    absl::StrAppend(&text, " (", step.enough, " enough)");
+    absl::StrAppend(&text, " (", step.enough, " of ", step.hosts.size(), ")");
   }
   return text;
 }

@@ -58,7 +58,8 @@ std::string List(const std::vector<std::string>& words, size_t most = 1000);
 // "1m24s", or "1m24s to 2m" when they differ.
 std::string Range(absl::Duration low, absl::Duration high);
 
-// "app-1, app-2 (1 is enough)".
+// "app-1, app-2 (1 of 2)": the hosts and how many of them are enough; no more
+// names than `most`, none when that is less than two and does not do.
 std::string HostsText(const PlannedStep& step, size_t most);
 
 // The number of different flows that the step opens.
