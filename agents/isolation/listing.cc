@@ -112,7 +112,8 @@ absl::Status ReadAttempts(const std::string& name, const Json& elements,
       attempt.port = (*parts)[2].get<uint16_t>();
     }
     if (element.contains("elem") && element["elem"].contains("counter")) {
-      attempt.packets = element["elem"]["counter"].value("packets", uint64_t{0});
+      attempt.packets =
+          element["elem"]["counter"].value("packets", uint64_t{0});
     }
     listing.attempts.push_back(attempt);
   }
@@ -268,8 +269,8 @@ FenceReading Listing::Reading() const {
 }
 
 absl::StatusOr<Listing> ParseListing(absl::string_view json) {
-  const Json root =
-      Json::parse(json.begin(), json.end(), nullptr, /*allow_exceptions=*/false);
+  const Json root = Json::parse(json.begin(), json.end(), nullptr,
+                                /*allow_exceptions=*/false);
   if (root.is_discarded()) return Unreadable("not JSON");
   // The library throws on a type it did not expect; the listing is then not
   // the fence's.

@@ -121,6 +121,23 @@ absl::StatusOr<Listing> NftablesFence::List() {
   return listing;
 }
 
+Listing NftablesFence::ListBefore(const FenceRules& rules) {
+  if (rules.mode == Mode::kOpen || !rules.releases.empty()) {
+    absl::StatusOr<Listing> listed = List();
+    return listed.ok() ? *std::move(listed) : Listing();
+  }
+  Listing sensor;
+  for (const std::string& text : ListSensorTexts(options_)) {
+    const absl::StatusOr<std::string> json = nft_->List(text);
+    if (!json.ok()) continue;
+    absl::StatusOr<Listing> one = ParseListing(*json);
+    if (!one.ok()) continue;
+    sensor.attempts.insert(sensor.attempts.end(), one->attempts.begin(),
+                           one->attempts.end());
+  }
+  return sensor;
+}
+
 absl::StatusOr<Listing> NftablesFence::ListFence(absl::string_view act) {
   SLUICE_ASSIGN_OR_RETURN(Listing listing, List());
   if (!listing.exists || !listing.upright) return NoFence(act);
@@ -171,10 +188,7 @@ absl::StatusOr<FenceReading> NftablesFence::Replace(const FenceRules& rules) {
     SLUICE_RETURN_IF_ERROR(CheckDigest(release.digest));
   }
   SLUICE_RETURN_IF_ERROR(CheckOptions(options_));
-  // What was there is only of use for what it admitted; isolating does not
-  // depend on being able to read it (S5).
-  const absl::StatusOr<Listing> listed = List();
-  const Listing before = listed.ok() ? *listed : Listing();
+  const Listing before = ListBefore(rules);
   swept_table_ = 0;
   if (rules.mode == Mode::kOpen) {
     if (before.exists && before.upright) {

@@ -40,6 +40,9 @@ class NftablesFence : public Fence {
 
  private:
   absl::StatusOr<Listing> List();
+  // What a fence made anew must know of the one before: all of it where leases
+  // go on, else only the sensor. Isolating does not depend on it (S5).
+  Listing ListBefore(const FenceRules& rules);
   // As List(), but no fence at all is an error that says what `act` needs.
   absl::StatusOr<Listing> ListFence(absl::string_view act);
   absl::Status ForgetUnlessAdmittedBy(const Listing& listing);

@@ -248,6 +248,17 @@ std::string ListTableText(const RulesetOptions& options) {
   return absl::StrCat("list table inet ", options.table);
 }
 
+std::vector<std::string> ListSensorTexts(const RulesetOptions& options) {
+  std::vector<std::string> texts;
+  for (const char* name : {kTriedIn, kTriedOut}) {
+    for (const char* version : {"4", "6"}) {
+      texts.push_back(
+          absl::StrCat("list set inet ", options.table, " ", name, version));
+    }
+  }
+  return texts;
+}
+
 std::string ListGuardText(const RulesetOptions& options,
                           const std::string& group) {
   return absl::StrCat("list set inet ", options.table, " ", GuardName(group));

@@ -14,7 +14,8 @@
 // A flow is matched on the original tuple of its connection, packet by packet,
 // in both directions, by the same rule wherever it is met. No rule accepts what
 // is merely established, and a TCP connection starts with a SYN: so whatever
-// leaves the sets is cut, and nothing old comes back (S4).
+// leaves the sets is cut, and nothing old comes back (S4). Vital flows alone
+// are matched without their connections too: their sessions are to live on.
 
 #pragma once
 
@@ -74,8 +75,10 @@ absl::StatusOr<std::string> ConfirmText(const RulesetOptions& options,
                                         const std::string& digest,
                                         const std::vector<Flow>& flows);
 
-// The commands that list the table and the guard of `group`.
+// The commands that list the table, each set of the sensor, and the guard of
+// `group`.
 std::string ListTableText(const RulesetOptions& options);
+std::vector<std::string> ListSensorTexts(const RulesetOptions& options);
 std::string ListGuardText(const RulesetOptions& options,
                           const std::string& group);
 

@@ -170,13 +170,14 @@ void Frame::Flows() {
     End();
   }
   // Redirects are related to open connections too, and are an attacker's tool.
-  // S4: what does not begin with a SYN is a session from before.
+  // S4: what does not begin with a SYN is a session from before. Vital flows
+  // go first: their sessions from before are to live on.
   Begin("flows");
   Line("icmp type redirect return");
   Line("icmpv6 type nd-redirect return");
+  Line("jump vital");
   Line("ct state invalid,untracked return");
   Line("ct state new tcp flags & (fin | syn | rst | ack) != syn return");
-  Line("jump vital");
   Line("jump standing");
   End();
   if (!has_guests()) return;
@@ -312,15 +313,34 @@ std::string ElementsText(const std::vector<Flow>& flows) {
 
 std::vector<std::string> FlowRules(const std::string& group, const SetKey& key,
                                    bool guests) {
-  const std::string lookup =
-      absl::StrCat(guests ? OutsideTuple(key) : OriginalTuple(key), " @",
-                   SetName(group, key), " accept");
   const absl::string_view protocol = ProtocolName(key.protocol);
+  const char* ip = Is4(key) ? "ip" : "ip6";
+  const std::string in_set =
+      absl::StrCat(" @", SetName(group, key), " accept");
+  const std::string tuple = guests ? OutsideTuple(key) : OriginalTuple(key);
   // An ICMP error belongs to the connection whose packet it quotes.
-  return {absl::StrCat("meta l4proto ", protocol, " ", lookup),
-          absl::StrCat("meta l4proto ", Is4(key) ? "icmp" : "ipv6-icmp",
-                       " ct state related ct protocol ", protocol, " ",
-                       lookup)};
+  const std::string error =
+      absl::StrCat("meta l4proto ", Is4(key) ? "icmp" : "ipv6-icmp",
+                   " ct state related ct protocol ", protocol, " ");
+  std::vector<std::string> rules = {
+      absl::StrCat("meta l4proto ", protocol, " ", tuple, in_set),
+      absl::StrCat(error, tuple, in_set)};
+  if (group != kVital || guests) return rules;
+  // A vital session that began before the kernel tracked connections (nothing
+  // here asked it to) must not be cut: it is recognised by its packets, in
+  // either direction, as long as none opens a session the wrong way round.
+  rules.push_back(absl::Substitute("$0 saddr . $0 daddr . $1 dport$2", ip,
+                                   protocol, in_set));
+  rules.push_back(absl::Substitute(
+      "$0 daddr . $0 saddr . $1 sport @$2$3 accept", ip, protocol,
+      SetName(group, key),
+      key.protocol == Protocol::kTcp ? " tcp flags & (syn | ack) != syn" : ""));
+  // Tracking may have met it in the middle and taken it the wrong way round.
+  rules.push_back(absl::Substitute(
+      "$0ct original $1 daddr . ct original $1 saddr . ct original proto-src"
+      "$2",
+      error, ip, in_set));
+  return rules;
 }
 
 std::string GuardedJump(const std::string& group, const std::string& chain) {
