@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <utility>
+#include <variant>
 
 namespace sluice::runtime {
 namespace {
@@ -47,7 +48,10 @@ absl::Status Inbox::Ask(FromPerson request) {
 absl::Status Inbox::Tell(FromAgent event) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (agents_.size() >= kMaxAgents) return Busy();
+    if (agents_.size() >= kMaxAgents &&
+        !std::holds_alternative<engine::AgentLost>(event.event)) {
+      return Busy();
+    }
     agents_.push_back(std::move(event));
   }
   changed_.notify_one();

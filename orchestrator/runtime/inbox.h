@@ -59,7 +59,8 @@ class Inbox {
   static constexpr size_t kMaxAgents = 100'000;
   static constexpr size_t kMaxLooks = 4096;
 
-  // ResourceExhausted, in a sentence, when the lane is full.
+  // ResourceExhausted, in a sentence, when the lane is full. The end of a
+  // stream always has room: there is one a stream.
   absl::Status Isolate(FromPerson request);
   absl::Status Ask(FromPerson request);
   absl::Status Tell(FromAgent event);

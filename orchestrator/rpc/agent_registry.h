@@ -1,0 +1,65 @@
+// The agents' streams: one a host, the newest. The real twin of
+// runtime::AgentLink.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/runtime/ports.h"
+
+namespace sluice::rpc {
+
+class AgentStream;
+
+struct RegistryOptions {
+  std::string estate;
+  std::string instance;
+  absl::Duration heartbeat = absl::Seconds(1);
+};
+
+class AgentRegistry : public runtime::AgentLink {
+ public:
+  explicit AgentRegistry(RegistryOptions options);
+  ~AgentRegistry() override;
+
+  const RegistryOptions& options() const { return options_; }
+
+  // Any thread. The stream that the host had before is ended.
+  runtime::StreamId Add(const HostId& host,
+                        std::shared_ptr<AgentStream> stream);
+  void Remove(const HostId& host, runtime::StreamId id);
+
+  // Ends every stream: the orchestrator stops.
+  void CloseAll(const std::string& why);
+
+  // runtime::AgentLink
+  void Welcome(const HostId& host, runtime::StreamId stream,
+               uint64_t epoch) override;
+  void Send(uint64_t epoch, const engine::Order& order) override;
+  void Renew(const HostId& host, uint64_t epoch,
+             const std::vector<std::string>& releases) override;
+  void Refuse(const HostId& host, runtime::StreamId stream,
+              const std::string& why) override;
+
+ private:
+  struct Attached {
+    runtime::StreamId id = 0;
+    std::shared_ptr<AgentStream> stream;
+  };
+  std::shared_ptr<AgentStream> Find(const HostId& host);
+  std::shared_ptr<AgentStream> Find(const HostId& host, runtime::StreamId id);
+
+  const RegistryOptions options_;
+  std::mutex mutex_;
+  // Below: guarded by mutex_.
+  runtime::StreamId last_id_ = 0;
+  std::map<HostId, Attached> streams_;
+};
+
+}  // namespace sluice::rpc

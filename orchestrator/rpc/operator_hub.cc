@@ -1,0 +1,164 @@
+#include "orchestrator/rpc/operator_hub.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "orchestrator/rpc/status_messages.h"
+#include "orchestrator/rpc/values.h"
+
+namespace sluice::rpc {
+namespace {
+
+// At most five states a second to each watcher.
+constexpr absl::Duration kCoalesce = absl::Milliseconds(200);
+// Forecasts move even when nothing happens.
+constexpr absl::Duration kRefresh = absl::Seconds(5);
+// How long an isolation is followed, and how long one that waits for
+// unreachable hosts alone.
+constexpr absl::Duration kFollow = absl::Seconds(30);
+constexpr absl::Duration kFollowUnreachable = absl::Seconds(5);
+
+std::string Names(const std::vector<HostId>& hosts) {
+  return absl::StrJoin(hosts, ", ", [](std::string* out, const HostId& host) {
+    out->append(host.str());
+  });
+}
+
+// S9: what was not read back is not isolated as far as anybody knows.
+std::string Conclusion(
+    const engine::Engine::IsolationProgress& progress) {
+  std::string text =
+      absl::StrCat(progress.read_back, " of ", progress.hosts,
+                   progress.hosts == 1 ? " host has" : " hosts have",
+                   " the rules in the kernel, read back.");
+  if (!progress.unreachable.empty()) {
+    absl::StrAppend(&text, "\nUnreachable: ", Names(progress.unreachable),
+                    ". Their peers are closed to them; they are isolated when "
+                    "their agents attach again. Cut them at the switch if "
+                    "that cannot wait.");
+  }
+  std::vector<HostId> silent;
+  std::set_difference(progress.waiting_for.begin(), progress.waiting_for.end(),
+                      progress.unreachable.begin(), progress.unreachable.end(),
+                      std::back_inserter(silent));
+  if (!silent.empty()) {
+    absl::StrAppend(&text, "\nNo answer yet: ", Names(silent),
+                    ". Look at `sluice status`, or cut them at the switch.");
+  }
+  return text;
+}
+
+}  // namespace
+
+OperatorHub::OperatorHub(
+    std::function<void(const runtime::HistoryLine&)> announce)
+    : announce_(std::move(announce)) {}
+
+void OperatorHub::Watch(std::shared_ptr<StatusWriter> writer) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  new_watchers_.push_back(std::move(writer));
+}
+
+void OperatorHub::Follow(std::shared_ptr<IsolateWriter> writer,
+                         uint64_t sequence, bool recorded,
+                         std::string message) {
+  isolations_.push_back(
+      Isolation{std::move(writer), sequence, recorded, std::move(message)});
+}
+
+std::shared_ptr<const v1::Status> OperatorHub::StatusOf(
+    const runtime::Glimpse& glimpse) {
+  if (status_ == nullptr || status_changes_ != glimpse.changes ||
+      glimpse.now - status_at_ >= kCoalesce) {
+    auto status = std::make_shared<v1::Status>();
+    FillStatus(glimpse, status.get());
+    status_ = std::move(status);
+    status_changes_ = glimpse.changes;
+    status_at_ = glimpse.now;
+  }
+  return status_;
+}
+
+void OperatorHub::CloseAll() {
+  const grpc::Status stopping(grpc::StatusCode::UNAVAILABLE,
+                              "the orchestrator stops");
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (const auto& writer : watchers_) writer->End(stopping);
+  for (const auto& writer : new_watchers_) writer->End(stopping);
+}
+
+void OperatorHub::Announced(const runtime::HistoryLine& line) {
+  if (announce_) announce_(line);
+}
+
+absl::Time OperatorHub::Turned(const runtime::Glimpse& glimpse) {
+  return std::min(PushIsolations(glimpse), PushStatus(glimpse));
+}
+
+absl::Time OperatorHub::PushStatus(const runtime::Glimpse& glimpse) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  std::erase_if(watchers_, [](const auto& writer) { return writer->ended(); });
+  if (watchers_.empty() && new_watchers_.empty()) {
+    return absl::InfiniteFuture();
+  }
+  for (const auto& writer : new_watchers_) writer->Put(StatusOf(glimpse));
+  const bool changed = glimpse.changes != pushed_changes_;
+  const absl::Time due = pushed_at_ + (changed ? kCoalesce : kRefresh);
+  absl::Time next = due;
+  if (glimpse.now >= due) {
+    for (const auto& writer : watchers_) writer->Put(StatusOf(glimpse));
+    pushed_changes_ = glimpse.changes;
+    pushed_at_ = glimpse.now;
+    next = glimpse.now + kRefresh;
+  }
+  watchers_.insert(watchers_.end(), new_watchers_.begin(),
+                   new_watchers_.end());
+  new_watchers_.clear();
+  return next;
+}
+
+absl::Time OperatorHub::PushIsolations(const runtime::Glimpse& glimpse) {
+  std::erase_if(isolations_, [&](Isolation& isolation) {
+    return isolation.writer->ended() || Push(glimpse, &isolation);
+  });
+  return isolations_.empty() ? absl::InfiniteFuture()
+                             : glimpse.now + absl::Seconds(1);
+}
+
+bool OperatorHub::Push(const runtime::Glimpse& glimpse, Isolation* isolation) {
+  if (isolation->since == absl::InfinitePast()) isolation->since = glimpse.now;
+  engine::Engine::IsolationProgress progress =
+      glimpse.engine.IsolationSince(isolation->sequence);
+  std::sort(progress.waiting_for.begin(), progress.waiting_for.end());
+  std::sort(progress.unreachable.begin(), progress.unreachable.end());
+  const absl::Duration followed = glimpse.now - isolation->since;
+  const bool only_unreachable =
+      std::includes(progress.unreachable.begin(), progress.unreachable.end(),
+                    progress.waiting_for.begin(), progress.waiting_for.end());
+  const bool finished =
+      progress.read_back >= progress.hosts || followed >= kFollow ||
+      (only_unreachable && followed >= kFollowUnreachable);
+
+  auto message = std::make_shared<v1::IsolateProgress>();
+  message->set_hosts(progress.hosts);
+  message->set_read_back(progress.read_back);
+  AddNames(progress.waiting_for, message->mutable_waiting_for());
+  AddNames(progress.unreachable, message->mutable_unreachable());
+  message->set_finished(finished);
+  message->set_recorded(isolation->recorded);
+  message->set_message(finished ? absl::StrCat(isolation->message, "\n",
+                                               Conclusion(progress))
+                                : isolation->message);
+  std::string text = message->SerializeAsString();
+  if (text != isolation->last) {
+    isolation->last = std::move(text);
+    isolation->writer->Put(std::move(message));
+  }
+  if (finished) isolation->writer->End(grpc::Status::OK);
+  return finished;
+}
+
+}  // namespace sluice::rpc

@@ -1,0 +1,176 @@
+#include "orchestrator/rpc/operator_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/rpc/grpc_status.h"
+#include "orchestrator/rpc/identity.h"
+#include "orchestrator/rpc/status_messages.h"
+
+namespace sluice::rpc {
+
+absl::StatusOr<OperatorId> OperatorService::Who(Context* context) const {
+  absl::StatusOr<Identity> identity =
+      Authenticate(*context, Identity::Kind::kOperator, estate_);
+  if (!identity.ok()) return identity.status();
+  return OperatorId(identity->name);
+}
+
+// Answers on the loop's thread, from its state between two turns.
+grpc::ServerUnaryReactor* OperatorService::LookAt(
+    Context* context,
+    std::function<absl::Status(const runtime::Glimpse&)> fill) {
+  Unary* reactor = context->DefaultReactor();
+  absl::Status status = Who(context).status();
+  if (status.ok()) {
+    status = inbox_->LookAt(
+        [reactor, fill = std::move(fill)](const runtime::Glimpse& glimpse) {
+          reactor->Finish(ToGrpc(fill(glimpse)));
+        });
+  }
+  if (!status.ok()) reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+// Answers when the event is on disk (S6).
+grpc::ServerUnaryReactor* OperatorService::Ask(
+    Context* context, std::function<Maker(const OperatorId&)> maker,
+    v1::Accepted* reply) {
+  Unary* reactor = context->DefaultReactor();
+  const absl::StatusOr<OperatorId> by = Who(context);
+  absl::Status status = by.status();
+  if (status.ok()) {
+    runtime::FromPerson request;
+    request.make = maker(*by);
+    request.reply = [reactor, reply](const runtime::Answer& answer) {
+      reply->set_sequence(answer.sequence);
+      reply->set_message(answer.message.empty()
+                             ? absl::StrCat("Recorded as ", answer.sequence,
+                                            ".")
+                             : answer.message);
+      reactor->Finish(ToGrpc(answer.status));
+    };
+    status = inbox_->Ask(std::move(request));
+  }
+  if (!status.ok()) reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+// ── looking ─────────────────────────────────────────────────────────────────
+
+grpc::ServerUnaryReactor* OperatorService::GetStatus(
+    Context* context, const v1::GetStatusRequest*, v1::Status* reply) {
+  return LookAt(context, [this, reply](const runtime::Glimpse& glimpse) {
+    *reply = *hub_->StatusOf(glimpse);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerWriteReactor<v1::Status>* OperatorService::WatchStatus(
+    Context* context, const v1::GetStatusRequest*) {
+  const auto writer = OperatorHub::StatusWriter::Make();
+  const absl::Status who = Who(context).status();
+  if (who.ok()) {
+    hub_->Watch(writer);
+    inbox_->Wake();
+  } else {
+    writer->End(ToGrpc(who));
+  }
+  return writer.get();
+}
+
+grpc::ServerUnaryReactor* OperatorService::GetGate(
+    Context* context, const v1::GetGateRequest* request,
+    v1::GateDetail* reply) {
+  return LookAt(context, [request, reply](const runtime::Glimpse& glimpse) {
+    const absl::StatusOr<engine::GateDetail> detail =
+        glimpse.engine.MakeGateDetail(StageId(request->gate()), glimpse.now);
+    if (detail.ok()) FillGateDetail(glimpse, *detail, reply);
+    return detail.status();
+  });
+}
+
+grpc::ServerUnaryReactor* OperatorService::GetHistory(
+    Context* context, const v1::GetHistoryRequest* request,
+    v1::History* reply) {
+  return LookAt(context, [request, reply](const runtime::Glimpse& glimpse) {
+    FillHistory(glimpse, request->from_sequence(), request->limit(), reply);
+    return absl::OkStatus();
+  });
+}
+
+// ── acting ──────────────────────────────────────────────────────────────────
+
+grpc::ServerWriteReactor<v1::IsolateProgress>* OperatorService::Isolate(
+    Context* context, const v1::IsolateRequest* request) {
+  const auto writer = OperatorHub::IsolateWriter::Make();
+  const absl::StatusOr<OperatorId> by = Who(context);
+  absl::Status status = by.status();
+  if (status.ok()) {
+    runtime::FromPerson isolation;
+    isolation.make = MakeIsolation(*by, *request);
+    isolation.reply = [this, writer](const runtime::Answer& answer) {
+      if (!answer.status.ok()) return writer->End(ToGrpc(answer.status));
+      hub_->Follow(writer, answer.sequence, answer.recorded, answer.message);
+    };
+    status = inbox_->Isolate(std::move(isolation));
+  }
+  if (!status.ok()) writer->End(ToGrpc(status));
+  return writer.get();
+}
+
+grpc::ServerUnaryReactor* OperatorService::Start(
+    Context* context, const v1::StartRequest* request, v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeStart(by, *request); },
+      reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::Decide(
+    Context* context, const v1::DecideRequest* request, v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeDecision(by, *request); },
+      reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::SignTask(
+    Context* context, const v1::SignTaskRequest* request,
+    v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeSignature(by, *request); },
+      reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::Retry(
+    Context* context, const v1::RetryRequest* request, v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeRetry(by, *request); },
+      reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::Pause(Context* context,
+                                                 const v1::PauseRequest*,
+                                                 v1::Accepted* reply) {
+  return Ask(context, MakePause, reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::Resume(Context* context,
+                                                  const v1::ResumeRequest*,
+                                                  v1::Accepted* reply) {
+  return Ask(context, MakeResume, reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::End(Context* context,
+                                               const v1::EndRequest* request,
+                                               v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeEnd(by, *request); },
+      reply);
+}
+
+}  // namespace sluice::rpc

@@ -1,0 +1,59 @@
+// The service that operators ask.
+
+#pragma once
+
+#include <string>
+
+#include "orchestrator/rpc/operator_hub.h"
+#include "orchestrator/rpc/requests.h"
+#include "orchestrator/runtime/inbox.h"
+#include "sluice/v1/operator.grpc.pb.h"
+
+namespace sluice::rpc {
+
+class OperatorService : public v1::Operator::CallbackService {
+ public:
+  OperatorService(std::string estate, OperatorHub* hub, runtime::Inbox* inbox)
+      : estate_(std::move(estate)), hub_(hub), inbox_(inbox) {}
+
+  using Context = grpc::CallbackServerContext;
+  using Unary = grpc::ServerUnaryReactor;
+
+  Unary* GetStatus(Context* context, const v1::GetStatusRequest* request,
+                   v1::Status* reply) override;
+  grpc::ServerWriteReactor<v1::Status>* WatchStatus(
+      Context* context, const v1::GetStatusRequest* request) override;
+  Unary* GetGate(Context* context, const v1::GetGateRequest* request,
+                 v1::GateDetail* reply) override;
+  Unary* GetHistory(Context* context, const v1::GetHistoryRequest* request,
+                    v1::History* reply) override;
+  grpc::ServerWriteReactor<v1::IsolateProgress>* Isolate(
+      Context* context, const v1::IsolateRequest* request) override;
+  Unary* Start(Context* context, const v1::StartRequest* request,
+               v1::Accepted* reply) override;
+  Unary* Decide(Context* context, const v1::DecideRequest* request,
+                v1::Accepted* reply) override;
+  Unary* SignTask(Context* context, const v1::SignTaskRequest* request,
+                  v1::Accepted* reply) override;
+  Unary* Retry(Context* context, const v1::RetryRequest* request,
+               v1::Accepted* reply) override;
+  Unary* Pause(Context* context, const v1::PauseRequest* request,
+               v1::Accepted* reply) override;
+  Unary* Resume(Context* context, const v1::ResumeRequest* request,
+                v1::Accepted* reply) override;
+  Unary* End(Context* context, const v1::EndRequest* request,
+             v1::Accepted* reply) override;
+
+ private:
+  absl::StatusOr<OperatorId> Who(Context* context) const;
+  Unary* LookAt(Context* context,
+                std::function<absl::Status(const runtime::Glimpse&)> fill);
+  Unary* Ask(Context* context, std::function<Maker(const OperatorId&)> maker,
+             v1::Accepted* reply);
+
+  const std::string estate_;
+  OperatorHub* const hub_;
+  runtime::Inbox* const inbox_;
+};
+
+}  // namespace sluice::rpc

@@ -1,0 +1,181 @@
+#include "orchestrator/rpc/requests.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/status.h"
+#include "sluice/v1/operator.pb.h"
+
+namespace sluice::rpc {
+namespace {
+
+constexpr size_t kMaxText = 4000;
+constexpr size_t kMaxName = 512;
+constexpr int kMaxSteps = 20'000;
+
+absl::Status CheckText(const std::string& text, size_t most,
+                       absl::string_view what) {
+  if (text.size() <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(what, " is ", text.size(), " bytes long and at most ", most,
+                   " are kept; shorten it"));
+}
+
+// The roles that the manifest in force gives an operator; none: may look and
+// isolate.
+std::vector<RoleId> RolesOf(const runtime::Glimpse& glimpse,
+                            const OperatorId& by) {
+  const std::shared_ptr<const Plan> plan = glimpse.engine.plan();
+  const Approver* approver =
+      plan == nullptr ? nullptr : plan->FindApprover(by);
+  return approver == nullptr ? std::vector<RoleId>() : approver->roles;
+}
+
+// By no entry in the manifest: the sentence that says where to get one.
+absl::Status CheckApprover(const runtime::Glimpse& glimpse,
+                           const OperatorId& by, absl::string_view what) {
+  if (!RolesOf(glimpse, by).empty()) return absl::OkStatus();
+  return absl::PermissionDeniedError(absl::StrCat(
+      "'", by.str(), "' has no role among the manifest's approvers and may "
+      "look and isolate, not ", what, "; ask an approver"));
+}
+
+}  // namespace
+
+Maker MakeStart(const OperatorId& by, const v1::StartRequest& request) {
+  return [by, wanted = request.plan_digest()](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "start a run"));
+    const std::shared_ptr<const Plan> plan = glimpse.engine.plan();
+    if (plan == nullptr) {
+      return absl::FailedPreconditionError(
+          "the orchestrator has no plan; give it a manifest and restart it");
+    }
+    if (!wanted.empty() && wanted != plan->digest) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "your manifest gives plan ", ShortDigest(wanted),
+          " and the orchestrator's gives ", ShortDigest(plan->digest),
+          "; compare the two manifests, then restart the orchestrator with "
+          "the right one or use its own"));
+    }
+    return engine::RunStarted{RunId(glimpse.next_run), by};
+  };
+}
+
+Maker MakeDecision(const OperatorId& by, const v1::DecideRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckText(request.reason(), kMaxText, "the reason"));
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "decide"));
+    SLUICE_ASSIGN_OR_RETURN(
+        engine::GateDetail detail,
+        glimpse.engine.MakeGateDetail(StageId(request.gate()), glimpse.now));
+    engine::DecisionMade decision;
+    decision.gate = detail.gate.id;
+    decision.round = detail.gate.round;
+    decision.by = by;
+    decision.roles = RolesOf(glimpse, by);
+    decision.go = request.go();
+    decision.reason = request.reason();
+    decision.body_digest = request.body_digest();
+    return decision;
+  };
+}
+
+Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckText(request.note(), kMaxText, "the note"));
+    if (!request.attachment_digest().empty() &&
+        !IsDigest(request.attachment_digest())) {
+      return absl::InvalidArgumentError(
+          "the attachment's digest is not 'sha256:' and 64 hex digits; use "
+          "what `sha256sum` prints");
+    }
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "sign tasks"));
+    return engine::TaskSigned{TaskId(request.task()), by,
+                              RolesOf(glimpse, by), request.note(),
+                              request.attachment_digest()};
+  };
+}
+
+Maker MakeIsolation(const OperatorId& by, const v1::IsolateRequest& request) {
+  return [by,
+          request](const runtime::Glimpse&) -> absl::StatusOr<engine::Event> {
+    using Scope = engine::IsolationOrdered::Scope;
+    SLUICE_RETURN_IF_ERROR(CheckText(request.reason(), kMaxText, "the reason"));
+    SLUICE_RETURN_IF_ERROR(
+        CheckText(request.confirmation(), kMaxName, "the confirmation"));
+    engine::IsolationOrdered order;
+    order.by = by;
+    order.reason = request.reason();
+    order.confirmation = request.confirmation();
+    switch (request.scope_case()) {
+      case v1::IsolateRequest::kAll:
+        order.scope = Scope::kAll;
+        return order;
+      case v1::IsolateRequest::kRun:
+        order.scope = Scope::kRun;
+        return order;
+      case v1::IsolateRequest::kSystem:
+        order.scope = Scope::kSystem;
+        order.system = SystemId(request.system());
+        return order;
+      case v1::IsolateRequest::kHost:
+        order.scope = Scope::kHost;
+        order.host = HostId(request.host());
+        return order;
+      case v1::IsolateRequest::SCOPE_NOT_SET:
+        break;
+    }
+    return absl::InvalidArgumentError(
+        "what to isolate is not said; name a system, a host, the run or all");
+  };
+}
+
+Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "retry"));
+    if (request.steps_size() > kMaxSteps) {
+      return absl::InvalidArgumentError("more steps than any plan has");
+    }
+    engine::RetryAsked retry;
+    retry.by = by;
+    for (const std::string& step : request.steps()) {
+      retry.steps.emplace_back(step);
+    }
+    return retry;
+  };
+}
+
+Maker MakePause(const OperatorId& by) {
+  return [by](const runtime::Glimpse& glimpse)
+             -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "pause a run"));
+    return engine::RunPaused{by};
+  };
+}
+
+Maker MakeResume(const OperatorId& by) {
+  return [by](const runtime::Glimpse& glimpse)
+             -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "resume a run"));
+    return engine::RunResumed{by};
+  };
+}
+
+Maker MakeEnd(const OperatorId& by, const v1::EndRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckText(request.reason(), kMaxText, "the reason"));
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "end a run"));
+    return engine::RunEnded{by, request.reason()};
+  };
+}
+
+}  // namespace sluice::rpc

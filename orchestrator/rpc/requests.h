@@ -1,0 +1,36 @@
+// Operators' requests as events, made when their turn comes.
+
+#pragma once
+
+#include <functional>
+
+#include "absl/status/statusor.h"
+#include "orchestrator/engine/event.h"
+#include "orchestrator/runtime/ports.h"
+
+namespace sluice::v1 {
+class DecideRequest;
+class EndRequest;
+class IsolateRequest;
+class RetryRequest;
+class SignTaskRequest;
+class StartRequest;
+}  // namespace sluice::v1
+
+namespace sluice::rpc {
+
+using Maker =
+    std::function<absl::StatusOr<engine::Event>(const runtime::Glimpse&)>;
+
+// What cannot be asked at all (an empty scope, a text without end) is
+// InvalidArgument from the maker.
+Maker MakeStart(const OperatorId& by, const v1::StartRequest& request);
+Maker MakeDecision(const OperatorId& by, const v1::DecideRequest& request);
+Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request);
+Maker MakeIsolation(const OperatorId& by, const v1::IsolateRequest& request);
+Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request);
+Maker MakePause(const OperatorId& by);
+Maker MakeResume(const OperatorId& by);
+Maker MakeEnd(const OperatorId& by, const v1::EndRequest& request);
+
+}  // namespace sluice::rpc

@@ -1,0 +1,55 @@
+// The gRPC server: mutual TLS on every address, the unix socket among them.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace sluice::runtime {
+class Inbox;
+}
+
+namespace sluice::rpc {
+
+class AgentRegistry;
+class OperatorHub;
+
+struct ServerOptions {
+  // "10.77.0.1:7443", "[fd77::1]:7443", "unix:/run/sluice/operator.sock".
+  std::vector<std::string> listen;
+  // PEM texts, not file names.
+  std::string certificate;
+  std::string key;
+  std::string authority;
+  std::string estate;
+};
+
+const char* Version();
+
+class Server {
+ public:
+  // Serves once it returns. An error names the address that cannot be had.
+  // The others outlive the server.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const ServerOptions& options, AgentRegistry* registry, OperatorHub* hub,
+      runtime::Inbox* inbox);
+
+  // Ends all calls and waits for them.
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Of each address of `listen`: its port, where one was chosen.
+  const std::vector<int>& ports() const { return ports_; }
+
+ private:
+  struct Impl;
+  Server();
+  std::unique_ptr<Impl> impl_;
+  std::vector<int> ports_;
+};
+
+}  // namespace sluice::rpc
