@@ -1,0 +1,286 @@
+#include "orchestrator/cli/client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "orchestrator/cli/client_error.h"
+#include "sluice/v1/operator.grpc.pb.h"
+
+namespace sluice::cli {
+namespace {
+
+constexpr absl::Duration kCallPatience = absl::Seconds(10);
+// How far behind the one before an address is tried.
+constexpr absl::Duration kHeadStart = absl::Milliseconds(300);
+constexpr int kLargestMessage = 64 << 20;
+
+std::shared_ptr<grpc::Channel> MakeChannel(const ClientConfig& config,
+                                           const std::string& address) {
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = config.authority_pem;
+  tls.pem_cert_chain = config.certificate_pem;
+  tls.pem_private_key = config.key_pem;
+  grpc::ChannelArguments arguments;
+  // Addresses are dialled; the certificate carries this one name.
+  arguments.SetSslTargetNameOverride("orchestrator.sluice");
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 10000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3000);
+  arguments.SetMaxReceiveMessageSize(kLargestMessage);
+  return grpc::CreateCustomChannel(address, grpc::SslCredentials(tls),
+                                   arguments);
+}
+
+std::chrono::system_clock::time_point Deadline(absl::Duration patience) {
+  return absl::ToChronoTime(absl::Now() + patience);
+}
+
+// Why a channel in transient failure failed: a call on it says so at once.
+std::string FailureOf(const std::shared_ptr<grpc::Channel>& channel) {
+  const auto stub = v1::Operator::NewStub(channel);
+  grpc::ClientContext context;
+  context.set_deadline(Deadline(absl::Milliseconds(200)));
+  v1::Status status;
+  const grpc::Status failed =
+      stub->GetStatus(&context, v1::GetStatusRequest(), &status);
+  return failed.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED
+             ? ""
+             : failed.error_message();
+}
+
+// Dials all addresses, each a head start after the one before (at once when
+// that one failed), until one is ready.
+class Dialler {
+ public:
+  Dialler(const ClientConfig& config, absl::Duration patience)
+      : config_(config), end_(absl::Now() + patience) {}
+  ~Dialler() {
+    queue_.Shutdown();
+    void* tag = nullptr;
+    bool ok = false;
+    while (queue_.Next(&tag, &ok)) {
+    }
+  }
+
+  // The index of the first that is ready, or -1.
+  int Run() {
+    StartNext();
+    while (true) {
+      const bool more = tries_.size() < config_.orchestrators.size();
+      if (!more && failed_ == tries_.size()) return -1;
+      const absl::Time wake =
+          more ? std::min(end_, last_start_ + kHeadStart) : end_;
+      void* tag = nullptr;
+      bool ok = false;
+      const auto got = queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(wake));
+      if (got == grpc::CompletionQueue::GOT_EVENT) {
+        const size_t index = reinterpret_cast<uintptr_t>(tag);
+        if (Look(index)) return static_cast<int>(index);
+      } else if (absl::Now() >= end_) {
+        return -1;
+      } else if (more) {
+        StartNext();
+      }
+    }
+  }
+
+  std::shared_ptr<grpc::Channel> channel(int index) const {
+    return tries_[static_cast<size_t>(index)].channel;
+  }
+
+  std::vector<FailedAddress> Failures() const {
+    std::vector<FailedAddress> failures;
+    for (size_t i = 0; i < config_.orchestrators.size(); ++i) {
+      std::string reason;
+      if (i < tries_.size() && tries_[i].failed) {
+        reason = FailureOf(tries_[i].channel);
+      }
+      failures.push_back({config_.orchestrators[i], std::move(reason)});
+    }
+    return failures;
+  }
+
+ private:
+  struct Try {
+    std::shared_ptr<grpc::Channel> channel;
+    bool failed = false;
+  };
+
+  void StartNext() {
+    const std::string& address = config_.orchestrators[tries_.size()];
+    tries_.push_back({MakeChannel(config_, address)});
+    last_start_ = absl::Now();
+    Look(tries_.size() - 1);
+  }
+
+  // True when ready; else asks to be told of the next change. An address that
+  // failed is left alone: the reason is what a person wants soon.
+  bool Look(size_t index) {
+    Try& one = tries_[index];
+    const grpc_connectivity_state state = one.channel->GetState(true);
+    if (state == GRPC_CHANNEL_READY) return true;
+    if (state == GRPC_CHANNEL_TRANSIENT_FAILURE) {
+      one.failed = true;
+      ++failed_;
+      if (tries_.size() < config_.orchestrators.size()) StartNext();
+      return false;
+    }
+    one.channel->NotifyOnStateChange(state, absl::ToChronoTime(end_), &queue_,
+                                     reinterpret_cast<void*>(index));
+    return false;
+  }
+
+  const ClientConfig& config_;
+  const absl::Time end_;
+  grpc::CompletionQueue queue_;
+  std::vector<Try> tries_;
+  size_t failed_ = 0;
+  absl::Time last_start_;
+};
+
+}  // namespace
+
+struct Client::Impl {
+  std::string address;
+  std::unique_ptr<v1::Operator::Stub> stub;
+  absl::Mutex mutex;
+  grpc::ClientContext* streaming ABSL_GUARDED_BY(mutex) = nullptr;
+  bool cancelled ABSL_GUARDED_BY(mutex) = false;
+
+  template <typename Response, typename Request>
+  absl::StatusOr<Response> Call(grpc::Status (v1::Operator::Stub::*method)(
+                                    grpc::ClientContext*, const Request&,
+                                    Response*),
+                                const Request& request, bool changes) {
+    grpc::ClientContext context;
+    context.set_deadline(Deadline(kCallPatience));
+    Response response;
+    const grpc::Status status =
+        ((*stub).*method)(&context, request, &response);
+    if (status.ok()) return response;
+    return CallFailed(address, status.error_code(), status.error_message(),
+                      changes);
+  }
+
+  // False when nothing may be streamed any more.
+  bool Begin(grpc::ClientContext* context) {
+    absl::MutexLock lock(&mutex);
+    if (cancelled) return false;
+    streaming = context;
+    return true;
+  }
+
+  template <typename Message>
+  absl::Status Drain(grpc::ClientContext* context,
+                     grpc::ClientReader<Message>* reader, bool changes,
+                     const std::function<bool(const Message&)>& take) {
+    Message message;
+    bool enough = false;
+    while (!enough && reader->Read(&message)) enough = !take(message);
+    if (enough) context->TryCancel();
+    const grpc::Status status = reader->Finish();
+    absl::MutexLock lock(&mutex);
+    streaming = nullptr;
+    if (enough || status.ok()) return absl::OkStatus();
+    if (cancelled) return absl::CancelledError("interrupted");
+    return CallFailed(address, status.error_code(), status.error_message(),
+                      changes);
+  }
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::~Client() = default;
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Dial(
+    const ClientConfig& config, absl::Duration patience) {
+  Dialler dialler(config, patience);
+  const int ready = dialler.Run();
+  if (ready < 0) return NobodyAnswers(dialler.Failures());
+  auto impl = std::make_unique<Impl>();
+  impl->address = config.orchestrators[static_cast<size_t>(ready)];
+  impl->stub = v1::Operator::NewStub(dialler.channel(ready));
+  return std::unique_ptr<Client>(new Client(std::move(impl)));
+}
+
+const std::string& Client::address() const { return impl_->address; }
+
+using Stub = v1::Operator::Stub;
+
+absl::StatusOr<v1::Status> Client::GetStatus() {
+  return impl_->Call(&Stub::GetStatus, v1::GetStatusRequest(), false);
+}
+
+absl::StatusOr<v1::GateDetail> Client::GetGate(const std::string& gate) {
+  v1::GetGateRequest request;
+  request.set_gate(gate);
+  return impl_->Call(&Stub::GetGate, request, false);
+}
+
+absl::StatusOr<v1::History> Client::GetHistory(
+    const v1::GetHistoryRequest& request) {
+  return impl_->Call(&Stub::GetHistory, request, false);
+}
+
+absl::StatusOr<v1::Accepted> Client::Start(const v1::StartRequest& request) {
+  return impl_->Call(&Stub::Start, request, true);
+}
+
+absl::StatusOr<v1::Accepted> Client::Decide(const v1::DecideRequest& request) {
+  return impl_->Call(&Stub::Decide, request, true);
+}
+
+absl::StatusOr<v1::Accepted> Client::SignTask(
+    const v1::SignTaskRequest& request) {
+  return impl_->Call(&Stub::SignTask, request, true);
+}
+
+absl::StatusOr<v1::Accepted> Client::Retry(const v1::RetryRequest& request) {
+  return impl_->Call(&Stub::Retry, request, true);
+}
+
+absl::StatusOr<v1::Accepted> Client::Pause() {
+  return impl_->Call(&Stub::Pause, v1::PauseRequest(), true);
+}
+
+absl::StatusOr<v1::Accepted> Client::Resume() {
+  return impl_->Call(&Stub::Resume, v1::ResumeRequest(), true);
+}
+
+absl::StatusOr<v1::Accepted> Client::End(const v1::EndRequest& request) {
+  return impl_->Call(&Stub::End, request, true);
+}
+
+absl::Status Client::WatchStatus(
+    const std::function<bool(const v1::Status&)>& on_status) {
+  grpc::ClientContext context;
+  if (!impl_->Begin(&context)) return absl::CancelledError("interrupted");
+  const auto reader =
+      impl_->stub->WatchStatus(&context, v1::GetStatusRequest());
+  return impl_->Drain<v1::Status>(&context, reader.get(), false, on_status);
+}
+
+absl::Status Client::Isolate(
+    const v1::IsolateRequest& request, absl::Duration patience,
+    const std::function<bool(const v1::IsolateProgress&)>& on_progress) {
+  grpc::ClientContext context;
+  context.set_deadline(Deadline(patience));
+  if (!impl_->Begin(&context)) return absl::CancelledError("interrupted");
+  const auto reader = impl_->stub->Isolate(&context, request);
+  return impl_->Drain<v1::IsolateProgress>(&context, reader.get(), true,
+                                           on_progress);
+}
+
+void Client::Cancel() {
+  absl::MutexLock lock(&impl_->mutex);
+  impl_->cancelled = true;
+  if (impl_->streaming != nullptr) impl_->streaming->TryCancel();
+}
+
+}  // namespace sluice::cli

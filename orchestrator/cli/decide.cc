@@ -1,0 +1,147 @@
+#include "orchestrator/cli/decide.h"
+
+#include <algorithm>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/digest.h"
+#include "common/flow.h"
+#include "common/release_order.h"
+#include "common/status.h"
+#include "orchestrator/cli/gate_text.h"
+#include "orchestrator/report/time_text.h"
+
+namespace sluice::cli {
+namespace {
+
+absl::Status Disagree(absl::string_view what) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "what the orchestrator shows does not agree with itself: ", what,
+      ". Nothing was decided. Decide nothing at this gate, and find out what "
+      "runs in the orchestrator's place."));
+}
+
+// What is shown has to be what is signed.
+absl::Status CheckBody(const v1::GateDetail& detail) {
+  const v1::Gate& gate = detail.gate();
+  if (Sha256(detail.body()) != gate.body_digest()) {
+    return Disagree("the release order's digest is not that of its text");
+  }
+  const auto order = ReleaseOrder::Parse(detail.body());
+  if (!order.ok()) {
+    return Disagree(absl::StrCat("the release order is not one (",
+                                 order.status().message(), ")"));
+  }
+  if (order->stage.str() != gate.id()) {
+    return Disagree(absl::StrCat("the release order is for stage '",
+                                 order->stage.str(), "'"));
+  }
+  for (const v1::HostFlows& host : detail.flows()) {
+    const ReleaseOrder::Host* line = order->Find(HostId(host.host()));
+    std::vector<Flow> flows;
+    for (const std::string& text : host.flows()) {
+      auto flow = Flow::Parse(text);
+      if (!flow.ok()) return Disagree(flow.status().message());
+      flows.push_back(*flow);
+    }
+    if (line == nullptr || line->flows_digest != FlowsDigest(flows)) {
+      return Disagree(absl::StrCat("the flows shown for ", host.host(),
+                                   " are not those in the release order"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckAsking(const v1::Gate& gate) {
+  if (gate.state() == "asking" && !gate.body_digest().empty()) {
+    return absl::OkStatus();
+  }
+  std::string why;
+  if (!gate.why().empty()) why = absl::StrCat(" (", gate.why(), ")");
+  std::string next = "`sluice status` says what it waits for.";
+  if (gate.state() == "done" || gate.state() == "released") {
+    next = "It has been answered already; `sluice gates` says by whom.";
+  } else if (gate.state() == "refused" || gate.state() == "held") {
+    next = "`sluice retry` makes it ask again.";
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("gate ", gate.id(), " is not asking: it is ", gate.state(),
+                   why, ". Nothing was changed. ", next));
+}
+
+std::string Summary(const v1::GateDetail& detail, int width,
+                    const Paint& paint) {
+  const v1::Gate& gate = detail.gate();
+  int flows = 0;
+  int passes = 0;
+  int others = 0;
+  for (const v1::HostFlows& host : detail.flows()) flows += host.flows_size();
+  std::set<std::string> refusing;
+  for (const v1::HostEvidence& host : detail.evidence()) {
+    for (const v1::CheckResult& result : host.results()) {
+      ++(result.verdict() == v1::VERDICT_PASS ? passes : others);
+    }
+    if (host.answer().substr(0, 7) != "accepts") refusing.insert(host.host());
+  }
+  std::string out =
+      absl::StrCat(paint.Bold(absl::StrCat("Gate ", gate.id())), ", round ",
+                   gate.round(), "\n");
+  absl::StrAppend(&out,
+                  Hang("  opens      ", absl::StrJoin(gate.steps(), ", "),
+                       width),
+                  "             ", flows, " flow ends on ",
+                  detail.flows_size(), " hosts\n");
+  absl::StrAppend(&out, "  evidence   ", passes, " without a sign, ",
+                  others == 0 ? "none otherwise"
+                              : paint.Red(absl::StrCat(others, " otherwise")),
+                  "\n");
+  if (!refusing.empty()) {
+    absl::StrAppend(&out, paint.Yellow(Hang(
+                              "  agents     ",
+                              absl::StrCat("not accepting: ",
+                                           absl::StrJoin(refusing, ", ")),
+                              width)));
+  }
+  absl::StrAppend(&out, Hang("  needs      ", QuorumText(gate.missing()),
+                             width),
+                  "  the go signs the release order\n    ",
+                  gate.body_digest(), "\n");
+  return out;
+}
+
+}  // namespace
+
+ExitCode Decide(const Terminal& terminal, const Common& common,
+                const DecideOptions& options) {
+  const auto client = Connect(common);
+  if (!client.ok()) return terminal.Complain(client.status());
+  auto gate = (*client)->GetGate(options.gate);
+  if (!gate.ok()) return terminal.Complain(gate.status());
+  absl::Status fit = CheckAsking(gate->gate());
+  if (fit.ok()) fit = CheckBody(*gate);
+  if (!fit.ok()) return terminal.Complain(fit);
+
+  v1::DecideRequest request;
+  request.set_gate(gate->gate().id());
+  request.set_go(options.go);
+  request.set_reason(options.reason);
+  request.set_body_digest(gate->gate().body_digest());
+  MakePrintable(&*gate);
+  // Where nobody sits at a terminal, the command itself is the word.
+  if (terminal.can_ask && !common.json) {
+    *terminal.out << Summary(*gate, terminal.width, terminal.paint());
+  }
+  if (terminal.can_ask && !options.yes) {
+    const char* word = options.go ? "go" : "no-go";
+    const std::string answer = absl::AsciiStrToLower(terminal.Ask(absl::StrCat(
+        "Type ", word, " to decide, anything else to leave it.\n> ")));
+    if (absl::StripAsciiWhitespace(answer) != word) {
+      return terminal.Complain("nothing was decided.", kMistakes);
+    }
+  }
+  return Report(terminal, common.json, (*client)->Decide(request));
+}
+
+}  // namespace sluice::cli

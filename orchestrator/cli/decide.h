@@ -1,0 +1,23 @@
+// `sluice go` and `sluice no-go`: one person's decision.
+
+#pragma once
+
+#include <string>
+
+#include "orchestrator/cli/session.h"
+
+namespace sluice::cli {
+
+struct DecideOptions {
+  std::string gate;
+  bool go = false;
+  std::string reason;
+  bool yes = false;  // do not ask again
+};
+
+// Fetches the gate, checks that its parts agree with each other, shows it,
+// asks, and decides on exactly the bytes that were shown.
+ExitCode Decide(const Terminal& terminal, const Common& common,
+                const DecideOptions& options);
+
+}  // namespace sluice::cli

@@ -1,0 +1,217 @@
+#include "orchestrator/cli/drafts.h"
+
+#include <algorithm>
+#include <set>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+
+namespace sluice::cli {
+namespace {
+
+std::string YamlList(const std::vector<std::string>& items) {
+  return absl::StrCat("[",
+                      absl::StrJoin(items, ", ",
+                                    [](std::string* out, const auto& item) {
+                                      absl::StrAppend(out, YamlText(item));
+                                    }),
+                      "]");
+}
+
+// "key: []", or one item a line.
+std::string YamlLines(absl::string_view key, const std::set<std::string>& all) {
+  if (all.empty()) return absl::StrCat(key, ": []\n");
+  std::string out = absl::StrCat(key, ":\n");
+  for (const std::string& one : all) {
+    absl::StrAppend(&out, "  - ", YamlText(one), "\n");
+  }
+  return out;
+}
+
+// Host to orchestrator, for every pair of addresses of one family.
+std::set<std::string> ManagementFlows(const Plan& plan,
+                                      const PlannedHost& host) {
+  std::set<std::string> lines;
+  for (const std::string& text : plan.management.orchestrators) {
+    const auto endpoint = Endpoint::Parse(text);
+    if (!endpoint.ok()) continue;
+    for (const Prefix& address : host.addresses) {
+      if (address.family() != endpoint->address.family()) continue;
+      lines.insert(Flow{.protocol = Protocol::kTcp,
+                        .client = address,
+                        .server = endpoint->address,
+                        .ports = {endpoint->port, endpoint->port}}
+                       .Line());
+    }
+  }
+  return lines;
+}
+
+struct Mentioned {
+  std::set<std::string> units;
+  std::set<std::string> plugins;
+};
+
+// The names that the manifest uses on this host: it may start, stop or run
+// nothing else, and these only when they are listed here.
+Mentioned MentionedOn(const Plan& plan, const PlannedHost& host) {
+  Mentioned mentioned;
+  const auto note_plugins = [&](const std::vector<PlannedCheck>& checks) {
+    for (const PlannedCheck& check : checks) {
+      if (check.spec.kind != "plugin") continue;
+      for (const char* key : {"plugin", "name"}) {
+        const auto found = check.spec.args.find(key);
+        if (found != check.spec.args.end()) {
+          mentioned.plugins.insert(found->second);
+        }
+      }
+    }
+  };
+  for (const PlannedStep& step : plan.steps) {
+    if (std::find(step.hosts.begin(), step.hosts.end(), host.id) ==
+        step.hosts.end()) {
+      continue;
+    }
+    if (!step.start_unit.empty()) mentioned.units.insert(step.start_unit);
+    if (!step.stop_unit.empty()) mentioned.units.insert(step.stop_unit);
+    note_plugins(step.inspect);
+    note_plugins(step.health);
+    note_plugins(step.watch);
+  }
+  return mentioned;
+}
+
+std::string UnitsYaml(const std::set<std::string>& units) {
+  std::string out =
+      "# The units that may be started and stopped here. Without commands of\n"
+      "# their own, `systemctl start UNIT` and `systemctl stop UNIT` are run:\n"
+      "#   postgresql.service: {start: [/usr/local/sbin/db-up], "
+      "stop: [/usr/local/sbin/db-down]}\n";
+  if (units.empty()) return absl::StrCat(out, "units: {}\n");
+  absl::StrAppend(&out, "units:\n");
+  for (const std::string& unit : units) {
+    absl::StrAppend(&out, "  ", YamlText(unit), ": {}\n");
+  }
+  return out;
+}
+
+std::string PluginsYaml(const std::set<std::string>& plugins) {
+  std::string out =
+      "# The check plugins that may be run here, by the name the manifest\n"
+      "# uses. Each needs its command, in full:\n"
+      "#   check_pgsql: {command: [/usr/lib/nagios/plugins/check_pgsql, "
+      "-d, billing], timeout: 10s}\n";
+  if (plugins.empty()) return absl::StrCat(out, "plugins: {}\n");
+  absl::StrAppend(&out,
+                  "# The manifest asks for the ones below; complete and "
+                  "uncomment them. Until\n"
+                  "# then such a check is inconclusive, and never a pass.\n");
+  for (const std::string& plugin : plugins) {
+    absl::StrAppend(&out, "#   ", YamlText(plugin),
+                    ": {command: [/usr/lib/nagios/plugins/…], timeout: 10s}\n");
+  }
+  return absl::StrCat(out, "plugins: {}\n");
+}
+
+}  // namespace
+
+absl::StatusOr<Endpoint> Endpoint::Parse(absl::string_view text) {
+  const auto bad = [&] {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "orchestrator address '", text,
+        "' is not an address and a port such as 10.77.0.1:7443 or "
+        "[fd77::1]:7443; names cannot be resolved in quarantine"));
+  };
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos) return bad();
+  absl::string_view host = text.substr(0, colon);
+  const bool bracketed =
+      host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto address = Prefix::Parse(host);
+  int port = 0;
+  if (!address.ok() || !address->is_host() ||
+      bracketed != (address->family() == Family::kIpv6) ||
+      !absl::SimpleAtoi(text.substr(colon + 1), &port) || port < 1 ||
+      port > 65535) {
+    return bad();
+  }
+  return Endpoint{*address, static_cast<uint16_t>(port)};
+}
+
+std::string YamlText(absl::string_view text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      absl::StrAppend(&out, "\\", absl::string_view(&c, 1));
+    } else if (byte < 0x20 || byte == 0x7F) {
+      absl::StrAppendFormat(&out, "\\x%02x", byte);
+    } else {
+      out += c;
+    }
+  }
+  return absl::StrCat(out, "\"");
+}
+
+std::string OrchestratorYaml(const Plan& plan) {
+  std::vector<std::string> listen = plan.management.orchestrators;
+  listen.push_back("unix:operator.sock");
+  return absl::StrCat(
+      "# The orchestrator of ", plan.estate.str(),
+      ". Paths are relative to this file.\n"
+      "# Start it with: sluice-orchestrator --config orchestrator.yaml\n"
+      "manifest: manifest.yaml\n"
+      "journal: journal.db\n"
+      "listen: ", YamlList(listen), "\n"
+      "certificate: server.crt\n"
+      "key: server.key\n"
+      "authority: ca.crt\n"
+      "# How often agents hear from it; leases are renewed with it.\n"
+      "# heartbeat: 1s\n"
+      "# Run for every line of the history, with its kind, who and text.\n"
+      "# notify: [/usr/local/bin/tell-the-duty-officer]\n");
+}
+
+std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
+  const Mentioned mentioned = MentionedOn(plan, host);
+  std::set<std::string> vital;
+  for (const Flow& flow : host.vital) vital.insert(flow.Line());
+  return absl::StrCat(
+      "# The agent of ", host.id.str(), " in ", plan.estate.str(),
+      ". Paths are relative to this file.\n"
+      "# Start it with: sluice-agent --config agent.yaml\n"
+      "# What an orchestrator may ask of this host is what is written here.\n"
+      "estate: ", YamlText(plan.estate.str()), "\n"
+      "host: ", YamlText(host.id.str()), "\n"
+      "orchestrators: ", YamlList(plan.management.orchestrators), "\n"
+      "certificate: agent.crt\n"
+      "key: agent.key\n"
+      "authority: ca.crt\n"
+      "state: /var/lib/sluice-agent\n"
+      "\n"
+      "# Open in quarantine too: protocol, client, server, port.\n",
+      YamlLines("management", ManagementFlows(plan, host)),
+      "# Kept because cutting them destroys data.\n",
+      YamlLines("vital", vital), "\n", UnitsYaml(mentioned.units), "\n",
+      PluginsYaml(mentioned.plugins));
+}
+
+std::string ClientYaml(const Plan& plan) {
+  std::vector<std::string> orchestrators = plan.management.orchestrators;
+  orchestrators.push_back("unix:../../orchestrator/operator.sock");
+  return absl::StrCat(
+      "# Where `sluice` finds the orchestrator of ", plan.estate.str(),
+      ", and who asks.\n"
+      "# Use it with --client FILE or SLUICE_CLIENT=FILE, or as\n"
+      "# ~/.config/sluice/client.yaml. Paths are relative to this file.\n"
+      "orchestrators: ", YamlList(orchestrators), "\n"
+      "certificate: operator.crt\n"
+      "key: operator.key\n"
+      "authority: ca.crt\n");
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,31 @@
+// The configuration files that `sluice init` drafts: plain YAML, commented for
+// the person who finishes them. All paths in them are relative to the file.
+
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "orchestrator/planner/plan.h"
+
+namespace sluice::cli {
+
+// An orchestrator's address, taken apart: "10.77.0.1:7443", "[fd77::1]:7443".
+struct Endpoint {
+  Prefix address;
+  uint16_t port = 0;
+
+  // Addresses, never names: a quarantined host resolves nothing.
+  static absl::StatusOr<Endpoint> Parse(absl::string_view text);
+};
+
+// Double-quoted YAML, whatever is in `text`.
+std::string YamlText(absl::string_view text);
+
+std::string OrchestratorYaml(const Plan& plan);
+// REQUIRES: every orchestrator address of the plan parses as an Endpoint.
+std::string AgentYaml(const Plan& plan, const PlannedHost& host);
+// For DIR/operators/NAME/: the socket is ../../orchestrator/operator.sock.
+std::string ClientYaml(const Plan& plan);
+
+}  // namespace sluice::cli

@@ -1,0 +1,67 @@
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/cli/program.h"
+
+namespace sluice::cli {
+namespace {
+
+struct Line {
+  const char* command;  // empty: a heading
+  const char* text;
+};
+
+constexpr int kColumn = 26;
+
+constexpr Line kLines[] = {
+    {"", "Before an incident"},
+    {"validate MANIFEST", "every mistake, with its place"},
+    {"plan MANIFEST", "what would come back, in which order"},
+    {"explain MANIFEST SYSTEM", "why a system comes when it comes"},
+    {"init MANIFEST --out DIR", "certificates and configuration"},
+    {"", "In an incident: isolate first"},
+    {"isolate --all", "every host into quarantine"},
+    {"isolate --run", "the systems of the run"},
+    {"isolate SYSTEM", "one system"},
+    {"isolate --host HOST", "one host"},
+    {"", "Reconnecting"},
+    {"start", "begin a run of the plan"},
+    {"status [--watch]", "what is back, what waits, for whom and why"},
+    {"gates", "every gate and who it waits for"},
+    {"show GATE|STEP|HOST", "one of them in full"},
+    {"go GATE", "decide: open what the gate shows"},
+    {"no-go GATE --reason R", "decide: do not"},
+    {"done TASK", "sign a task you have done"},
+    {"retry [STEP…]", "try again what failed or was refused"},
+    {"pause, resume", "hold the run, and go on"},
+    {"", "Afterwards, and for those who ask"},
+    {"brief [--lang es]", "one page: where things stand"},
+    {"history", "everything that was done, by whom, when"},
+    {"end [--reason R]", "end the run"},
+};
+
+}  // namespace
+
+std::string HelpText(const Paint& paint) {
+  std::string out = absl::StrCat(
+      paint.Bold("sluice"),
+      ": reconnect systems after an attack, in order, one flow at a time\n");
+  for (const Line& line : kLines) {
+    if (*line.command == '\0') {
+      absl::StrAppend(&out, "\n", paint.Bold(line.text), "\n");
+      continue;
+    }
+    absl::StrAppend(&out, "  ", paint.Cyan(PadTo(line.command, kColumn)), "  ",
+                    line.text, "\n");
+  }
+  return absl::StrCat(
+      out,
+      "\n`sluice COMMAND --help` has the rest. --json gives programs what they "
+      "need.\nThe orchestrator is found by --client FILE, $SLUICE_CLIENT, "
+      "./client.yaml or\n~/.config/sluice/client.yaml, in this order.\n"
+      "\nExit codes  0 done  1 mistakes, or the answer is no  2 wrong usage\n"
+      "            3 refused by the state  4 no orchestrator  5 not permitted\n"
+      "            6 partly isolated\n");
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,28 @@
+// `sluice isolate`: isolate first (S5), and know what is isolated.
+
+#pragma once
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "orchestrator/cli/session.h"
+
+namespace sluice::cli {
+
+struct IsolateOptions {
+  bool all = false;
+  bool run = false;
+  std::string system;
+  std::string host;
+  std::string reason;
+  std::string confirmation;  // --yes NAME
+  absl::Duration wait = absl::Seconds(30);
+};
+
+// kDone only when every host's kernel rules have been read back; kPartly when
+// some host has not answered within `wait` or cannot be reached. The order
+// stays in force either way.
+ExitCode Isolate(const Terminal& terminal, const Common& common,
+                 const IsolateOptions& options);
+
+}  // namespace sluice::cli

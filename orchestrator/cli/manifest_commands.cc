@@ -1,0 +1,201 @@
+#include "orchestrator/cli/manifest_commands.h"
+
+#include <filesystem>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "orchestrator/manifest/manifest.h"
+#include "orchestrator/planner/explain.h"
+#include "orchestrator/planner/plan.h"
+#include "orchestrator/planner/render.h"
+
+namespace sluice::cli {
+namespace {
+
+std::string Count(size_t number, absl::string_view noun) {
+  return absl::StrCat(number, " ", noun, number == 1 ? "" : "s");
+}
+
+struct Counts {
+  size_t errors = 0;
+  size_t warnings = 0;
+};
+
+Counts CountOf(const ManifestResult& result) {
+  Counts counts;
+  for (const Diagnostic& one : result.diagnostics) {
+    ++(one.severity == Diagnostic::Severity::kError ? counts.errors
+                                                    : counts.warnings);
+  }
+  return counts;
+}
+
+void PrintDiagnostics(const Terminal& terminal, const ManifestResult& result,
+                      bool warnings) {
+  for (const Diagnostic& one : result.diagnostics) {
+    if (!warnings && one.severity != Diagnostic::Severity::kError) continue;
+    *terminal.err << FormatDiagnostic(result, one, /*with_source=*/true,
+                                      terminal.colour);
+  }
+  *terminal.err << std::flush;
+}
+
+// The manifest and its plan; nullptr after saying what is wrong.
+struct Loaded {
+  ManifestResult manifest;
+  std::shared_ptr<const Plan> plan;
+};
+
+Loaded Load(const Terminal& terminal, const std::string& path,
+            absl::string_view then) {
+  Loaded loaded{LoadManifest(path), nullptr};
+  if (!loaded.manifest.ok()) {
+    PrintDiagnostics(terminal, loaded.manifest, /*warnings=*/false);
+    terminal.Complain(
+        absl::StrCat(Count(CountOf(loaded.manifest).errors, "mistake"), " in ",
+                     path, "; ", then),
+        kMistakes);
+    return loaded;
+  }
+  auto plan = MakePlan(loaded.manifest.model);
+  if (!plan.ok()) {
+    terminal.Complain(absl::StrCat(path, ": ", plan.status().message()),
+                      kMistakes);
+    return loaded;
+  }
+  loaded.plan = *std::move(plan);
+  return loaded;
+}
+
+}  // namespace
+
+ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
+  const ManifestResult result = LoadManifest(options.manifest);
+  const Counts counts = CountOf(result);
+  bool mistakes = counts.errors > 0 || (options.strict && counts.warnings > 0);
+  absl::Status planning;
+  std::shared_ptr<const Plan> plan;
+  if (result.ok()) {
+    auto made = MakePlan(result.model);
+    planning = made.status();
+    if (made.ok()) plan = *std::move(made);
+    mistakes = mistakes || !planning.ok();
+  }
+  if (options.json) {
+    *terminal.out << DiagnosticsJson(result);
+    if (!planning.ok()) {
+      terminal.Complain(
+          absl::StrCat(options.manifest, ": ", planning.message()), kMistakes);
+    }
+    return mistakes ? kMistakes : kDone;
+  }
+  PrintDiagnostics(terminal, result, /*warnings=*/true);
+  if (!planning.ok()) {
+    return terminal.Complain(
+        absl::StrCat(options.manifest, ": ", planning.message()), kMistakes);
+  }
+  const std::string name =
+      std::filesystem::path(options.manifest).filename().string();
+  if (mistakes) {
+    std::string text = Count(counts.errors, "mistake");
+    if (counts.warnings > 0) {
+      absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"));
+    }
+    if (counts.errors == 0) {
+      absl::StrAppend(&text, "; with --strict a warning is a mistake");
+    }
+    return terminal.Complain(absl::StrCat(name, ": ", text, "."), kMistakes);
+  }
+  std::string text = absl::StrCat(
+      name, ": ", Count(result.model.systems.size(), "system"), " on ",
+      Count(result.model.hosts.size(), "host"), ", ",
+      Count(plan->stages.size(), "gate"), ": no mistakes");
+  if (counts.warnings > 0) {
+    absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"));
+  }
+  *terminal.out << Hang("", text, terminal.width);
+  return kDone;
+}
+
+ExitCode ShowPlan(const Terminal& terminal, const PlanOptions& options) {
+  const Loaded loaded = Load(terminal, options.manifest,
+                             "correct them, then plan again.");
+  if (loaded.plan == nullptr) return kMistakes;
+  if (options.json) {
+    *terminal.out << PlanJson(*loaded.plan);
+    return kDone;
+  }
+  *terminal.out << PlanText(
+      *loaded.plan,
+      {.width = options.width > 0 ? options.width : terminal.width,
+       .colour = terminal.colour,
+       .show_flows = options.flows});
+  return kDone;
+}
+
+ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
+  const Loaded loaded = Load(terminal, options.manifest,
+                             "correct them, then ask again.");
+  if (loaded.plan == nullptr) return kMistakes;
+  const auto text =
+      options.json ? ExplainJson(*loaded.plan, options.system)
+                   : ExplainText(*loaded.plan, options.system,
+                                 {.width = terminal.width,
+                                  .colour = terminal.colour,
+                                  .show_flows = options.flows});
+  if (!text.ok()) return terminal.Complain(text.status().message(), kMistakes);
+  *terminal.out << *text;
+  return kDone;
+}
+
+ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
+                    const InitOptions& options) {
+  const Loaded loaded = Load(terminal, manifest,
+                             "correct them first. Nothing was made.");
+  if (loaded.plan == nullptr) return kMistakes;
+  const auto report = Init(*loaded.plan, loaded.manifest.sources, options);
+  if (!report.ok()) {
+    return terminal.Complain(report.status().message(), kMistakes);
+  }
+  const auto line = [&](absl::string_view head, absl::string_view text) {
+    *terminal.out << Hang(head, text, terminal.width);
+  };
+  line("", absl::StrCat(loaded.plan->estate.str(), " in ", options.out, "/"));
+  if (!options.add) {
+    line("  authority/      ",
+         "ca.key makes every other certificate: take it off this machine and "
+         "lock it away");
+  }
+  if (report->made_orchestrator) {
+    line("  orchestrator/   ",
+         "for the orchestrator's host: sluice-orchestrator --config "
+         "orchestrator.yaml");
+  }
+  if (!report->agents.empty()) {
+    line("  agents/         ",
+         absl::StrCat(Count(report->agents.size(), "host"), ": ",
+                      absl::StrJoin(report->agents, ", ")));
+  }
+  if (!report->operators.empty()) {
+    line("  operators/      ",
+         absl::StrCat(Count(report->operators.size(), "person or role"), ": ",
+                      absl::StrJoin(report->operators, ", ")));
+  }
+  if (report->kept > 0) {
+    line("  ", absl::StrCat(Count(static_cast<size_t>(report->kept),
+                                  "directory"),
+                            " kept as found"));
+  }
+  if (report->manifest_differs) {
+    line("  ",
+         absl::StrCat("orchestrator/manifest.yaml is not this manifest: copy ",
+                      manifest,
+                      " over it when no run is active, then restart the "
+                      "orchestrator"));
+  }
+  return kDone;
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,329 @@
+#include "orchestrator/cli/program.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "orchestrator/cli/decide.h"
+#include "orchestrator/cli/isolate.h"
+#include "orchestrator/cli/look.h"
+#include "orchestrator/cli/manifest_commands.h"
+#include "orchestrator/cli/nearest.h"
+#include "orchestrator/cli/run_commands.h"
+#include "orchestrator/cli/session.h"
+#include "orchestrator/cli/watch.h"
+
+#ifndef SLUICE_VERSION
+#define SLUICE_VERSION "unknown"
+#endif
+
+namespace sluice::cli {
+namespace {
+
+// Everything a command line can say; lives as long as the parser.
+struct Words {
+  Common common;
+  ValidateOptions validate;
+  PlanOptions plan;
+  ExplainOptions explain;
+  std::string init_manifest;
+  InitOptions init;
+  IsolateOptions isolate;
+  int isolate_wait = 30;
+  bool watch = false;
+  std::string name;
+  DecideOptions decide;
+  SignTaskOptions task;
+  std::vector<std::string> steps;
+  std::string reason;
+  std::string language = "en";
+  HistoryOptions history;
+};
+
+class CommandLine {
+ public:
+  explicit CommandLine(const Terminal& terminal)
+      : terminal_(terminal), app_("", "sluice") {
+    app_.set_help_flag("");
+    app_.require_subcommand(0, 1);
+    app_.fallthrough();
+    app_.add_option("--client", words_.common.client_file,
+                    "the client.yaml that says whom to ask, and as whom")
+        ->type_name("FILE");
+    AddManifestCommands();
+    AddIsolate();
+    AddLooks();
+    AddDecisions();
+    AddRunCommands();
+  }
+
+  int Run(std::vector<std::string> arguments) {
+    // CLI11 takes them from the back.
+    std::reverse(arguments.begin(), arguments.end());
+    try {
+      app_.parse(arguments);
+    } catch (const CLI::CallForHelp&) {
+      return PrintHelp();
+    } catch (const CLI::ParseError& e) {
+      return Misused(e.what());
+    }
+    if (!command_) {
+      *terminal_.out << HelpText(terminal_.paint());
+      return kDone;
+    }
+    return command_();
+  }
+
+ private:
+  CLI::App* Add(const std::string& name, const std::string& text,
+                std::function<ExitCode()> command) {
+    CLI::App* sub = app_.add_subcommand(name, text);
+    sub->set_help_flag("-h,--help", "this help");
+    sub->callback([this, run = std::move(command)] { command_ = run; });
+    return sub;
+  }
+  void Json(CLI::App* sub) {
+    sub->add_flag("--json", words_.common.json, "for programs");
+  }
+
+  void AddManifestCommands();
+  void AddIsolate();
+  void AddLooks();
+  void AddDecisions();
+  void AddRunCommands();
+
+  int PrintHelp() {
+    const auto subs = app_.get_subcommands();
+    *terminal_.out << (subs.empty() ? HelpText(terminal_.paint())
+                                    : subs.front()->help("sluice"));
+    return kDone;
+  }
+
+  int Misused(std::string text) {
+    while (!text.empty() && (text.back() == '.' || text.back() == '\n')) {
+      text.pop_back();
+    }
+    const auto subs = app_.get_subcommands();
+    const std::string help =
+        subs.empty() ? "sluice help"
+                     : absl::StrCat("sluice ", subs.front()->get_name(),
+                                    " --help");
+    return terminal_.Complain(
+        absl::StrCat(text, ". `", help, "` says how it is used."), kUsage);
+  }
+
+  const Terminal& terminal_;
+  Words words_;
+  CLI::App app_;
+  std::function<ExitCode()> command_;
+};
+
+void CommandLine::AddManifestCommands() {
+  CLI::App* sub = Add("validate", "every mistake in a manifest, at its place",
+                      [this] {
+                        words_.validate.json = words_.common.json;
+                        return Validate(terminal_, words_.validate);
+                      });
+  sub->add_option("MANIFEST", words_.validate.manifest)->required();
+  sub->add_flag("--strict", words_.validate.strict,
+                "warnings are mistakes too");
+  Json(sub);
+
+  sub = Add("plan", "what would come back, in which order, through which gates",
+            [this] {
+              words_.plan.json = words_.common.json;
+              return ShowPlan(terminal_, words_.plan);
+            });
+  sub->add_option("MANIFEST", words_.plan.manifest)->required();
+  sub->add_flag("--flows", words_.plan.flows, "every flow, not their number");
+  sub->add_option("--width", words_.plan.width, "columns")
+      ->check(CLI::Range(40, 400));
+  Json(sub);
+
+  sub = Add("explain", "why a system comes when it comes, and what it gets",
+            [this] {
+              words_.explain.json = words_.common.json;
+              return Explain(terminal_, words_.explain);
+            });
+  sub->add_option("MANIFEST", words_.explain.manifest)->required();
+  sub->add_option("SYSTEM", words_.explain.system)->required();
+  sub->add_flag("--flows", words_.explain.flows, "every flow");
+  Json(sub);
+
+  sub = Add("init",
+            "an authority, certificates and configuration for an estate",
+            [this] {
+              return InitEstate(terminal_, words_.init_manifest, words_.init);
+            });
+  sub->add_option("MANIFEST", words_.init_manifest)->required();
+  sub->add_option("--out", words_.init.out, "where to write")
+      ->required()
+      ->type_name("DIR");
+  sub->add_option("--days", words_.init.days,
+                  "how long certificates are good (365)")
+      ->check(CLI::Range(1, 3650));
+  sub->add_flag("--add", words_.init.add,
+                "what is missing, to an authority that is there");
+  sub->add_option("--operator", words_.init.operators,
+                  "somebody more, who may look and isolate but sign nothing")
+      ->type_name("NAME");
+}
+
+void CommandLine::AddIsolate() {
+  IsolateOptions& options = words_.isolate;
+  CLI::App* sub =
+      Add("isolate", "into quarantine, and wait until kernels say so", [this] {
+        const IsolateOptions& o = words_.isolate;
+        const int scopes = (o.all ? 1 : 0) + (o.run ? 1 : 0) +
+                           (o.system.empty() ? 0 : 1) +
+                           (o.host.empty() ? 0 : 1);
+        if (scopes != 1) {
+          return terminal_.Complain(
+              "say what to isolate, one of: --all, --run, a SYSTEM, --host "
+              "HOST. Nothing was isolated.",
+              kUsage);
+        }
+        words_.isolate.wait = absl::Seconds(words_.isolate_wait);
+        return Isolate(terminal_, words_.common, o);
+      });
+  sub->add_option("SYSTEM", options.system, "one system");
+  sub->add_flag("--all", options.all, "every host of the estate");
+  sub->add_flag("--run", options.run, "the systems of the run");
+  sub->add_option("--host", options.host, "one host")->type_name("HOST");
+  sub->add_option("--reason", options.reason, "for the record")
+      ->type_name("TEXT");
+  sub->add_option("--yes", options.confirmation,
+                  "the name of a protected system, to isolate it anyway")
+      ->type_name("NAME");
+  sub->add_option("--wait", words_.isolate_wait,
+                  "seconds to wait for the last host (30)")
+      ->check(CLI::Range(1, 3600));
+  Json(sub);
+}
+
+void CommandLine::AddLooks() {
+  CLI::App* sub =
+      Add("status", "what is back, what waits, for whom and why", [this] {
+        return words_.watch ? WatchStatus(terminal_, words_.common)
+                            : ShowStatus(terminal_, words_.common);
+      });
+  sub->add_flag("--watch", words_.watch, "keep it up to date until Ctrl-C");
+  Json(sub);
+
+  Json(Add("gates", "every gate, and who it waits for",
+           [this] { return ShowGates(terminal_, words_.common); }));
+
+  sub = Add("show", "a gate, a step or a host in full",
+            [this] { return Show(terminal_, words_.common, words_.name); });
+  sub->add_option("NAME", words_.name)->required();
+  Json(sub);
+
+  sub = Add("brief", "one page: where things stand", [this] {
+    return ShowBrief(terminal_, words_.common, words_.language);
+  });
+  sub->add_option("--lang", words_.language, "en or es")
+      ->check(CLI::IsMember({"en", "es"}));
+  Json(sub);
+
+  sub = Add("history", "everything that was done, by whom, when", [this] {
+    return ShowHistory(terminal_, words_.common, words_.history);
+  });
+  sub->add_option("--from", words_.history.from, "from this record on")
+      ->type_name("N");
+  sub->add_option("--limit", words_.history.limit, "at most so many")
+      ->check(CLI::Range(1, 10000000));
+  Json(sub);
+}
+
+void CommandLine::AddDecisions() {
+  CLI::App* sub = Add("go", "open what the gate shows", [this] {
+    words_.decide.go = true;
+    return Decide(terminal_, words_.common, words_.decide);
+  });
+  sub->add_option("GATE", words_.decide.gate)->required();
+  sub->add_option("--reason", words_.decide.reason, "for the record");
+  sub->add_flag("--yes", words_.decide.yes, "do not ask again");
+  Json(sub);
+
+  sub = Add("no-go", "do not open it", [this] {
+    words_.decide.go = false;
+    return Decide(terminal_, words_.common, words_.decide);
+  });
+  sub->add_option("GATE", words_.decide.gate)->required();
+  sub->add_option("--reason", words_.decide.reason, "why not")->required();
+  sub->add_flag("--yes", words_.decide.yes, "do not ask again");
+  Json(sub);
+
+  sub = Add("done", "sign a task you have done", [this] {
+    return SignTask(terminal_, words_.common, words_.task);
+  });
+  sub->add_option("TASK", words_.task.task)->required();
+  sub->add_option("--note", words_.task.note, "what you found");
+  sub->add_option("--attachment", words_.task.attachment,
+                  "a file; only its digest is sent")
+      ->type_name("FILE");
+  Json(sub);
+}
+
+void CommandLine::AddRunCommands() {
+  Json(Add("start", "begin a run of the orchestrator's plan",
+           [this] { return Start(terminal_, words_.common); }));
+  CLI::App* sub = Add("retry", "try again what failed or was refused", [this] {
+    return Retry(terminal_, words_.common, words_.steps);
+  });
+  sub->add_option("STEP", words_.steps, "none: all that failed");
+  Json(sub);
+  Json(Add("pause", "begin nothing new",
+           [this] { return Pause(terminal_, words_.common); }));
+  Json(Add("resume", "go on",
+           [this] { return Resume(terminal_, words_.common); }));
+  sub = Add("end", "end the run", [this] {
+    return End(terminal_, words_.common, words_.reason);
+  });
+  sub->add_option("--reason", words_.reason,
+                  "needed when not everything is back");
+  Json(sub);
+}
+
+constexpr const char* kCommands[] = {
+    "validate", "plan", "explain", "init",  "isolate", "start", "status",
+    "gates",    "show", "go",      "no-go", "done",    "retry", "pause",
+    "resume",   "end",  "brief",   "history", "help"};
+
+}  // namespace
+
+int RunSluice(const std::vector<std::string>& arguments,
+              const Terminal& terminal) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (first == "--version" || first == "version") {
+    *terminal.out << "sluice " SLUICE_VERSION "\n";
+    return kDone;
+  }
+  if (first.empty() || first == "--help" || first == "-h" ||
+      (first == "help" && arguments.size() == 1)) {
+    *terminal.out << HelpText(terminal.paint());
+    return kDone;
+  }
+  if (first == "help") {
+    return CommandLine(terminal).Run({arguments[1], "--help"});
+  }
+  // A mistyped command is more often meant than a stray word.
+  const std::vector<std::string> known(std::begin(kCommands),
+                                       std::end(kCommands));
+  if (first.front() != '-' &&
+      std::find(known.begin(), known.end(), first) == known.end()) {
+    const std::string near = Nearest(first, known);
+    return terminal.Complain(
+        absl::StrCat("there is no command '", first, "'",
+                     near.empty() ? "" : absl::StrCat("; did you mean '", near,
+                                                      "'?"),
+                     near.empty() ? ". `sluice help` lists them."
+                                  : " `sluice help` lists them all."),
+        kUsage);
+  }
+  return CommandLine(terminal).Run(arguments);
+}
+
+}  // namespace sluice::cli

@@ -1,0 +1,29 @@
+// Commands that move a run: start, retry, pause, resume, end, done.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "orchestrator/cli/session.h"
+
+namespace sluice::cli {
+
+ExitCode Start(const Terminal& terminal, const Common& common);
+// Empty `steps`: all that failed or never started.
+ExitCode Retry(const Terminal& terminal, const Common& common,
+               const std::vector<std::string>& steps);
+ExitCode Pause(const Terminal& terminal, const Common& common);
+ExitCode Resume(const Terminal& terminal, const Common& common);
+ExitCode End(const Terminal& terminal, const Common& common,
+             const std::string& reason);
+
+struct SignTaskOptions {
+  std::string task;
+  std::string note;
+  std::string attachment;  // a file; only its digest leaves this machine
+};
+ExitCode SignTask(const Terminal& terminal, const Common& common,
+                  const SignTaskOptions& options);
+
+}  // namespace sluice::cli

@@ -1,0 +1,401 @@
+// Whole commands against a service behind mutual TLS: what they print, ask
+// for and end with.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "common/digest.h"
+#include "common/flow.h"
+#include "common/release_order.h"
+#include "nlohmann/json.hpp"
+#include "orchestrator/cli/files.h"
+#include "orchestrator/cli/init.h"
+#include "orchestrator/cli/program.h"
+#include "tests/unit/cli/fake_operator.h"
+#include "tests/unit/cli/golden.h"
+
+namespace sluice::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr char kFlow[] = "tcp 10.77.0.31 10.77.0.21 5432";
+
+// A gate whose parts agree with each other.
+v1::GateDetail AskingGate() {
+  ReleaseOrder order;
+  order.estate = EstateId("city-utility");
+  order.run = RunId("2026-11-21-1");
+  order.plan_digest = Sha256("plan");
+  order.stage = StageId("applications");
+  order.stage_digest = Sha256("stage");
+  order.round = 2;
+  order.started_by = OperatorId("duty-commander");
+  order.quorum = {{RoleId("incident-commander"), 1},
+                  {RoleId("system-owner"), 1}};
+  order.journal_head = Sha256("head");
+  order.valid_seconds = 1800;
+  order.steps = {StepId("billing-engine")};
+  order.hosts = {{.id = HostId("app-1"),
+                  .quarantine_number = 4,
+                  .evidence_digest = Sha256("evidence app-1"),
+                  .flows_digest = FlowsDigest({*Flow::Parse(kFlow)}),
+                  .lease_seconds = 10,
+                  .soak_seconds = 5},
+                 {.id = HostId("db-1"),
+                  .quarantine_number = 3,
+                  .evidence_digest = Sha256("evidence db-1"),
+                  .flows_digest = FlowsDigest({*Flow::Parse(kFlow)}),
+                  .lease_seconds = 10,
+                  .soak_seconds = 5}};
+  v1::GateDetail detail;
+  const auto status = Canned<v1::Status>("billing-failed.status.textproto");
+  for (const v1::Gate& gate : status.gates()) {
+    if (gate.id() == "applications") *detail.mutable_gate() = gate;
+  }
+  detail.set_body(order.Body());
+  detail.mutable_gate()->set_body_digest(order.Digest());
+  for (const char* host : {"db-1", "app-1"}) {
+    v1::HostFlows& flows = *detail.add_flows();
+    flows.set_host(host);
+    flows.add_flows(kFlow);
+    v1::HostEvidence& evidence = *detail.add_evidence();
+    evidence.set_host(host);
+    evidence.set_digest(Sha256(std::string("evidence ") + host));
+    evidence.set_answer("accepts");
+    v1::CheckResult& good = *evidence.add_results();
+    good.set_id("billing-engine/inspect-1");
+    good.set_verdict(v1::VERDICT_PASS);
+    good.set_said_by(std::string("host ") + host);
+  }
+  v1::HostEvidence& app = *detail.mutable_evidence(1);
+  app.set_answer("has not answered");
+  app.set_text("31 packets refused; 2 peers that no manifest knows");
+  v1::CheckResult& bad = *app.add_results();
+  bad.set_id("billing-engine/inspect-2");
+  bad.set_verdict(v1::VERDICT_INCONCLUSIVE);
+  bad.set_reason("the sensor was reset 4m ago, 60m are asked for");
+  bad.set_said_by("host app-1");
+  return detail;
+}
+
+class Command : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    setenv("TZ", "UTC", 1);
+    unsetenv("SLUICE_CLIENT");
+    const auto made = Init(SmallPlan(), {}, {.out = dir_.path()});
+    ASSERT_TRUE(made.ok()) << made.status();
+    client_ = dir_ / "operators/duty-commander/client.yaml";
+    // These tests dial nothing but their own socket.
+    std::ofstream(client_) << "orchestrators: "
+                              "[\"unix:../../orchestrator/operator.sock\"]\n"
+                              "certificate: operator.crt\n"
+                              "key: operator.key\n"
+                              "authority: ca.crt\n";
+    fake_.status = Canned<v1::Status>("billing-failed.status.textproto");
+    fake_.history = Canned<v1::History>("history.textproto");
+    fake_.gate = AskingGate();
+    fake_.Serve(dir_.path());
+  }
+
+  int Run(std::vector<std::string> arguments, const std::string& typed = "",
+          bool can_ask = false) {
+    arguments.insert(arguments.begin() + 1, {"--client", client_});
+    std::istringstream in(typed);
+    std::ostringstream out;
+    std::ostringstream err;
+    Terminal terminal{.in = &in, .out = &out, .err = &err, .can_ask = can_ask};
+    const int code = RunSluice(arguments, terminal);
+    out_ = out.str();
+    err_ = err.str();
+    if (!absl::StrContains(out_, "{\n")) {
+      // The release order's own lines are shown byte for byte.
+      ExpectFits(out_.substr(0, out_.find("\nsluice release order")));
+    }
+    ExpectFits(err_);
+    // Sentences are wrapped; what they say is not.
+    err_ = absl::StrJoin(
+        absl::StrSplit(err_, absl::ByAnyChar(" \n"), absl::SkipEmpty()), " ");
+    return code;
+  }
+
+  TempDir dir_;
+  std::string client_;
+  FakeOperator fake_;
+  std::string out_;
+  std::string err_;
+};
+
+TEST_F(Command, StatusSaysWhatWaitsForWhomAndWhy) {
+  EXPECT_EQ(Run({"status"}), kDone) << err_;
+  ExpectGolden("status-billing-failed.txt", out_);
+}
+
+TEST_F(Command, StatusBeforeTheRun) {
+  fake_.status = Canned<v1::Status>("before-the-run.status.textproto");
+  EXPECT_EQ(Run({"status"}), kDone) << err_;
+  ExpectGolden("status-before-the-run.txt", out_);
+}
+
+TEST_F(Command, StatusJsonHasTheContractsFieldNames) {
+  EXPECT_EQ(Run({"status", "--json"}), kDone);
+  const auto json = nlohmann::json::parse(out_);
+  EXPECT_EQ(json["hosts"][0]["quarantine_number"], "4");
+  EXPECT_EQ(json["steps"][0]["failed"], false);  // defaults are written too
+}
+
+TEST_F(Command, GatesSayWhoIsWaitedFor) {
+  EXPECT_EQ(Run({"gates"}), kDone);
+  ExpectGolden("gates.txt", out_);
+  EXPECT_EQ(Run({"gates", "--json"}), kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_)["gates"].size(), 4u);
+}
+
+TEST_F(Command, ShowsAGateAStepAndAHost) {
+  EXPECT_EQ(Run({"show", "applications"}), kDone) << err_;
+  ExpectGolden("show-gate.txt", out_);
+  EXPECT_EQ(Run({"show", "billing-engine"}), kDone);
+  ExpectGolden("show-step.txt", out_);
+  EXPECT_EQ(Run({"show", "doc-1"}), kDone);
+  ExpectGolden("show-host.txt", out_);
+}
+
+TEST_F(Command, ShowSuggestsTheNearestName) {
+  EXPECT_EQ(Run({"show", "biling-engine"}), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("did you mean 'billing-engine'?"));
+}
+
+TEST_F(Command, HistoryIsReadPageByPage) {
+  EXPECT_EQ(Run({"history"}), kDone);
+  ExpectGolden("history.txt", out_);
+  EXPECT_EQ(Run({"history", "--from", "100", "--limit", "1", "--json"}), kDone);
+  const auto json = nlohmann::json::parse(out_);
+  ASSERT_EQ(json["entries"].size(), 1u);
+  EXPECT_EQ(json["entries"][0]["sequence"], "120");
+}
+
+TEST_F(Command, BriefIsOnePageInTwoLanguages) {
+  EXPECT_EQ(Run({"brief"}), kDone) << err_;
+  ExpectGolden("brief-en.txt", out_);
+  EXPECT_EQ(Run({"brief", "--lang", "es"}), kDone);
+  ExpectGolden("brief-es.txt", out_);
+  EXPECT_EQ(Run({"brief", "--json"}), kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_)["back"].size(), 3u);
+  EXPECT_EQ(Run({"brief", "--lang", "fr"}), kUsage);
+}
+
+TEST_F(Command, GoDecidesOnExactlyTheBytesThatWereShown) {
+  EXPECT_EQ(Run({"go", "applications"}, "go\n", /*can_ask=*/true), kDone)
+      << err_;
+  EXPECT_EQ(fake_.decided.body_digest(), Sha256(fake_.gate.body()));
+  EXPECT_TRUE(fake_.decided.go());
+  ExpectGolden("go.txt", out_);
+}
+
+TEST_F(Command, GoDecidesNothingUnlessTheWordIsTyped) {
+  EXPECT_EQ(Run({"go", "applications"}, "yes\n", true), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("nothing was decided"));
+  EXPECT_EQ(fake_.decided.gate(), "");
+}
+
+TEST_F(Command, GoAsksNothingWhereNobodySits) {
+  EXPECT_EQ(Run({"go", "applications", "--json"}), kDone);
+  EXPECT_EQ(nlohmann::json::parse(out_)["sequence"], "300");
+}
+
+TEST_F(Command, GoRefusesAGateThatIsNotAsking) {
+  fake_.gate.mutable_gate()->set_state("waiting");
+  fake_.gate.mutable_gate()->set_why("comes after data");
+  EXPECT_EQ(Run({"go", "applications"}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("not asking: it is waiting (comes after data)"));
+  EXPECT_EQ(fake_.decided.gate(), "");
+}
+
+TEST_F(Command, GoRefusesAGateWhosePartsDisagree) {
+  const std::string honest = fake_.gate.body();
+  fake_.gate.set_body(honest + "x");
+  EXPECT_EQ(Run({"go", "applications"}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("digest"));
+  fake_.gate.set_body(honest);
+  fake_.gate.mutable_flows(0)->set_flows(0, "tcp 10.77.0.31 10.77.0.21 22");
+  EXPECT_EQ(Run({"go", "applications"}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("flows shown for db-1"));
+  EXPECT_EQ(fake_.decided.gate(), "");
+}
+
+TEST_F(Command, NoGoNeedsAReason) {
+  EXPECT_EQ(Run({"no-go", "applications"}), kUsage);
+  EXPECT_EQ(Run({"no-go", "applications", "--reason", "wait for forensics"}),
+            kDone);
+  EXPECT_FALSE(fake_.decided.go());
+  EXPECT_EQ(fake_.decided.reason(), "wait for forensics");
+}
+
+TEST_F(Command, ARefusalKeepsTheOrchestratorsSentence) {
+  fake_.refusal = {grpc::StatusCode::FAILED_PRECONDITION,
+                   "run 2026-11-21-1 is active; end it with `sluice end`"};
+  EXPECT_EQ(Run({"start"}), kRefused);
+  EXPECT_EQ(err_,
+            "sluice: run 2026-11-21-1 is active; end it with `sluice end`");
+  fake_.refusal = {grpc::StatusCode::PERMISSION_DENIED, "you are no approver"};
+  EXPECT_EQ(Run({"go", "applications"}), kNotPermitted);
+}
+
+TEST_F(Command, DoneSendsTheAttachmentsDigestOnly) {
+  std::ofstream(dir_ / "invoice.pdf") << "paper";
+  EXPECT_EQ(Run({"done", "billing-engine/known-invoice-matches-paper",
+                 "--note", "17.40 both", "--attachment", dir_ / "invoice.pdf"}),
+            kDone)
+      << err_;
+  EXPECT_EQ(fake_.signed_task.attachment_digest(), Sha256("paper"));
+  EXPECT_EQ(fake_.signed_task.note(), "17.40 both");
+}
+
+TEST_F(Command, DoneNamesTheTasksThatAreWanted) {
+  EXPECT_EQ(Run({"done", "no-such-task"}), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("billing-engine/known-invoice-matches-paper"));
+  EXPECT_EQ(Run({"done", "t", "--attachment", dir_ / "none"}), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("was not signed"));
+}
+
+TEST_F(Command, RetryAndEndHandOverWhatWasSaid) {
+  EXPECT_EQ(Run({"retry", "billing-engine", "customer-portal"}), kDone);
+  EXPECT_EQ(fake_.retried.steps_size(), 2);
+  EXPECT_EQ(Run({"end", "--reason", "the rest is scrapped"}), kDone);
+  EXPECT_EQ(fake_.ended.reason(), "the rest is scrapped");
+}
+
+v1::IsolateProgress Progress(int read_back, bool finished) {
+  v1::IsolateProgress progress;
+  progress.set_hosts(3);
+  progress.set_read_back(read_back);
+  progress.set_finished(finished);
+  progress.set_recorded(true);
+  return progress;
+}
+
+TEST_F(Command, IsolateIsDoneOnlyWhenEveryKernelWasReadBack) {
+  v1::IsolateProgress half = Progress(1, false);
+  half.add_waiting_for("app-2");
+  half.add_waiting_for("db-1");
+  fake_.progress = {half, Progress(3, true)};
+  EXPECT_EQ(Run({"isolate", "--all", "--reason", "ransom note"}), kDone)
+      << err_;
+  EXPECT_TRUE(fake_.isolated.all());
+  EXPECT_EQ(fake_.isolated.reason(), "ransom note");
+  EXPECT_THAT(out_, HasSubstr("1 of 3 read back, waiting for app-2, db-1"));
+  EXPECT_THAT(out_, HasSubstr("3 of 3 hosts, kernel rules read back"));
+}
+
+TEST_F(Command, IsolateNeverCountsAnUnreachableHost) {
+  v1::IsolateProgress most = Progress(2, true);
+  most.add_unreachable("doc-1");
+  fake_.progress = {most};
+  EXPECT_EQ(Run({"isolate", "--all"}), kPartly);
+  EXPECT_THAT(err_, HasSubstr("Unreachable: doc-1"));
+  EXPECT_THAT(out_, Not(HasSubstr("isolated: 3")));
+  EXPECT_EQ(Run({"isolate", "--all", "--json"}), kPartly);
+}
+
+TEST_F(Command, IsolateStopsWaitingButSaysTheOrderStands) {
+  v1::IsolateProgress half = Progress(2, false);
+  half.add_waiting_for("app-2");
+  fake_.progress = {half};
+  EXPECT_EQ(Run({"isolate", "--all", "--wait", "1"}), kPartly);
+  EXPECT_THAT(err_, HasSubstr("No answer yet from app-2"));
+  EXPECT_THAT(err_, HasSubstr("stays in force"));
+}
+
+TEST_F(Command, IsolateSaysWhenItIsNotRecorded) {
+  v1::IsolateProgress progress = Progress(3, true);
+  progress.set_recorded(false);
+  fake_.progress = {progress};
+  EXPECT_EQ(Run({"isolate", "--all"}), kDone);
+  EXPECT_THAT(err_, HasSubstr("isolated, not recorded"));
+}
+
+TEST_F(Command, IsolatingAProtectedSystemAsksForItsName) {
+  fake_.protected_name = "water-works";
+  fake_.progress = {Progress(3, true)};
+  EXPECT_EQ(Run({"isolate", "water-works"}), kRefused);
+  EXPECT_EQ(Run({"isolate", "water-works"}, "water-works\n", true), kDone);
+  EXPECT_EQ(Run({"isolate", "water-works"}, "\n", true), kMistakes);
+  EXPECT_EQ(Run({"isolate", "water-works", "--yes", "water-works"}), kDone);
+}
+
+TEST_F(Command, IsolateWantsExactlyOneScope) {
+  EXPECT_EQ(Run({"isolate"}), kUsage);
+  EXPECT_EQ(Run({"isolate", "--all", "--run"}), kUsage);
+  EXPECT_EQ(Run({"isolate", "billing-db", "--host", "db-1"}), kUsage);
+}
+
+TEST_F(Command, WatchPrintsALineAChangeUntilTheRunEnds) {
+  v1::Status first = fake_.status;
+  v1::Status second = first;
+  second.mutable_steps(3)->set_state("reconnected");
+  second.mutable_hosts(4)->set_link("connected");
+  v1::Status last = second;
+  last.mutable_run()->set_state("ended");
+  for (v1::Status* one : {&second, &last}) {
+    one->mutable_hosts(4)->clear_text();  // lines of a log are not wrapped
+  }
+  fake_.watched = {first, second, last};
+  EXPECT_EQ(Run({"status", "--watch"}), kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("run 2026-11-21-1: active → ended"));
+}
+
+TEST_F(Command, AnOrchestratorThatIsDownIsSaidWithinSeconds) {
+  fake_.Stop();
+  const absl::Time start = absl::Now();
+  EXPECT_EQ(Run({"status"}), kUnreachable);
+  EXPECT_LT(absl::Now() - start, absl::Seconds(10));  // a hang, not a bench
+  EXPECT_THAT(err_, HasSubstr("no orchestrator answers at"));
+  EXPECT_THAT(err_, HasSubstr("Nothing was changed."));
+}
+
+TEST_F(Command, AnOrchestratorOfAnotherAuthorityIsNotBelieved) {
+  TempDir other;
+  ASSERT_TRUE(Init(SmallPlan(), {}, {.out = other.path()}).ok());
+  client_ = other / "operators/duty-commander/client.yaml";
+  std::ofstream(client_) << "orchestrators: [\"unix:"
+                         << dir_ / "orchestrator/operator.sock"
+                         << "\"]\ncertificate: operator.crt\n"
+                            "key: operator.key\nauthority: ca.crt\n";
+  EXPECT_EQ(Run({"status"}), kNotPermitted) << err_;
+  EXPECT_THAT(err_, HasSubstr("is not the orchestrator of your authority"));
+}
+
+TEST_F(Command, ACertificateOfAnotherAuthorityIsNotLetIn) {
+  TempDir other;
+  ASSERT_TRUE(Init(SmallPlan(), {}, {.out = other.path()}).ok());
+  const std::string mine = dir_ / "operators/duty-commander/";
+  const std::string theirs = other / "operators/duty-commander/";
+  for (const char* name : {"operator.crt", "operator.key"}) {
+    const auto pem = ReadWholeFile(theirs + name, 1 << 16);
+    ASSERT_TRUE(pem.ok());
+    std::ofstream(mine + name) << *pem;
+  }
+  const int code = Run({"status"});
+  EXPECT_TRUE(code == kNotPermitted || code == kUnreachable) << code;
+  EXPECT_THAT(err_, HasSubstr("authority"));
+}
+
+TEST_F(Command, NothingAHostWritesReachesTheTerminalAsASequence) {
+  fake_.status.mutable_steps(4)->set_reason("\x1b[2J\x1b]0;owned\x07 bad");
+  EXPECT_EQ(Run({"status"}), kDone);
+  EXPECT_THAT(out_, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(out_, HasSubstr("?[2J?]0;owned? bad"));
+}
+
+}  // namespace
+}  // namespace sluice::cli
