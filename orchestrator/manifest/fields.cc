@@ -4,7 +4,7 @@
 
 #include "common/contract.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 constexpr bool kRequired = true;
@@ -190,7 +190,8 @@ std::vector<Shape> MakeShapes() {
       {"stage",
        "systems, or externals' flows, reconnected under one gate",
        {
-           {"name", "name", kRequired, "", "of the stage and of its gate"},
+           {"name", "name", kRequired, "",
+            "the stage's, and its gate's: sluice go NAME"},
            {"systems", "name[]", kOptional, "none", "each in one stage only"},
            {"flows", "stage-flow[]", kOptional, "none",
             "externals let in at this stage"},
@@ -409,4 +410,4 @@ const CheckKind* FindCheckKind(absl::string_view name) {
   return nullptr;
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

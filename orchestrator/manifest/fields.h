@@ -13,7 +13,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 struct Field {
   const char* name;
@@ -56,4 +56,4 @@ const CheckKind* FindCheckKind(absl::string_view name);
 // The JSON Schema of the format, indented by two, ending in a newline.
 std::string ManifestSchema();
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "orchestrator/manifest/manifest.h"
+#include "orchestrator/manifest/problems.h"
 
 namespace sluice {
 namespace {
@@ -53,11 +54,8 @@ std::string SourceLine(const ManifestResult& result, const Place& place) {
       absl::string_view(found).substr(0, 3) == "\xef\xbb\xbf") {
     found.erase(0, 3);
   }
-  for (char& c : found) {
-    if (c == '\t') c = ' ';
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return found;
+  std::replace(found.begin(), found.end(), '\t', ' ');
+  return manifest::Printable(found);
 }
 
 // Byte offset of a 1-based character column.

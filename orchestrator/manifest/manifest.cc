@@ -14,6 +14,7 @@
 #include "orchestrator/model/lint.h"
 
 namespace sluice {
+namespace manifest {
 namespace {
 
 constexpr size_t kMaxFiles = 200;
@@ -90,6 +91,13 @@ class Loader {
   }
 
   void ReadTop(const Context& context, const Node& root, int file) {
+    if (root.kind != NodeKind::kMap) {
+      context.Error(root, "",
+                    "this is no manifest; begin with 'sluice: 1' (see "
+                    "manifests/README.md)");
+      broken_off_ = true;
+      return;
+    }
     const Fields fields(context, root, FindShape("manifest"), "");
     if (!fields.valid()) {
       broken_off_ = true;
@@ -253,6 +261,7 @@ bool OpenFile(const std::string& name, std::string* text, std::string* why) {
 }
 
 }  // namespace
+}  // namespace manifest
 
 bool ManifestResult::ok() const {
   return std::none_of(diagnostics.begin(), diagnostics.end(),
@@ -263,14 +272,14 @@ bool ManifestResult::ok() const {
 
 ManifestResult LoadManifest(const std::string& path) {
   ManifestResult result;
-  Loader(OpenFile, result).Run(path);
+  manifest::Loader(manifest::OpenFile, result).Run(path);
   return result;
 }
 
 ManifestResult ParseManifest(const ManifestSources& sources) {
   ManifestResult result;
-  const Open open = [&](const std::string& name, std::string* text,
-                        std::string* why) {
+  const manifest::Open open = [&](const std::string& name, std::string* text,
+                                  std::string* why) {
     for (const ManifestSources::File& file : sources.files) {
       if (file.name != name) continue;
       *text = file.text;
@@ -279,7 +288,7 @@ ManifestResult ParseManifest(const ManifestSources& sources) {
     *why = absl::StrCat("there is no file '", name, "' among the texts given");
     return false;
   };
-  Loader(open, result)
+  manifest::Loader(open, result)
       .Run(sources.files.empty() ? std::string("manifest")
                                  : sources.files[0].name);
   return result;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 // Names longer than this are not compared: nobody mistypes by so little.
@@ -37,8 +37,13 @@ int Distance(absl::string_view a, absl::string_view b, int limit) {
   return last[m];
 }
 
-// Messages quote what was written: nothing in them may steer a terminal, and a
-// character cut in two is none.
+}  // namespace
+
+bool IsDeceptive(uint32_t c) {
+  return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
+         c == 0x200b || c == 0xfeff;
+}
+
 std::string Printable(absl::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -48,22 +53,26 @@ std::string Printable(absl::string_view text) {
                           : byte >= 0xe0 ? 3
                           : byte >= 0xc2 ? 2
                                          : 1;
-    bool whole = byte < 0x80 || length > 1;
-    for (size_t k = 1; k < length && whole; ++k) {
-      whole = i + k < text.size() &&
-              (static_cast<unsigned char>(text[i + k]) & 0xc0) == 0x80;
+    bool good = byte >= 0x20 && byte != 0x7f && (byte < 0x80 || length > 1);
+    uint32_t c = length == 1 ? byte : byte & (0x7fu >> length);
+    size_t taken = 1;
+    for (; taken < length && good; ++taken) {
+      const unsigned next = i + taken < text.size()
+                                ? static_cast<unsigned char>(text[i + taken])
+                                : 0;
+      if ((next & 0xc0) != 0x80) break;
+      c = c << 6 | (next & 0x3f);
     }
-    if (!whole || byte < 0x20 || byte == 0x7f) {
+    good = good && taken == length && !IsDeceptive(c);
+    if (good) {
+      absl::StrAppend(&out, text.substr(i, length));
+    } else {
       out += '?';
-      continue;
     }
-    absl::StrAppend(&out, text.substr(i, length));
-    i += length - 1;
+    i += taken - 1;
   }
   return out;
 }
-
-}  // namespace
 
 void Problems::Error(Place place, std::string message) {
   ++errors_;
@@ -139,4 +148,4 @@ std::string DidYouMean(absl::string_view word,
       "' and '", candidates.back(), "'");
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -3,12 +3,13 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include "orchestrator/model/diagnostic.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 class Problems {
  public:
@@ -34,6 +35,14 @@ class Problems {
   Place last_left_out_;
 };
 
+// `text` with '?' for what could steer a terminal or hide what it says: control
+// characters, characters cut in two, and the invisible ones of IsDeceptive.
+std::string Printable(absl::string_view text);
+
+// The blank without width, and those that turn the direction of writing against
+// the text's own. (Joiners and marks stay: Persian and Hebrew need them.)
+bool IsDeceptive(uint32_t c);
+
 // The candidate nearest to `word` as a person mistypes it, or "" when none is
 // near. Ties go to the first in order.
 std::string Nearest(absl::string_view word,
@@ -44,4 +53,4 @@ std::string Nearest(absl::string_view word,
 std::string DidYouMean(absl::string_view word,
                        const std::vector<std::string>& candidates);
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -9,7 +9,7 @@
 #include "orchestrator/manifest/reader.h"
 #include "orchestrator/manifest/values.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 constexpr size_t kMaxChecks = 100;
@@ -17,9 +17,19 @@ constexpr size_t kMaxChecks = 100;
 // What every check may say besides its kind.
 const char* const kOptions[] = {"timeout", "attempts", "between"};
 
-bool IsOption(absl::string_view key) {
+bool IsOptionName(absl::string_view key) {
   for (const char* option : kOptions) {
     if (key == option) return true;
+  }
+  return false;
+}
+
+// "attempts" is an option beside another kind, and a kind where it is alone.
+bool IsOption(const Node& item, uint32_t i) {
+  if (!IsOptionName(item.key(i).text)) return false;
+  if (item.key(i).text != "attempts") return true;
+  for (uint32_t other = 0; other < item.size; ++other) {
+    if (!IsOptionName(item.key(other).text)) return true;
   }
   return false;
 }
@@ -75,7 +85,7 @@ bool CheckReader::ReadTask(const Node& node, Task* task) const {
   return context_.FirstTime(
       node, "task", task->id.str(),
       absl::StrCat("task '", task->id.str(),
-                   "' is here a second time; give one of them another id"));
+                   "' is here a second time, and tasks differ by their id"));
 }
 
 // The arguments' canonical form: what the agent gets.
@@ -100,7 +110,7 @@ bool CheckReader::ReadArgument(const Field& field, const std::string& who,
                        &why)) {
       return wrong(why);
     }
-    *out = DurationAsWritten(duration);
+    *out = DurationText(duration);
     return true;
   }
   if (type == "status" || type == "days" || type == "percent" ||
@@ -240,7 +250,7 @@ const Node* FindKind(const Context& context, const Node& item,
   }
   const Node* kind = nullptr;
   for (uint32_t i = 0; i < item.size; ++i) {
-    if (IsOption(item.key(i).text)) continue;
+    if (IsOption(item, i)) continue;
     if (kind != nullptr) {
       context.Error(item.key(i), who,
                     absl::StrCat("'", kind->text.substr(0, 80), "' and '",
@@ -265,7 +275,7 @@ void ReadOptions(const Context& context, const Node& item,
   // A shape of the options alone: the kind's own key was read already.
   CheckDefaults options{spec->timeout, spec->attempts, spec->between};
   for (uint32_t i = 0; i < item.size; ++i) {
-    if (!IsOption(item.key(i).text)) continue;
+    if (!IsOption(item, i)) continue;
     const Node pair[] = {item.key(i), item.value(i)};
     Node one = item;
     one.size = 1;
@@ -338,4 +348,4 @@ void ReadChecks(const Context& context, const Node& node,
   });
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -6,7 +6,7 @@
 #include "orchestrator/manifest/reader.h"
 #include "orchestrator/manifest/values.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 void ReadCheckDefaults(const Context& context, const Node& node,
                        absl::string_view who, CheckDefaults* out) {
@@ -63,11 +63,6 @@ void ReadManagement(const Context& context, const Node& node) {
       context.Error(item, fields.Path("orchestrators"), why);
     }
   });
-  if (fields.Has("orchestrators") && management.orchestrators.empty() &&
-      context.problems.errors() == 0) {
-    fields.Error("orchestrators",
-                 "the list is empty; name an address that agents dial");
-  }
   fields.Each("operators", [&](const Node& item) {
     absl::string_view text;
     if (!context.Scalar(item, fields.Path("operators"), &text)) return;
@@ -171,4 +166,4 @@ void ReadGate(const Context& context, const Node& node, absl::string_view who,
   }
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -7,7 +7,7 @@
 #include "orchestrator/manifest/reader.h"
 #include "orchestrator/manifest/values.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 // One host's addresses may be this many; a typing mistake makes more.
@@ -231,4 +231,4 @@ void ReadExternals(const Context& context, const Node& node) {
   });
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

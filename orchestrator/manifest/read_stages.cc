@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "orchestrator/manifest/reader.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 void ReadFlow(const Context& context, const Node& item, const std::string& who,
@@ -40,9 +40,9 @@ void ReadStages(const Context& context, const Node& node) {
         absl::StrCat("stages are in ", draft.model.files[draft.file_of_stages],
                      " already, and their order counts; keep all of "
                      "them in one file"));
-    return;
+  } else {
+    draft.file_of_stages = file;
   }
-  draft.file_of_stages = file;
   context.Each(node, "stages", [&](const Node& item) {
     Stage stage;
     stage.place = context.At(item);
@@ -116,4 +116,4 @@ void ReadJoint(const Context& context, const Node& node) {
   });
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

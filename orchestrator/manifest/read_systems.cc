@@ -9,7 +9,7 @@
 #include "orchestrator/manifest/reader.h"
 #include "orchestrator/manifest/values.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 void ReadSystemHosts(const Context& context, const Fields& fields,
@@ -41,12 +41,6 @@ void ReadSystemHosts(const Context& context, const Fields& fields,
     }
   });
   std::sort(system->hosts.begin(), system->hosts.end());
-  const Node* hosts = fields.Get("hosts");
-  if (hosts != nullptr && hosts->kind == NodeKind::kSequence &&
-      hosts->size == 0) {
-    context.Error(*hosts, fields.Path("hosts"),
-                  "no host is listed; a system runs on at least one");
-  }
   if (fields.ReadCount("enough", 1, 1000, &system->enough) &&
       !system->hosts.empty() &&
       system->enough > static_cast<int>(system->hosts.size())) {
@@ -124,7 +118,7 @@ bool ReadStrength(const Context& context, const Node& node,
 
 // "a:p", {a:p: soft}, or {external: e, port: 443/tcp, strength: soft}.
 bool ReadNeed(const Context& context, const Node& item, const std::string& who,
-              Need* need) {
+              absl::string_view system, Need* need) {
   need->place = context.At(item);
   if (item.kind != NodeKind::kMap) {
     return ReadNeedName(context, item, who, need);
@@ -141,7 +135,8 @@ bool ReadNeed(const Context& context, const Node& item, const std::string& who,
   const bool named = fields.ReadName("external", &need->external);
   if (named) {
     context.Refer(Reference::Kind::kExternal, need->external.str(),
-                  *fields.Get("external"), absl::StrCat(who, ":"));
+                  *fields.Get("external"),
+                  absl::StrCat("system '", system, "' needs"));
   }
   if (const Node* strength = fields.Get("strength")) {
     ReadStrength(context, *strength, fields.Path("strength"), &need->strength);
@@ -155,7 +150,8 @@ void ReadNeeds(const Context& context, const Fields& fields, System* system) {
   absl::flat_hash_map<std::string, int> seen;
   fields.Each("needs", [&](const Node& item) {
     Need need;
-    if (!ReadNeed(context, item, fields.Path("needs"), &need)) return;
+    if (!ReadNeed(context, item, fields.Path("needs"), system->id.str(), &need))
+      return;
     const std::string name =
         need.system.empty()
             ? absl::StrCat("external ", need.external.str())
@@ -350,4 +346,4 @@ void ReadSystems(const Context& context, const Node& node) {
   });
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

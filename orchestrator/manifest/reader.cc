@@ -10,7 +10,7 @@
 #include "common/contract.h"
 #include "orchestrator/manifest/values.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 absl::string_view KindText(NodeKind kind) {
@@ -209,6 +209,13 @@ Fields::Fields(const Context& context, const Node& node, const Shape& shape,
           node, who_,
           absl::StrCat("'", field.name, "' is missing: ", field.help));
     }
+    const Node* value = field.required ? Get(field.name) : nullptr;
+    if (value != nullptr && value->kind == NodeKind::kSequence &&
+        value->size == 0 && !value->broken_off) {
+      Error(field.name,
+            absl::StrCat("the list is empty; at least one is needed: ",
+                         field.help));
+    }
   }
 }
 
@@ -340,4 +347,4 @@ std::string LineText(const Model& model, Place from, Place to) {
   return absl::StrCat(model.files[to.file], ":", to.line);
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

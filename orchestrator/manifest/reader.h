@@ -19,7 +19,7 @@
 #include "orchestrator/manifest/tree.h"
 #include "orchestrator/model/model.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 // A name that has to exist once everything is read.
 struct Reference {
@@ -189,4 +189,4 @@ void CheckPeople(Draft& draft, Problems& problems);
 // "line 12", or "other.yaml:12" when that is another file.
 std::string LineText(const Model& model, Place from, Place to);
 
-}  // namespace sluice
+}  // namespace sluice::manifest

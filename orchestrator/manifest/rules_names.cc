@@ -10,7 +10,7 @@
 #include "orchestrator/manifest/reader.h"
 #include "orchestrator/model/graph.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 template <class T>
@@ -337,4 +337,4 @@ void CheckNeeds(const Draft& draft, Problems& problems) {
   CheckCycle(model, problems);
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -9,7 +9,7 @@
 #include "orchestrator/manifest/reader.h"
 #include "orchestrator/model/lint.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 struct StageIndex {
@@ -228,4 +228,4 @@ void CheckPeople(Draft& draft, Problems& problems) {
   }
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 // After this many lines with tabs, the point is made.
@@ -35,12 +35,6 @@ size_t ClosingQuote(absl::string_view line, size_t begin) {
   return absl::string_view::npos;
 }
 
-// Characters that make a text read otherwise than it works.
-bool IsDeceptive(uint32_t c) {
-  return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) ||
-         (c >= 0x200b && c <= 0x200f) || c == 0xfeff;
-}
-
 }  // namespace
 
 SourceText::SourceText(absl::string_view text, int file, Problems& problems)
@@ -56,6 +50,12 @@ SourceText::SourceText(absl::string_view text, int file, Problems& problems)
       absl::StartsWith(text, "\xfe\xff")) {
     problems.Error({file, 1, 1},
                    "the file is UTF-16; save it as UTF-8 and try again");
+    readable_ = false;
+    return;
+  }
+  if (text.find('\0') != absl::string_view::npos) {
+    problems.Error({file, 1, 1},
+                   "the file is not text; give a manifest in YAML, UTF-8");
     readable_ = false;
     return;
   }
@@ -285,4 +285,4 @@ bool SourceText::LexLine(Lexer& lexer, int line, std::string& text,
   return false;
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

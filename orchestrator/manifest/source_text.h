@@ -11,7 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "orchestrator/manifest/problems.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 class SourceText {
  public:
@@ -63,4 +63,4 @@ class SourceText {
   std::vector<Bracket> unclosed_;
 };
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -13,7 +13,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 constexpr size_t kTextBlock = 64 << 10;
@@ -124,7 +124,13 @@ class TreeBuilder : public YAML::EventHandler {
   void BreakOff() {
     skipping_ = 0;
     while (!levels_.empty()) {
-      levels_.back().node.broken_off = true;
+      Level& level = levels_.back();
+      level.node.broken_off = true;
+      // What came last may have run into what follows.
+      if (!level.items.empty() &&
+          level.items.back().kind == NodeKind::kScalar) {
+        level.items.back().bad = true;
+      }
       Close();
     }
     tree_.root_.broken_off = true;
@@ -236,8 +242,17 @@ class TreeBuilder : public YAML::EventHandler {
     if (skipping_ > 0) return;
     if (levels_.empty()) {
       tree_.root_ = node;
-    } else {
-      levels_.back().items.push_back(node);
+      return;
+    }
+    Level& level = levels_.back();
+    level.items.push_back(node);
+    // Nothing stands nowhere: YAML marks where the next thing begins, people
+    // look at the name.
+    if (node.kind == NodeKind::kNull && level.node.kind == NodeKind::kMap &&
+        level.items.size() % 2 == 0) {
+      const Node& key = level.items[level.items.size() - 2];
+      level.items.back().line = key.line;
+      level.items.back().column = key.column;
     }
   }
 
@@ -294,4 +309,4 @@ Tree ReadTree(const SourceText& source, Problems& problems) {
   return tree;
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

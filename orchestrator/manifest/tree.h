@@ -15,7 +15,7 @@
 #include "orchestrator/manifest/problems.h"
 #include "orchestrator/manifest/source_text.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 enum class NodeKind : uint8_t { kNull, kScalar, kSequence, kMap };
 
@@ -59,4 +59,4 @@ class Tree {
 // REQUIRES: source.readable().
 Tree ReadTree(const SourceText& source, Problems& problems);
 
-}  // namespace sluice
+}  // namespace sluice::manifest

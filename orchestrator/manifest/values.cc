@@ -9,8 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
+#include "orchestrator/manifest/problems.h"
 
-namespace sluice {
+namespace sluice::manifest {
 namespace {
 
 bool AllDigits(absl::string_view text) {
@@ -131,16 +132,15 @@ bool ParseDuration(absl::string_view text, absl::Duration min,
     if (!found) return wrong();
   }
   if (sum < min || sum > max) {
-    *why =
-        absl::StrCat(Quoted(text), " is out of range; ", DurationAsWritten(min),
-                     " to ", DurationAsWritten(max), " is possible");
+    *why = absl::StrCat(Quoted(text), " is out of range; ", DurationText(min),
+                        " to ", DurationText(max), " is possible");
     return false;
   }
   *out = sum;
   return true;
 }
 
-std::string DurationAsWritten(absl::Duration duration) {
+std::string DurationText(absl::Duration duration) {
   std::string text;
   for (const Unit& unit : kUnits) {
     const int64_t number = absl::IDivDuration(duration, unit.value, &duration);
@@ -344,19 +344,11 @@ bool ParseText(absl::string_view text, std::string* out, std::string* why) {
                : "the text has a control character; remove it";
     return false;
   }
-  // U+200B…U+200F, U+202A…U+202E and U+2066…U+2069 in UTF-8.
-  for (size_t i = 0; i + 2 < text.size(); ++i) {
-    if (text[i] != '\xe2') continue;
-    const auto second = static_cast<unsigned char>(text[i + 1]);
-    const auto third = static_cast<unsigned char>(text[i + 2]);
-    if ((second == 0x80 && ((third >= 0x8b && third <= 0x8f) ||
-                            (third >= 0xaa && third <= 0xae))) ||
-        (second == 0x81 && third >= 0xa6 && third <= 0xa9)) {
-      *why =
-          "the text has an invisible character that makes it read otherwise; "
-          "remove it";
-      return false;
-    }
+  if (Printable(text) != text) {
+    *why =
+        "the text has an invisible character that makes it read otherwise; "
+        "remove it";
+    return false;
   }
   *out = std::string(text);
   return true;
@@ -389,4 +381,4 @@ std::string Slug(absl::string_view text) {
   return slug;
 }
 
-}  // namespace sluice
+}  // namespace sluice::manifest

@@ -14,7 +14,7 @@
 #include "common/prefix.h"
 #include "orchestrator/model/model.h"
 
-namespace sluice {
+namespace sluice::manifest {
 
 inline constexpr size_t kMaxName = 63;
 inline constexpr size_t kMaxText = 1000;
@@ -32,7 +32,7 @@ bool ParseCount(absl::string_view text, int min, int max, int* out,
 bool ParseDuration(absl::string_view text, absl::Duration min,
                    absl::Duration max, absl::Duration* out, std::string* why);
 // The shortest such text: "90s" for a minute and a half, "1h".
-std::string DurationAsWritten(absl::Duration duration);
+std::string DurationText(absl::Duration duration);
 
 // "true" or "false".
 bool ParseBool(absl::string_view text, bool* out, std::string* why);
@@ -64,4 +64,4 @@ bool LooksSecret(absl::string_view text);
 // "service passwords rotated" → "service-passwords-rotated"; may be empty.
 std::string Slug(absl::string_view text);
 
-}  // namespace sluice
+}  // namespace sluice::manifest

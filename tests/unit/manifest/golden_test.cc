@@ -59,7 +59,8 @@ std::string Say(const ManifestSources& sources) {
     out += FormatDiagnostic(result, diagnostic, true, false);
     ++(diagnostic.severity == Diagnostic::Severity::kError ? errors : warnings);
   }
-  return absl::StrCat(out, errors, " errors, ", warnings, " warnings\n");
+  return absl::StrCat(out, errors, errors == 1 ? " error, " : " errors, ",
+                      warnings, warnings == 1 ? " warning\n" : " warnings\n");
 }
 
 std::filesystem::path Folder() {
