@@ -84,6 +84,7 @@ Facts FactsOf(const Plan& plan, const PlannedStep& step) {
   Say(facts, "lease", step.lease);
   Say(facts, "watch every", step.watch_every);
   Say(facts, "expected", step.expected);
+  Say(facts, "wanted by", step.wanted_by);
   Say(facts, "on failure", PolicyText(step.on_failure));
   Say(facts, "protected", step.is_protected ? "yes" : "no");
   if (step.joint_group >= 0) {
@@ -104,6 +105,7 @@ Facts FactsOf(const PlannedHost& host) {
   }
   for (const Flow& flow : host.vital) Say(facts, "vital", flow.Line());
   Say(facts, "enforcement", kGrades[static_cast<int>(host.grade)]);
+  Say(facts, "acting", host.acting.str());
   return facts;
 }
 
@@ -111,7 +113,11 @@ Facts FactsOf(const PlannedGrant& grant) {
   Facts facts;
   Say(facts, "strength", grant.strength == Strength::kHard ? "hard" : "soft");
   for (const HostFlow& flow : grant.flows) {
-    Say(facts, "flow", flow.flow.Line());
+    std::string line = flow.flow.Line();
+    for (const HostId& host : flow.through) {
+      absl::StrAppend(&line, " through ", host.str());
+    }
+    Say(facts, "flow", std::move(line));
   }
   return facts;
 }
@@ -134,6 +140,9 @@ Facts FactsOf(const PlannedStage& stage, size_t number) {
 Facts FactsOf(const Approver& approver) {
   Facts facts;
   for (const RoleId& role : approver.roles) Say(facts, "role", role.str());
+  for (const RoleId& role : approver.deputy_for) {
+    Say(facts, "deputy for", role.str());
+  }
   // A key's digest: a key line fills a screen and nobody compares it by eye.
   if (!approver.key.empty()) {
     Say(facts, "key", ShortDigest(Sha256(approver.key)));
@@ -145,6 +154,7 @@ Things ThingsOf(const Plan& plan) {
   Things things;
   Facts& estate = things[{"estate", plan.estate.str()}].facts;
   Say(estate, "title", plan.title);
+  Say(estate, "wanted by", plan.wanted_by);
   for (const std::string& address : plan.management.orchestrators) {
     Say(estate, "orchestrator", address);
   }

@@ -124,6 +124,7 @@ void WriteGrant(const PlannedGrant& grant, Facts& facts) {
   facts.Line("grant", grant.id, StrengthWord(grant.strength));
   for (const HostFlow& flow : grant.flows) {
     facts.Line("flow", flow.client, flow.server, flow.flow.Line());
+    for (const HostId& host : flow.through) facts.Line("through", host);
   }
 }
 
@@ -191,6 +192,7 @@ std::string StageText(const Plan& plan, const PlannedStage& stage,
 void WriteEstate(const Plan& plan, Facts& facts) {
   facts.Line("estate", plan.estate);
   facts.Line("title", plan.title);
+  facts.Line("wanted-by", plan.wanted_by);
   for (const std::string& address : plan.management.orchestrators) {
     facts.Line("orchestrator", address);
   }
@@ -200,9 +202,10 @@ void WriteEstate(const Plan& plan, Facts& facts) {
   for (const Approver& approver : plan.approvers) {
     facts.Line("approver", approver.id, approver.key);
     for (const RoleId& role : approver.roles) facts.Line("role", role);
+    for (const RoleId& role : approver.deputy_for) facts.Line("deputy", role);
   }
   for (const PlannedHost& host : plan.hosts) {
-    facts.Line("host", host.id, GradeWord(host.grade));
+    facts.Line("host", host.id, GradeWord(host.grade), host.acting);
     for (const Prefix& address : host.addresses) {
       facts.Line("address", address.ToString());
     }
@@ -220,7 +223,7 @@ std::string PlanFacts(const Plan& plan) {
   for (const StepId& id : plan.order) {
     const PlannedStep& step = *plan.FindStep(id);
     facts.Line("step", step.id, step.title, step.category,
-               static_cast<int>(step.priority), step.expected);
+               static_cast<int>(step.priority), step.expected, step.wanted_by);
   }
   return facts.text();
 }

@@ -39,4 +39,26 @@ ForecastResult Forecast(
 // A step's own whole duration, nothing done yet.
 Remaining WholeDuration(const PlannedStep& step);
 
+// What if: hosts that never come back, systems that take longer.
+struct WhatIf {
+  std::vector<HostId> without;
+  std::map<SystemId, absl::Duration> slow;  // instead of `expected`
+};
+
+// A step's own whole duration under `what_if`; infinite when fewer of its hosts
+// are left than are enough. REQUIRES: `what_if` outlives the function.
+std::function<Remaining(const PlannedStep&)> WholeDurationIf(
+    const WhatIf& what_if);
+
+// What comes back later than the business wants it; the estate first, then by
+// step. People's time is not in it: with that, more may be late.
+struct Lateness {
+  StepId step;  // empty: the whole estate
+  absl::Duration wanted_by;
+  Remaining back;
+  bool surely = false;  // even when all goes fast; else only when it goes slow
+};
+std::vector<Lateness> LateSteps(const Plan& plan,
+                                const ForecastResult& forecast);
+
 }  // namespace sluice

@@ -8,15 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "orchestrator/planner/draft.h"
+#include "orchestrator/planner/ends.h"
 
 namespace sluice::planning {
 namespace {
-
-// One end of a grant: a host, or an external (then `host` is empty).
-struct End {
-  HostId host;
-  const std::vector<Prefix>* addresses = nullptr;
-};
 
 bool Before(const HostFlow& a, const HostFlow& b) {
   return std::tie(a.client, a.server, a.flow) <
@@ -25,25 +20,6 @@ bool Before(const HostFlow& a, const HostFlow& b) {
 
 bool Same(const HostFlow& a, const HostFlow& b) {
   return !Before(a, b) && !Before(b, a);
-}
-
-// Whether any flow came of it: addresses of one family on both ends.
-bool AddFlows(const End& client, const End& server,
-              const std::vector<Port::Range>& ranges,
-              std::vector<HostFlow>& flows) {
-  bool added = false;
-  for (const Prefix& from : *client.addresses) {
-    for (const Prefix& to : *server.addresses) {
-      if (from.family() != to.family()) continue;
-      for (const Port::Range& range : ranges) {
-        flows.push_back({client.host,
-                         server.host,
-                         {range.protocol, from, to, range.ports}});
-        added = true;
-      }
-    }
-  }
-  return added;
 }
 
 std::string RangesText(const std::vector<Port::Range>& ranges) {
@@ -100,7 +76,7 @@ class Resolver {
                          "', which is not declared; add it to "
                          "'hosts'"));
       }
-      ends.push_back({id, &host->second->addresses});
+      ends.push_back(EndOf(*host->second));
     }
     return ends;
   }
@@ -180,7 +156,7 @@ class Resolver {
     grant.server_external = need.external;
     grant.strength = need.strength;
     SLUICE_ASSIGN_OR_RETURN(const std::vector<End> clients, EndsOf(client));
-    const std::vector<End> servers = {{HostId(), &at->second->addresses}};
+    const std::vector<End> servers = {EndOf(*at->second)};
     SLUICE_RETURN_IF_ERROR(
         Connect(clients, servers, need.ranges, need.place, grant));
     Keep(std::move(grant));
@@ -192,7 +168,7 @@ class Resolver {
     grant.id = GrantId(entry.id.str());
     grant.client_external = entry.external->id;
     grant.server_system = entry.system->id;
-    const std::vector<End> clients = {{HostId(), &entry.external->addresses}};
+    const std::vector<End> clients = {EndOf(*entry.external)};
     SLUICE_ASSIGN_OR_RETURN(const std::vector<End> servers,
                             EndsOf(*entry.system));
     SLUICE_RETURN_IF_ERROR(
@@ -270,76 +246,10 @@ class Resolver {
   Grants result_;
 };
 
-void SortUnique(std::vector<Flow>& flows) {
-  std::sort(flows.begin(), flows.end());
-  flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
-}
-
 }  // namespace
 
 absl::StatusOr<Grants> ResolveGrants(const Draft& draft) {
   return Resolver(draft).Run();
-}
-
-absl::StatusOr<std::vector<PlannedHost>> ResolveHosts(const Draft& draft) {
-  std::vector<PlannedHost> hosts;
-  absl::flat_hash_map<HostId, size_t> index;
-  for (const Host& host : draft.model->hosts) {
-    PlannedHost planned;
-    planned.id = host.id;
-    planned.addresses = host.addresses;
-    planned.grade = host.grade;
-    std::sort(planned.addresses.begin(), planned.addresses.end());
-    hosts.push_back(std::move(planned));
-  }
-  std::sort(
-      hosts.begin(), hosts.end(),
-      [](const PlannedHost& a, const PlannedHost& b) { return a.id < b.id; });
-  for (size_t i = 0; i < hosts.size(); ++i) index.emplace(hosts[i].id, i);
-
-  for (const System& system : draft.model->systems) {
-    for (const HostId& id : system.hosts) {
-      const auto at = index.find(id);
-      if (at != index.end()) hosts[at->second].systems.push_back(system.id);
-    }
-  }
-  for (const Host& host : draft.model->hosts) {
-    for (const Vital& vital : host.vital) {
-      const auto external = draft.externals.find(vital.external);
-      const auto peer = index.find(vital.host);
-      if (external == draft.externals.end() && peer == index.end()) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            At(*draft.model, vital.place), "vital flow of host '",
-            host.id.str(), "' goes to '",
-            vital.host.empty() ? vital.external.str() : vital.host.str(),
-            "', which is not declared"));
-      }
-      const bool to_peer = peer != index.end();
-      const End server = {HostId(), to_peer ? &hosts[peer->second].addresses
-                                            : &external->second->addresses};
-      std::vector<HostFlow> flows;
-      if (!AddFlows({HostId(), &host.addresses}, server, {vital.range},
-                    flows)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(At(*draft.model, vital.place), "vital flow of host '",
-                         host.id.str(),
-                         "' joins no two addresses of one family; give "
-                         "both ends an IPv4 or both an IPv6 address"));
-      }
-      for (const HostFlow& flow : flows) {
-        hosts[index.at(host.id)].vital.push_back(flow.flow);
-        // A flow passes the fences of both ends, or it does not pass.
-        if (to_peer) hosts[peer->second].vital.push_back(flow.flow);
-      }
-    }
-  }
-  for (PlannedHost& host : hosts) {
-    SortUnique(host.vital);
-    std::sort(host.systems.begin(), host.systems.end());
-    host.systems.erase(std::unique(host.systems.begin(), host.systems.end()),
-                       host.systems.end());
-  }
-  return hosts;
 }
 
 }  // namespace sluice::planning

@@ -113,6 +113,7 @@ Json StepJson(const PlannedStep& step) {
                {"lease_seconds", Seconds(step.lease)},
                {"watch_every_seconds", Seconds(step.watch_every)},
                {"expected_seconds", Seconds(step.expected)},
+               {"wanted_by_seconds", Seconds(step.wanted_by)},
                {"on_failure", Word(step.on_failure)},
                {"protected", step.is_protected}};
   if (!step.external.empty()) json["external"] = step.external.str();
@@ -128,6 +129,7 @@ Json GrantJson(const PlannedGrant& grant) {
     Json one = {{"flow", flow.flow.Line()}};
     if (!flow.client.empty()) one["client_host"] = flow.client.str();
     if (!flow.server.empty()) one["server_host"] = flow.server.str();
+    if (!flow.through.empty()) one["through"] = Names(flow.through);
     flows.push_back(std::move(one));
   }
   Json json = {{"id", grant.id.str()},
@@ -168,11 +170,9 @@ Json HostJson(const PlannedHost& host) {
   }
   Json vital = Json::array();
   for (const Flow& flow : host.vital) vital.push_back(flow.Line());
-  return {{"id", host.id.str()},
-          {"addresses", std::move(addresses)},
-          {"vital", std::move(vital)},
-          {"systems", Names(host.systems)},
-          {"grade", Word(host.grade)}};
+  return {{"id", host.id.str()},       {"addresses", std::move(addresses)},
+          {"vital", std::move(vital)}, {"systems", Names(host.systems)},
+          {"grade", Word(host.grade)}, {"acting", host.acting.str()}};
 }
 
 }  // namespace
@@ -192,7 +192,8 @@ std::string PlanJson(const Plan& plan) {
                  {"operators", std::move(operators)}}},
                {"order", Names(plan.order)},
                {"critical_path", Names(plan.critical_path)},
-               {"critical_seconds", Seconds(plan.critical_duration)}};
+               {"critical_seconds", Seconds(plan.critical_duration)},
+               {"wanted_by_seconds", Seconds(plan.wanted_by)}};
   const auto list = [&](const char* key) -> Json& {
     return json[key] = Json::array();
   };
@@ -200,6 +201,7 @@ std::string PlanJson(const Plan& plan) {
   for (const Approver& approver : plan.approvers) {
     approvers.push_back({{"id", approver.id.str()},
                          {"roles", Names(approver.roles)},
+                         {"deputy_for", Names(approver.deputy_for)},
                          {"key", approver.key}});
   }
   Json& hosts = list("hosts");

@@ -47,6 +47,7 @@ PlannedStep Describe(const Draft& draft, const DraftStep& step) {
   planned.start_unit = system.start_unit;
   planned.stop_unit = system.stop_unit;
   planned.expected = system.expected;
+  planned.wanted_by = system.wanted_by;
   return planned;
 }
 
@@ -103,6 +104,7 @@ void AddPeople(const Model& model, Plan& plan) {
   plan.approvers = model.approvers;
   for (Approver& approver : plan.approvers) {
     approver.place = Place();
+    std::sort(approver.deputy_for.begin(), approver.deputy_for.end());
     std::sort(approver.roles.begin(), approver.roles.end());
     approver.roles.erase(
         std::unique(approver.roles.begin(), approver.roles.end()),
@@ -122,6 +124,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> MakePlan(const Model& model) {
   auto plan = std::make_shared<Plan>();
   plan->estate = model.estate;
   plan->title = model.title;
+  plan->wanted_by = model.wanted_by;
   AddPeople(model, *plan);
   SLUICE_ASSIGN_OR_RETURN(plan->hosts, planning::ResolveHosts(draft));
   SLUICE_ASSIGN_OR_RETURN(planning::Grants grants,

@@ -16,6 +16,11 @@ const T* FindSorted(const std::vector<T>& values, const Id& id) {
   return at != values.end() && at->id == id ? &*at : nullptr;
 }
 
+bool Passes(const HostFlow& flow, const HostId& host) {
+  return flow.client == host || flow.server == host ||
+         std::binary_search(flow.through.begin(), flow.through.end(), host);
+}
+
 }  // namespace
 
 const PlannedHost* Plan::FindHost(const HostId& id) const {
@@ -47,7 +52,7 @@ std::map<GrantId, std::vector<Flow>> Plan::FlowsOn(
       if (result.contains(grant_id)) continue;
       std::vector<Flow> flows;
       for (const HostFlow& flow : FindGrant(grant_id)->flows) {
-        if (flow.client == host || flow.server == host) {
+        if (Passes(flow, host)) {
           flows.push_back(flow.flow);
         }
       }
@@ -70,6 +75,7 @@ std::vector<HostId> Plan::HostsOf(const std::vector<StepId>& wanted) const {
       for (const HostFlow& flow : FindGrant(grant_id)->flows) {
         if (!flow.client.empty()) result.insert(flow.client);
         if (!flow.server.empty()) result.insert(flow.server);
+        result.insert(flow.through.begin(), flow.through.end());
       }
     }
   }

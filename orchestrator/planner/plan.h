@@ -26,6 +26,9 @@ struct HostFlow {
   HostId client;
   HostId server;
   Flow flow;
+  // Barriers on its path (`behind` in the manifest), whose fences forward it;
+  // sorted. They open with the server's end.
+  std::vector<HostId> through;
 };
 
 // One need, or one external's way in: the unit that opens and closes.
@@ -67,9 +70,9 @@ struct PlannedStep {
   std::string category;
   Priority priority = Priority::kNormal;
   StageId stage;
-  std::vector<HostId> hosts;  // sorted; of the system
-  int enough = 1;             // 1..hosts.size()
-  std::vector<StepNeed> needs;    // sorted by step
+  std::vector<HostId> hosts;       // sorted; of the system
+  int enough = 1;                  // 1..hosts.size()
+  std::vector<StepNeed> needs;     // sorted by step
   std::vector<StepId> dependents;  // direct, hard; sorted
   std::vector<GrantId> grants;     // opened by this step; sorted
   // Checks run on every host of the step. An entry has none of its own but
@@ -84,7 +87,8 @@ struct PlannedStep {
   absl::Duration soak;
   absl::Duration lease;
   absl::Duration watch_every;
-  absl::Duration expected;  // connecting and probing; zero: nobody said
+  absl::Duration expected;   // connecting and probing; zero: nobody said
+  absl::Duration wanted_by;  // from the run's start; zero: nobody said
   OnFailure on_failure = OnFailure::kIsolateDependents;
   bool is_protected = false;
   int joint_group = -1;  // index, or none
@@ -100,9 +104,12 @@ struct PlannedStage {
 struct PlannedHost {
   HostId id;
   std::vector<Prefix> addresses;
+  // What quarantine keeps: its own, and as a barrier, the vital and management
+  // flows of the hosts behind it.
   std::vector<Flow> vital;
   std::vector<SystemId> systems;
   Grade grade = Grade::kKernel;
+  HostId acting;  // whose agent acts for it; empty: its own
 };
 
 class Plan {
@@ -110,15 +117,16 @@ class Plan {
   EstateId estate;
   std::string title;
   Management management;
-  std::vector<Approver> approvers;        // sorted by id
-  std::vector<PlannedHost> hosts;         // sorted by id
-  std::vector<PlannedGrant> grants;       // sorted by id
-  std::vector<PlannedStep> steps;         // sorted by id
-  std::vector<PlannedStage> stages;       // in the order they come
-  std::vector<StepId> order;              // all steps, what comes first first
-  std::vector<StepId> critical_path;      // longest by soak + expected
+  std::vector<Approver> approvers;    // sorted by id
+  std::vector<PlannedHost> hosts;     // sorted by id
+  std::vector<PlannedGrant> grants;   // sorted by id
+  std::vector<PlannedStep> steps;     // sorted by id
+  std::vector<PlannedStage> stages;   // in the order they come
+  std::vector<StepId> order;          // all steps, what comes first first
+  std::vector<StepId> critical_path;  // longest by soak + expected
   absl::Duration critical_duration;
-  std::string digest;  // of all of the above
+  absl::Duration wanted_by;  // the whole estate; zero: nobody said
+  std::string digest;        // of all of the above
 
   const PlannedHost* FindHost(const HostId& id) const;
   const PlannedGrant* FindGrant(const GrantId& id) const;

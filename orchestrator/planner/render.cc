@@ -239,6 +239,7 @@ class PlanPage {
                      " until everything is back; what people take at ",
                      Count(plan_.stages.size(), "gate", "gates"), Tasks(),
                      " comes on top."));
+    Wanted(forecast);
     std::vector<std::string> chain;
     for (const StepId& id : forecast.critical_path) {
       const Remaining whole = WholeDuration(*plan_.FindStep(id));
@@ -250,6 +251,29 @@ class PlanPage {
     if (chain.empty()) return;
     page_.Wrap(page_.Paint(Ink::kBold, "Critical path: "),
                absl::StrJoin(chain, " -> "));
+  }
+
+  void Wanted(const ForecastResult& forecast) {
+    const bool any = plan_.wanted_by > absl::ZeroDuration() ||
+                     std::any_of(plan_.steps.begin(), plan_.steps.end(),
+                                 [](const PlannedStep& step) {
+                                   return step.wanted_by > absl::ZeroDuration();
+                                 });
+    if (!any) return;
+    const std::vector<Lateness> late = LateSteps(plan_, forecast);
+    if (late.empty()) {
+      page_.Wrap(page_.Paint(Ink::kBold, "Wanted by: "),
+                 "everything can be back in time, if people are quick.");
+    }
+    for (const Lateness& one : late) {
+      page_.Wrap(
+          page_.Paint(Ink::kRed, one.surely ? "Late: " : "Perhaps late: "),
+          absl::StrCat(one.step.empty() ? "the estate" : one.step.str(),
+                       " is wanted by ", absl::FormatDuration(one.wanted_by),
+                       " and back after ",
+                       planning::Range(one.back.low, one.back.high),
+                       ", without people's time."));
+    }
   }
 
   std::string Tasks() const {

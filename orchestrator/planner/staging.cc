@@ -16,9 +16,12 @@ constexpr int kData = 1;
 constexpr int kApplications = 2;
 constexpr int kOutside = 3;
 
-GateRule DefaultGate() {
-  GateRule gate;
-  gate.approvals[RoleId("incident-commander")] = 1;
+// The manifest's own, and where it names nobody, the incident commander.
+GateRule DefaultGate(const Model& model) {
+  GateRule gate = model.default_gate;
+  if (gate.approvals.empty()) {
+    gate.approvals[RoleId("incident-commander")] = 1;
+  }
   return gate;
 }
 
@@ -75,7 +78,7 @@ void MarkData(Draft& draft) {
 
 void AssignDefaultStages(Draft& draft) {
   for (const char* name : {"foundations", "data", "applications", "outside"}) {
-    draft.stages.push_back({StageId(name), DefaultGate()});
+    draft.stages.push_back({StageId(name), DefaultGate(*draft.model)});
   }
   MarkFoundations(draft);
   MarkData(draft);
@@ -100,7 +103,7 @@ absl::Status AssignDeclaredStages(Draft& draft) {
     const int number = static_cast<int>(i);
     draft.stages.push_back({stage.id, stage.gate});
     if (draft.stages.back().gate.approvals.empty()) {
-      draft.stages.back().gate.approvals = DefaultGate().approvals;
+      draft.stages.back().gate.approvals = DefaultGate(model).approvals;
     }
     for (const SystemId& id : stage.systems) {
       const auto [at, is_new] = of_system.emplace(id, number);

@@ -119,5 +119,42 @@ TEST(Forecast, DoesNotHoldUpWhatHasBegun) {
   EXPECT_EQ(end(soaking), absl::Seconds(3));
 }
 
+TEST(WhatIf, TakesAHostAway) {
+  const auto plan = Utility();
+  WhatIf one_gone;
+  one_gone.without = {HostId("app-1")};  // one of two is enough
+  EXPECT_EQ(Forecast(*plan, WholeDurationIf(one_gone)).estate.high,
+            Forecast(*plan, WholeDuration).estate.high);
+  WhatIf both_gone;
+  both_gone.without = {HostId("app-1"), HostId("app-2")};
+  const ForecastResult forecast = Forecast(*plan, WholeDurationIf(both_gone));
+  EXPECT_EQ(forecast.steps.at(StepId("portal")).low, absl::InfiniteDuration());
+  EXPECT_LT(forecast.steps.at(StepId("billing-db")).high,
+            absl::InfiniteDuration());
+}
+
+TEST(WhatIf, MakesASystemSlow) {
+  const auto plan = Utility();
+  WhatIf what_if;
+  what_if.slow[SystemId("billing-db")] = absl::Minutes(20);
+  EXPECT_EQ(Forecast(*plan, WholeDurationIf(what_if)).estate.low,
+            Forecast(*plan, WholeDuration).estate.low + absl::Minutes(20) -
+                absl::Seconds(5));
+}
+
+TEST(Lateness, TellsWhatIsSurelyLateFromWhatMayBe) {
+  Estate estate = SmallUtility();
+  estate.model.wanted_by = absl::Minutes(1);
+  estate.Get("portal").wanted_by = absl::Minutes(2);
+  estate.Get("name-service").wanted_by = absl::Hours(1);
+  const auto plan = estate.Planned();
+  const auto late = LateSteps(*plan, Forecast(*plan, WholeDuration));
+  ASSERT_EQ(late.size(), 2u);
+  EXPECT_TRUE(late[0].step.empty());
+  EXPECT_TRUE(late[0].surely);
+  EXPECT_EQ(late[1].step, StepId("portal"));
+  EXPECT_FALSE(late[1].surely);
+}
+
 }  // namespace
 }  // namespace sluice

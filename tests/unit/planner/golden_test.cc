@@ -43,8 +43,14 @@ void ExpectGolden(const std::string& name, const std::string& text) {
     std::ofstream(path, std::ios::binary) << text;
     return;
   }
-  EXPECT_EQ(ReadFile(path), text)
-      << name << " differs; if it should, run with SLUICE_UPDATE_GOLDEN=1";
+  const std::vector<std::string> want = absl::StrSplit(ReadFile(path), '\n');
+  const std::vector<std::string> got = absl::StrSplit(text, '\n');
+  for (size_t i = 0; i < std::max(want.size(), got.size()); ++i) {
+    ASSERT_EQ(i < want.size() ? want[i] : "(no line)",
+              i < got.size() ? got[i] : "(no line)")
+        << name << ", line " << i + 1
+        << ", differs; if it should, run with SLUICE_UPDATE_GOLDEN=1";
+  }
 }
 
 // Named as if it lay in the current folder, so that no machine's path shows.

@@ -137,6 +137,67 @@ TEST(Grants, RefuseASystemThatHasAnExternalsName) {
   EXPECT_THAT(estate.Refusal(), HasSubstr("share a name"));
 }
 
+TEST(Grants, PassTheBarriersBetweenTheirEnds) {
+  Estate estate = SmallUtility();
+  for (Host& host : estate.model.hosts) host.addresses.resize(1);
+  estate.AddHost("fw-1", {"10.77.0.2"});
+  estate.AddHost("fw-2", {"10.77.0.3"});
+  for (Host& host : estate.model.hosts) {
+    if (host.id.str() == "db-1") host.behind = {HostId("fw-1")};
+    if (host.id.str() == "app-1") host.behind = {HostId("fw-1")};
+    if (host.id.str() == "web-1") host.behind = {HostId("fw-2")};
+  }
+  for (External& external : estate.model.externals) {
+    if (external.id.str() == "citizens") external.behind = {HostId("fw-1")};
+  }
+  const auto plan = estate.Planned();
+  const auto through = [&](const char* grant) {
+    std::vector<std::string> words;
+    for (const HostFlow& flow : plan->FindGrant(GrantId(grant))->flows) {
+      std::string text = flow.client.str() + ">" + flow.server.str();
+      for (const HostId& host : flow.through) text += " " + host.str();
+      words.push_back(text);
+    }
+    return words;
+  };
+  EXPECT_THAT(through("billing-engine>billing-db:postgres"),
+              ElementsAre("app-1>db-1", "app-2>db-1 fw-1"));
+  EXPECT_THAT(through("portal>billing-engine:http"),
+              ElementsAre("web-1>app-1 fw-1 fw-2", "web-1>app-2 fw-2"));
+  EXPECT_THAT(through("citizens>portal:https"),
+              ElementsAre(">web-1 fw-1 fw-2"));
+  EXPECT_EQ(plan->FlowsOn(HostId("fw-2"), {StepId("portal")}).size(), 1u);
+  EXPECT_THAT(Strings(plan->HostsOf({StepId("citizens>portal:https")})),
+              ElementsAre("fw-1", "fw-2", "web-1"));
+  // The agents behind a barrier keep their way to the orchestrator.
+  std::vector<std::string> vital;
+  for (const Flow& flow : plan->FindHost(HostId("fw-1"))->vital) {
+    vital.push_back(flow.Line());
+  }
+  EXPECT_THAT(vital, ElementsAre("tcp 10.77.0.21 10.77.0.1 7443",
+                                 "tcp 10.77.0.31 10.77.0.1 7443"));
+}
+
+TEST(Grants, NeverJoinASharedAddressToItself) {
+  Estate estate = SmallUtility();
+  for (Host& host : estate.model.hosts) {
+    host.addresses.resize(1);
+    if (host.id.str() == "app-1" || host.id.str() == "app-2") {
+      host.addresses.push_back(testing::Range("10.77.0.30"));
+    }
+  }
+  estate.Get("billing-engine").peers = {PortId("http")};
+  const auto plan = estate.Planned();
+  EXPECT_THAT(
+      Lines(*plan->FindGrant(GrantId("billing-engine>billing-engine:http"))),
+      ElementsAre("app-1>app-2: tcp 10.77.0.30 10.77.0.32 8080",
+                  "app-1>app-2: tcp 10.77.0.31 10.77.0.30 8080",
+                  "app-1>app-2: tcp 10.77.0.31 10.77.0.32 8080",
+                  "app-2>app-1: tcp 10.77.0.30 10.77.0.31 8080",
+                  "app-2>app-1: tcp 10.77.0.32 10.77.0.30 8080",
+                  "app-2>app-1: tcp 10.77.0.32 10.77.0.31 8080"));
+}
+
 TEST(Vital, FlowsStandOnBothHosts) {
   Estate estate = SmallUtility();
   Vital to_peer;
@@ -229,6 +290,15 @@ TEST(Stages, AreFourUnlessTheManifestSaysOtherwise) {
                   "applications: billing-engine portal",
                   "outside: pilot-office>portal:https citizens>portal:https"));
   EXPECT_EQ(plan->stages[0].gate.approvals.at(RoleId("incident-commander")), 1);
+}
+
+TEST(Stages, TakeTheManifestsOwnGate) {
+  Estate estate = SmallUtility();
+  estate.model.default_gate.approvals = {{RoleId("mayor"), 2}};
+  estate.model.default_gate.timeout = absl::Minutes(5);
+  const auto plan = estate.Planned();
+  EXPECT_EQ(plan->stages[1].gate.approvals.at(RoleId("mayor")), 2);
+  EXPECT_EQ(plan->stages[1].gate.timeout, absl::Minutes(5));
 }
 
 TEST(Stages, HoldWhatFoundationsStandOn) {
