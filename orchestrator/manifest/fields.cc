@@ -186,7 +186,8 @@ std::vector<Shape> MakeShapes() {
             "the role that signs it"},
            {"id", "name", kOptional, "made from what",
             "its name after 'sluice done'"},
-       }},
+       },
+       "text"},
       {"stage",
        "systems, or externals' flows, reconnected under one gate",
        {
@@ -201,7 +202,8 @@ std::vector<Shape> MakeShapes() {
        "an external let in",
        {
            {"external", "name", kRequired, "", "the external let in"},
-       }},
+       },
+       "name"},
       {"gate",
        "who decides, and for how long it holds",
        {

@@ -27,6 +27,8 @@ struct Shape {
   const char* name;
   const char* help;  // what it is, for the schema
   std::vector<Field> fields;
+  // The value type of a single value that may stand for the whole, or nullptr.
+  const char* short_type = nullptr;
 
   const Field* Find(absl::string_view field) const;
   std::vector<std::string> Names() const;

@@ -233,6 +233,10 @@ void Fields::CheckUnknown() {
                                   "who votes reads it; keep it in the host's "
                                   "own file"));
     } else {
+      if (context_.problems.full()) {
+        context_.Error(key, who_, "unknown field");
+        continue;
+      }
       mistyped_.push_back(Nearest(key.text, shape_.Names()));
       context_.Error(key, who_,
                      absl::StrCat("unknown field '", key.text.substr(0, 80),
