@@ -98,6 +98,7 @@ void AgentCore::Quarantine(const std::string& reason, uint64_t number) {
 }
 
 void AgentCore::On(const IsolatedLocally& event) {
+  alarm_ = event.reason;
   Quarantine(event.reason, 0);
 }
 

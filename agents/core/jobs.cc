@@ -86,7 +86,8 @@ void AgentCore::OnFenced() {
         difference = "it still holds leased flows";
       }
       if (!difference.empty()) Fail(difference);
-      audit_at_ = std::min(audit_at_, now_ + absl::Seconds(5));
+      audit_at_ = now_ + (alarm_.empty() ? absl::Seconds(5)
+                                         : absl::ZeroDuration());
       break;
     }
     case Job::Kind::kWithdraw: {

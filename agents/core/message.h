@@ -64,6 +64,8 @@ struct FlowTried {
   Flow flow;
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;
+
+  friend bool operator==(const FlowTried&, const FlowTried&) = default;
 };
 struct FlowsTried {
   std::vector<FlowTried> flows;

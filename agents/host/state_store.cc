@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 
@@ -59,6 +60,14 @@ absl::Status WriteAll(int fd, absl::string_view text, absl::string_view path) {
   return absl::OkStatus();
 }
 
+pid_t ReadHolder(int lock) {
+  char text[24] = {};
+  const ssize_t got = pread(lock, text, sizeof text - 1, 0);
+  int pid = 0;
+  if (got <= 0 || !absl::SimpleAtoi(absl::string_view(text), &pid)) return 0;
+  return pid;
+}
+
 }  // namespace
 
 absl::StatusOr<FileStateStore> FileStateStore::Open(
@@ -73,14 +82,11 @@ absl::StatusOr<FileStateStore> FileStateStore::Open(
     return status;
   }
   if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
-    char holder[24] = {};
-    const ssize_t got = pread(lock, holder, sizeof holder - 1, 0);
-    std::string pid = got > 0 ? std::string(holder, got) : std::string();
-    while (!pid.empty() && pid.back() == '\n') pid.pop_back();
+    const pid_t holder = ReadHolder(lock);
     close(lock);
     close(fd);
     return absl::AlreadyExistsError(
-        absl::StrCat(directory, ": another sluice-agent, process ", pid,
+        absl::StrCat(directory, ": another sluice-agent, process ", holder,
                      ", is using this state; stop it first"));
   }
   const std::string pid = absl::StrCat(getpid(), "\n");
@@ -107,9 +113,10 @@ FileStateStore::~FileStateStore() {
   if (lock_fd_ >= 0) close(lock_fd_);
 }
 
-absl::StatusOr<std::string> FileStateStore::Load() {
-  const std::string path = absl::StrCat(directory_, "/", kName);
-  const int fd = openat(directory_fd_, kName, O_RDONLY | O_CLOEXEC);
+absl::StatusOr<std::string> FileStateStore::ReadState(
+    const std::string& directory) {
+  const std::string path = absl::StrCat(directory, "/", kName);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return Errno("open", path);
   std::string text;
   char buffer[65536];
@@ -131,6 +138,20 @@ absl::StatusOr<std::string> FileStateStore::Load() {
   }
   close(fd);
   return text;
+}
+
+absl::StatusOr<std::string> FileStateStore::Load() {
+  return ReadState(directory_);
+}
+
+pid_t FileStateStore::Holder(const std::string& directory) {
+  const std::string path = absl::StrCat(directory, "/", kLockName);
+  const int lock = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  if (lock < 0) return 0;
+  const bool held = flock(lock, LOCK_EX | LOCK_NB) != 0;
+  const pid_t holder = held ? ReadHolder(lock) : 0;
+  close(lock);
+  return holder;
 }
 
 absl::Status FileStateStore::Save(absl::string_view text) {

@@ -2,7 +2,10 @@
 
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -34,6 +37,11 @@ class FileStateStore : public StateStore {
   FileStateStore(FileStateStore&& other) noexcept;
   FileStateStore& operator=(FileStateStore&&) = delete;
   ~FileStateStore() override;
+
+  // The state as it is on disk, without the lock: to look, not to act on.
+  static absl::StatusOr<std::string> ReadState(const std::string& directory);
+  // The process that holds the lock; 0 when none does.
+  static pid_t Holder(const std::string& directory);
 
   absl::StatusOr<std::string> Load() override;
   absl::Status Save(absl::string_view text) override;

@@ -1,0 +1,129 @@
+#include "agents/checks/check.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "agents/checks/connect.h"
+#include "agents/core/state.h"
+
+namespace sluice::agent {
+namespace {
+
+using Kind = CheckResult (*)(const CheckSpec&, const CheckContext&,
+                             const Stop&);
+
+constexpr std::pair<absl::string_view, Kind> kKinds[] = {
+    {"tcp", CheckTcp},           {"http", CheckHttp},
+    {"https", CheckHttp},        {"plugin", CheckPlugin},
+    {"listeners", CheckListeners}, {"dns", CheckDns},
+};
+
+// False when the agent ends meanwhile.
+bool Wait(absl::Duration time, const Stop& stop) {
+  pollfd entry{.fd = stop.fd(), .events = POLLIN, .revents = 0};
+  return poll(&entry, 1, static_cast<int>(absl::ToInt64Milliseconds(time))) ==
+         0;
+}
+
+}  // namespace
+
+CheckResult Pass(std::string reason) {
+  return {Verdict::kPass, std::move(reason), ""};
+}
+CheckResult Fail(std::string reason) {
+  return {Verdict::kFail, std::move(reason), ""};
+}
+CheckResult Inconclusive(std::string reason) {
+  return {Verdict::kInconclusive, std::move(reason), ""};
+}
+
+std::string Arg(const CheckSpec& spec, const std::string& name,
+                std::string otherwise) {
+  const auto at = spec.args.find(name);
+  return at == spec.args.end() ? std::move(otherwise) : at->second;
+}
+
+uint16_t PortArg(const CheckSpec& spec) {
+  int port = 0;
+  if (!absl::SimpleAtoi(Arg(spec, "port"), &port) || port < 1 ||
+      port > 65535) {
+    return 0;
+  }
+  return static_cast<uint16_t>(port);
+}
+
+std::vector<Prefix> Places(const CheckSpec& spec,
+                           const CheckContext& context) {
+  if (const std::string address = Arg(spec, "address"); !address.empty()) {
+    const absl::StatusOr<Prefix> place = Prefix::Parse(address);
+    if (place.ok() && place->is_host()) return {*place};
+    return {};
+  }
+  std::vector<Prefix> places = context.addresses;
+  for (const char* loopback : {"127.0.0.1", "::1"}) {
+    places.push_back(*Prefix::Parse(loopback));
+  }
+  return places;
+}
+
+CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,
+                     const Stop& stop) {
+  for (const auto& [name, run] : kKinds) {
+    if (name != spec.kind) continue;
+    CheckResult result = run(spec, context, stop);
+    result.reason = OneLine(result.reason, 200);
+    return result;
+  }
+  return Inconclusive(absl::StrCat("this agent does not know checks of kind '",
+                                   OneLine(spec.kind, 40), "'"));
+}
+
+CheckResult RunCheckWithRetries(const CheckSpec& spec,
+                                const CheckContext& context,
+                                const Stop& stop) {
+  for (int attempt = 1;; ++attempt) {
+    CheckResult result = RunCheck(spec, context, stop);
+    if (result.verdict == Verdict::kPass || attempt >= spec.attempts) {
+      if (result.verdict != Verdict::kPass && attempt > 1) {
+        absl::StrAppend(&result.reason, " (", attempt, " attempts)");
+      }
+      return result;
+    }
+    if (!Wait(spec.between, stop)) {
+      return Inconclusive("the agent ended before the check did");
+    }
+  }
+}
+
+CheckResult CheckTcp(const CheckSpec& spec, const CheckContext& context,
+                     const Stop& stop) {
+  const uint16_t port = PortArg(spec);
+  if (port == 0) return Inconclusive("tcp: 'port' is not a port number");
+  const std::vector<Prefix> places = Places(spec, context);
+  if (places.empty()) return Inconclusive("tcp: 'address' is not an address");
+  const absl::Time until = absl::Now() + spec.timeout;
+  std::vector<std::string> errors;
+  for (const Prefix& place : places) {
+    const absl::Duration left = until - absl::Now();
+    if (left <= absl::ZeroDuration()) break;
+    const int error = TryConnect(std::nullopt, place, port, left, stop);
+    if (error == 0) {
+      return Pass(absl::StrCat(Endpoint(place, port), " accepts connections"));
+    }
+    if (error == ECANCELED) return Inconclusive(ConnectError(error));
+    errors.push_back(absl::StrCat(
+        Endpoint(place, port),
+        error == ECONNREFUSED ? " refuses" : error == ETIMEDOUT
+            ? " does not answer" : absl::StrCat(": ", ConnectError(error))));
+  }
+  return Fail(absl::StrCat("nothing accepts on port ", port, ": ",
+                           absl::StrJoin(errors, ", ")));
+}
+
+}  // namespace sluice::agent

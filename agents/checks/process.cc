@@ -1,0 +1,157 @@
+#include "agents/checks/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "common/contract.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr off_t kMaxOutput = 64 << 10;
+constexpr absl::Duration kGrace = absl::Milliseconds(500);
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+absl::Status Errno(absl::string_view what, int error) {
+  return absl::UnavailableError(
+      absl::StrCat(what, ": ", std::strerror(error)));
+}
+
+// A file that takes 64 KiB and not a byte more.
+int MakeOutput() {
+  const int fd = memfd_create("output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (fd < 0) return fd;
+  if (ftruncate(fd, kMaxOutput) != 0 ||
+      fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+// Its own process group, no signal masked or ignored, nothing of ours open.
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
+  std::vector<char*> arguments;
+  for (const std::string& word : argv) {
+    arguments.push_back(const_cast<char*>(word.c_str()));
+  }
+  arguments.push_back(nullptr);
+  char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
+                "/bin";
+  char locale[] = "LC_ALL=C.UTF-8";
+  char* environment[] = {path, locale, nullptr};
+
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&files, output, 1);
+  posix_spawn_file_actions_adddup2(&files, output, 2);
+  posix_spawn_file_actions_addclosefrom_np(&files, 3);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
+                                            POSIX_SPAWN_SETSIGMASK |
+                                            POSIX_SPAWN_SETSIGDEF);
+  pid_t pid = -1;
+  const int error = posix_spawnp(&pid, arguments[0], &files, &attributes,
+                                 arguments.data(), environment);
+  posix_spawn_file_actions_destroy(&files);
+  posix_spawnattr_destroy(&attributes);
+  if (error != 0) {
+    return Errno(absl::StrCat("'", argv[0], "' could not be started"), error);
+  }
+  return pid;
+}
+
+// True when the process ended within `time`.
+bool WaitFor(int pidfd, absl::Duration time, const Stop* stop) {
+  const absl::Time until = absl::Now() + time;
+  while (true) {
+    const absl::Duration left = until - absl::Now();
+    pollfd entries[] = {{.fd = pidfd, .events = POLLIN, .revents = 0},
+                        {.fd = stop ? stop->fd() : -1,
+                         .events = POLLIN,
+                         .revents = 0}};
+    const int ready = poll(
+        entries, 2,
+        static_cast<int>(std::max<int64_t>(
+            0, absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))))));
+    if (ready > 0) return entries[0].revents != 0;
+    if (ready == 0) return false;
+    SLUICE_CHECK(errno == EINTR);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
+                                         absl::Duration timeout,
+                                         Leftovers leftovers,
+                                         const Stop& stop) {
+  SLUICE_CHECK(!argv.empty());
+  const Descriptor output(MakeOutput());
+  if (output.get() < 0) return Errno("no memory for its output", errno);
+  const absl::StatusOr<pid_t> pid = Spawn(argv, output.get());
+  if (!pid.ok()) return pid.status();
+  // (Debian 12's <sys/pidfd.h> is not for C++.)
+  const Descriptor pidfd(
+      static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  ProcessResult result;
+  const bool ended =
+      pidfd.get() >= 0 && WaitFor(pidfd.get(), timeout, &stop);
+  if (!ended) {
+    result.stopped = stop.IsSet();
+    result.timed_out = !result.stopped;
+    kill(-*pid, SIGTERM);
+    if (pidfd.get() >= 0) WaitFor(pidfd.get(), kGrace, nullptr);
+  }
+  // Not yet reaped, so the group's number cannot be anybody else's.
+  if (!ended || leftovers == Leftovers::kKill) kill(-*pid, SIGKILL);
+  int status = 0;
+  while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  const off_t written =
+      std::clamp<off_t>(lseek(output.get(), 0, SEEK_CUR), 0, kMaxOutput);
+  result.output.resize(static_cast<size_t>(written));
+  const ssize_t got = pread(output.get(), result.output.data(),
+                            result.output.size(), 0);
+  result.output.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
+  result.output_full = written == kMaxOutput;
+  return result;
+}
+
+}  // namespace sluice::agent

@@ -1,0 +1,37 @@
+// Running one allow-listed program: no shell, a clean environment, a time
+// limit for its whole process group, and a bounded output.
+
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agents/checks/stop.h"
+
+namespace sluice::agent {
+
+struct ProcessResult {
+  bool timed_out = false;
+  bool stopped = false;   // the agent is ending
+  int exit_code = -1;     // -1: ended by `signal`
+  int signal = 0;
+  std::string output;     // standard output and error, at most 64 KiB
+  bool output_full = false;
+};
+
+enum class Leftovers {
+  kKill,  // whatever the program left behind in its group goes
+  kKeep,  // a unit's start script leaves its service running
+};
+
+// Blocks until the program ended. An error means that it could not be started.
+// The output is a file in memory, not a pipe: what a service left behind keeps
+// writing there does not hurt it, and 64 KiB is all that fits.
+absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
+                                         absl::Duration timeout,
+                                         Leftovers leftovers,
+                                         const Stop& stop);
+
+}  // namespace sluice::agent

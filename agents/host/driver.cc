@@ -1,0 +1,174 @@
+#include "agents/host/driver.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <fstream>
+#include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "common/contract.h"
+
+namespace sluice::agent {
+namespace {
+
+struct FenceCaller {
+  Fence* fence;
+
+  absl::StatusOr<FenceReading> operator()(const fence::Replace& call) const {
+    return fence->Replace(call.rules);
+  }
+  absl::StatusOr<FenceReading> operator()(const fence::Open& call) const {
+    return fence->Open(call.digest, call.lease, call.flows);
+  }
+  absl::StatusOr<FenceReading> operator()(const fence::Remove& call) const {
+    return fence->Remove(call.digest, call.flows);
+  }
+  absl::StatusOr<FenceReading> operator()(const fence::Renew& call) const {
+    const absl::Status status = fence->Renew(call.leases);
+    if (!status.ok()) return status;
+    return FenceReading();
+  }
+  absl::StatusOr<FenceReading> operator()(const fence::Confirm& call) const {
+    return fence->Confirm(call.digest, call.flows);
+  }
+  absl::StatusOr<FenceReading> operator()(const fence::Read&) const {
+    return fence->Read();
+  }
+};
+
+bool IsUrgent(const Event& event) {
+  if (std::holds_alternative<IsolatedLocally>(event)) return true;
+  const auto* order = std::get_if<OrderReceived>(&event);
+  return order != nullptr &&
+         std::holds_alternative<IsolateHost>(order->order.what);
+}
+
+}  // namespace
+
+Driver::Driver(CoreOptions options, DriverPorts ports)
+    : ports_(std::move(ports)), core_(std::move(options)) {}
+
+void Driver::Start(const std::string& boot_id, uint64_t fresh_number) {
+  Started started{.boot_id = boot_id, .fresh_number = fresh_number};
+  const absl::StatusOr<std::string> text = ports_.store->Load();
+  absl::StatusOr<AgentState> state = text.status();
+  if (text.ok()) state = AgentState::Decode(*text);
+  if (state.ok()) {
+    started.file = Started::File::kRead;
+    started.state = *std::move(state);
+  } else if (absl::IsNotFound(text.status())) {
+    started.file = Started::File::kMissing;
+  } else {
+    started.file = Started::File::kCorrupt;
+    started.problem = std::string(state.status().message());
+    ports_.store->SetAside();
+  }
+  Step(started);
+}
+
+void Driver::Post(Event event) {
+  const std::lock_guard lock(mutex_);
+  if (IsUrgent(event)) {
+    urgent_.push_back(std::move(event));
+  } else if (std::holds_alternative<OrderReceived>(event) &&
+             waiting_.size() >= kMaxOrders) {
+    overflowed_ = true;
+  } else {
+    // A new link's beginning must not be taken before the old one's end, so
+    // nothing but isolation overtakes.
+    waiting_.push_back(std::move(event));
+  }
+  wake_.notify_one();
+}
+
+void Driver::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopping_ = true;
+  wake_.notify_one();
+}
+
+void Driver::Run() {
+  while (true) {
+    Drain();
+    std::unique_lock lock(mutex_);
+    if (stopping_) return;
+    const auto ready = [this] {
+      return stopping_ || !urgent_.empty() || !waiting_.empty();
+    };
+    // Woken at least once an hour, whatever the deadline.
+    const absl::Duration wait =
+        std::clamp(deadline_ - ports_.now(), absl::ZeroDuration(),
+                   absl::Hours(1));
+    // Rounded up, or the loop would turn until the deadline is really there.
+    const auto time = absl::ToChronoMicroseconds(
+        absl::Ceil(wait, absl::Microseconds(1)));
+    const bool woken = wake_.wait_for(lock, time, ready);
+    lock.unlock();
+    if (!woken) Step(TimePassed{});
+  }
+}
+
+void Driver::Drain() {
+  Event event = TimePassed{};
+  while (Take(event)) Step(event);
+}
+
+bool Driver::Take(Event& event) {
+  bool overflowed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    overflowed = std::exchange(overflowed_, false);
+    std::deque<Event>& lane = urgent_.empty() ? waiting_ : urgent_;
+    if (stopping_ || lane.empty()) return false;
+    event = std::move(lane.front());
+    lane.pop_front();
+  }
+  if (overflowed) {
+    ports_.hang_up(absl::StrCat("more than ", kMaxOrders,
+                                " orders wait; they have to come again"));
+  }
+  return true;
+}
+
+void Driver::Step(const Event& event) {
+  answers_.push_back(event);
+  while (!answers_.empty()) {
+    const Event next = std::move(answers_.front());
+    answers_.pop_front();
+    const AgentCore::Output output = core_.Step(next, ports_.now());
+    deadline_ = output.next_deadline;
+    for (const Command& command : output.commands) {
+      std::visit([this](const auto& what) { Do(what); }, command);
+    }
+  }
+}
+
+void Driver::Do(const ChangeFence& command) {
+  absl::StatusOr<FenceReading> reading =
+      std::visit(FenceCaller{ports_.fence}, command.call);
+  FenceDone done{.request = command.request, .status = reading.status()};
+  if (reading.ok()) done.reading = *std::move(reading);
+  answers_.push_back(std::move(done));
+}
+
+void Driver::Do(const SaveState& command) {
+  answers_.push_back(
+      StateSaved{command.request, ports_.store->Save(command.state.Encode())});
+}
+
+absl::Duration TimeSinceBoot() {
+  timespec now = {};
+  SLUICE_CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+  return absl::DurationFromTimespec(now);
+}
+
+std::string ReadBootId() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  file >> id;
+  return id.empty() ? "unknown" : id;
+}
+
+}  // namespace sluice::agent

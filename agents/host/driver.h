@@ -1,0 +1,93 @@
+// The one loop that owns an agent's core: takes events from the link, the
+// workers and the clock, and carries out what the core asks, in order.
+//
+// The fence and the disk answer at once, in this thread; everything else comes
+// back as an event. An order to isolate overtakes all that waits (S5).
+
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "absl/time/time.h"
+#include "agents/core/agent_core.h"
+#include "agents/core/command.h"
+#include "agents/core/event.h"
+#include "agents/host/state_store.h"
+#include "agents/isolation/fence.h"
+
+namespace sluice::agent {
+
+// The world, as the driver needs it.
+struct DriverPorts {
+  Fence* fence = nullptr;
+  StateStore* store = nullptr;
+  std::function<absl::Duration()> now;  // since boot
+  std::function<void(StartChecks)> start_checks;
+  std::function<void(StartTries)> start_tries;
+  std::function<void(StartUnitNow)> start_unit;
+  std::function<void(const Message&)> send;
+  std::function<void(const std::string&)> hang_up;
+  std::function<void(const std::string&)> log;
+};
+
+class Driver {
+ public:
+  Driver(CoreOptions options, DriverPorts ports);
+
+  // Loads the state and puts the fence up if it has to be up: done before this
+  // returns, and before anything else may run. `fresh_number`: see Started.
+  void Start(const std::string& boot_id, uint64_t fresh_number);
+
+  // From any thread. Orders beyond what the loop can hold are dropped, and the
+  // link with them: they come again on the next one.
+  void Post(Event event);
+
+  // Runs until Stop(). The kernel's table stays as it is.
+  void Run();
+  void Stop();
+
+  // Carries out what waits and returns.
+  void Drain();
+
+  // REQUIRES: Run() is not running in another thread.
+  const AgentState& state() const { return core_.state(); }
+
+ private:
+  static constexpr size_t kMaxOrders = 16384;
+
+  void Step(const Event& event);
+  bool Take(Event& event);  // false: nothing waits
+
+  void Do(const ChangeFence& command);
+  void Do(const SaveState& command);
+  void Do(const StartChecks& command) { ports_.start_checks(command); }
+  void Do(const StartTries& command) { ports_.start_tries(command); }
+  void Do(const StartUnitNow& command) { ports_.start_unit(command); }
+  void Do(const Send& command) { ports_.send(command.message); }
+  void Do(const HangUp& command) { ports_.hang_up(command.reason); }
+  void Do(const Note& command) { ports_.log(command.text); }
+
+  const DriverPorts ports_;
+  AgentCore core_;
+  absl::Duration deadline_ = absl::InfiniteDuration();
+  std::deque<Event> answers_;  // of the fence and the disk
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Event> urgent_;   // guarded by mutex_
+  std::deque<Event> waiting_;  // guarded by mutex_
+  bool overflowed_ = false;    // guarded by mutex_
+  bool stopping_ = false;      // guarded by mutex_
+};
+
+// CLOCK_BOOTTIME: goes on while the machine sleeps, and never back.
+absl::Duration TimeSinceBoot();
+
+// The kernel's name for this boot.
+std::string ReadBootId();
+
+}  // namespace sluice::agent

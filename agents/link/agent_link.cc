@@ -1,0 +1,313 @@
+#include "agents/link/agent_link.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <fstream>
+#include <mutex>
+#include <random>
+#include <sstream>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "agents/core/state.h"
+#include "agents/link/messages.h"
+#include "common/status.h"
+#include "sluice/v1/agent.grpc.pb.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr char kServerName[] = "orchestrator.sluice";
+constexpr int kMaxMessage = 64 << 20;
+constexpr size_t kMaxPem = 1 << 20;
+
+// Handed the stream's news, from gRPC's threads.
+struct StreamEvents {
+  std::function<void(const v1::OrchestratorMessage&)> on_message;
+};
+
+// One call, from dialling to its end. gRPC owns its threads; Finish() wakes
+// whoever waits in Await().
+class Stream : public grpc::ClientBidiReactor<v1::AgentMessage,
+                                              v1::OrchestratorMessage> {
+ public:
+  Stream(v1::AgentLink::Stub* stub, StreamEvents events, size_t limit)
+      : events_(std::move(events)), limit_(limit) {
+    stub->async()->Attach(&context_, this);
+  }
+
+  // REQUIRES: called once, right after construction.
+  void Begin() {
+    // Writes come from outside the reactor's callbacks: without a hold the
+    // call could end under them.
+    AddHold();
+    StartRead(&incoming_);
+    StartCall();
+  }
+
+  // False when too much waits already.
+  bool Send(v1::AgentMessage message) {
+    const std::lock_guard lock(mutex_);
+    if (closing_) return true;
+    if (outgoing_.size() >= limit_) return false;
+    outgoing_.push_back(std::move(message));
+    if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
+    return true;
+  }
+
+  // Ends the call, once however often it is asked for.
+  void Cancel() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (closing_) return;
+      closing_ = true;
+    }
+    context_.TryCancel();
+    RemoveHold();
+  }
+
+  // True when the call ended, with its status, within `time`.
+  bool Await(absl::Duration time) {
+    std::unique_lock lock(mutex_);
+    return done_wake_.wait_for(lock, absl::ToChronoMilliseconds(time),
+                               [this] { return done_; });
+  }
+  const grpc::Status& status() const { return status_; }
+
+ private:
+  void OnReadDone(bool ok) override {
+    if (!ok) {
+      Cancel();
+      return;
+    }
+    events_.on_message(incoming_);
+    StartRead(&incoming_);
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      const std::lock_guard lock(mutex_);
+      outgoing_.pop_front();
+      if (ok && !closing_) {
+        if (!outgoing_.empty()) StartWrite(&outgoing_.front());
+        return;
+      }
+    }
+    Cancel();
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const std::lock_guard lock(mutex_);
+    status_ = status;
+    done_ = true;
+    done_wake_.notify_all();
+  }
+
+  grpc::ClientContext context_;
+  const StreamEvents events_;
+  const size_t limit_;
+  v1::OrchestratorMessage incoming_;
+
+  std::mutex mutex_;
+  std::deque<v1::AgentMessage> outgoing_;  // the first is being written
+  bool closing_ = false;
+  bool done_ = false;
+  std::condition_variable done_wake_;
+  grpc::Status status_;
+};
+
+grpc::ChannelArguments Arguments() {
+  grpc::ChannelArguments arguments;
+  arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, kServerName);
+  // A dead link is noticed in about five seconds, silence or not.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  arguments.SetMaxReceiveMessageSize(kMaxMessage);
+  return arguments;
+}
+
+absl::StatusOr<std::string> ReadPem(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::string text(kMaxPem, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
+  if (text.find("-----BEGIN") == std::string::npos) {
+    return absl::NotFoundError(absl::StrCat(
+        path, ": no PEM text can be read here; `sluice init` makes it"));
+  }
+  return text;
+}
+
+}  // namespace
+
+class AgentLink::Impl {
+ public:
+  Impl(LinkOptions options,
+       std::shared_ptr<grpc::ChannelCredentials> credentials,
+       std::function<void(Event)> on_event,
+       std::function<void(const std::string&)> log)
+      : options_(std::move(options)),
+        credentials_(std::move(credentials)),
+        on_event_(std::move(on_event)),
+        log_(std::move(log)),
+        random_(std::random_device()()) {}
+
+  ~Impl() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopping_ = true;
+      if (stream_ != nullptr) stream_->Cancel();
+      wake_.notify_all();
+    }
+    if (thread_.joinable()) thread_.join();
+  }
+
+  void Start() {
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  void Send(const Message& message) {
+    const std::lock_guard lock(mutex_);
+    if (stream_ == nullptr) return;
+    if (!stream_->Send(ToProto(message))) stream_->Cancel();
+  }
+
+  void HangUp(const std::string& reason) {
+    log_(absl::StrCat("hanging up: ", reason));
+    const std::lock_guard lock(mutex_);
+    if (stream_ != nullptr) stream_->Cancel();
+  }
+
+ private:
+  // Dials one orchestrator after the other until told to stop.
+  void Run() {
+    absl::Duration pause = options_.shortest_pause;
+    for (size_t next = 0;; ++next) {
+      const std::string& address =
+          options_.orchestrators[next % options_.orchestrators.size()];
+      const bool welcomed = Attach(address);
+      // A link that worked is dialled again soon, itself first.
+      if (welcomed) {
+        pause = options_.shortest_pause;
+        --next;
+      }
+      std::uniform_real_distribution<double> jitter(0.5, 1.0);
+      std::unique_lock lock(mutex_);
+      if (wake_.wait_for(lock,
+                         absl::ToChronoMilliseconds(pause * jitter(random_)),
+                         [this] { return stopping_; })) {
+        return;
+      }
+      pause = std::min(pause * 2, options_.longest_pause);
+    }
+  }
+
+  // One stream, until it ends. True when the orchestrator welcomed us.
+  bool Attach(const std::string& address) {
+    const std::shared_ptr<grpc::Channel> channel =
+        grpc::CreateCustomChannel(address, credentials_, Arguments());
+    const auto stub = v1::AgentLink::NewStub(channel);
+    welcomed_ = false;
+    broken_.clear();
+    Stream stream(stub.get(),
+                  {[this](const auto& message) { Take(message); }},
+                  options_.queue);
+    {
+      const std::lock_guard lock(mutex_);
+      stream.Begin();
+      stream_ = &stream;
+      if (stopping_) stream.Cancel();
+    }
+    on_event_(LinkConnected{});
+    const absl::Time until = absl::Now() + options_.patience;
+    while (!stream.Await(absl::Milliseconds(500))) {
+      if (!welcomed_ && absl::Now() > until) {
+        broken_ = "no welcome came";
+        stream.Cancel();
+      }
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      stream_ = nullptr;
+    }
+    on_event_(LinkDown{});
+    Say(address, stream.status());
+    return welcomed_;
+  }
+
+  void Take(const v1::OrchestratorMessage& message) {
+    absl::StatusOr<Event> event = FromProto(message);
+    if (!event.ok()) {
+      HangUp(std::string(event.status().message()));
+      return;
+    }
+    if (std::holds_alternative<LinkWelcomed>(*event)) welcomed_ = true;
+    on_event_(*std::move(event));
+  }
+
+  // One line when a link that worked ends, and one when the reason why none
+  // comes up changes: not one an attempt.
+  void Say(const std::string& address, const grpc::Status& status) {
+    const std::string why =
+        !broken_.empty() ? broken_
+        : status.ok()    ? std::string("the orchestrator closed the stream")
+                         : OneLine(status.error_message(), 300);
+    const std::string line = absl::StrCat(
+        "no link to ", address, ": ", why,
+        "; dialling ", options_.orchestrators.size() > 1 ? "the next" : "again");
+    if (welcomed_ || line != last_line_) log_(line);
+    last_line_ = line;
+  }
+
+  const LinkOptions options_;
+  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  const std::function<void(Event)> on_event_;
+  const std::function<void(const std::string&)> log_;
+  std::mt19937 random_;
+  std::thread thread_;
+
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  Stream* stream_ = nullptr;  // guarded by mutex_
+  bool stopping_ = false;     // guarded by mutex_
+
+  std::atomic<bool> welcomed_ = false;
+  std::string broken_;     // thread_ only
+  std::string last_line_;  // thread_ only
+};
+
+AgentLink::AgentLink(LinkOptions options,
+                     std::shared_ptr<grpc::ChannelCredentials> credentials,
+                     std::function<void(Event)> on_event,
+                     std::function<void(const std::string&)> log)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(credentials),
+                                   std::move(on_event), std::move(log))) {}
+
+AgentLink::~AgentLink() = default;
+
+void AgentLink::Start() { impl_->Start(); }
+void AgentLink::Send(const Message& message) { impl_->Send(message); }
+void AgentLink::HangUp(const std::string& reason) { impl_->HangUp(reason); }
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ReadCredentials(
+    const std::string& certificate, const std::string& key,
+    const std::string& authority) {
+  grpc::SslCredentialsOptions options;
+  SLUICE_ASSIGN_OR_RETURN(options.pem_cert_chain, ReadPem(certificate));
+  SLUICE_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem(key));
+  SLUICE_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(authority));
+  return grpc::SslCredentials(options);
+}
+
+}  // namespace sluice::agent

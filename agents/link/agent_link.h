@@ -1,0 +1,70 @@
+// The agent's end of the stream to the orchestrator: dials out, and listens on
+// nothing.
+//
+// Owns one gRPC stream at a time, in mutual TLS, to the first of the
+// orchestrators that answers, and dials again when it breaks: jittered, 0.2 to
+// 5 s. What is handed out is parsed but not believed: judging is the core's.
+
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agents/core/event.h"
+#include "agents/core/message.h"
+
+namespace grpc {
+class ChannelCredentials;
+}
+
+namespace sluice::agent {
+
+struct LinkOptions {
+  std::vector<std::string> orchestrators;  // "10.77.0.1:7443"
+  absl::Duration shortest_pause = absl::Milliseconds(200);
+  absl::Duration longest_pause = absl::Seconds(5);
+  // How long a call may stay without the orchestrator's welcome.
+  absl::Duration patience = absl::Seconds(10);
+  // Orders and answers that wait to be sent or taken; over that the link is
+  // dropped, and what is outstanding comes again.
+  size_t queue = 4096;
+};
+
+class AgentLink {
+ public:
+  // `on_event` gets LinkConnected, LinkWelcomed, OrderReceived,
+  // RenewalReceived and LinkDown; `log` a line when something changes. Both
+  // are called from threads of gRPC's or the link's own, and must be quick.
+  AgentLink(LinkOptions options,
+            std::shared_ptr<grpc::ChannelCredentials> credentials,
+            std::function<void(Event)> on_event,
+            std::function<void(const std::string&)> log);
+  ~AgentLink();
+  AgentLink(const AgentLink&) = delete;
+  AgentLink& operator=(const AgentLink&) = delete;
+
+  // Begins to dial. `log` and `on_event` are used from now on.
+  void Start();
+
+  // Dropped when the link is down: what matters is asked for again.
+  void Send(const Message& message);
+
+  // Ends the stream and, after a pause, tries the next orchestrator.
+  void HangUp(const std::string& reason);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Mutual TLS from PEM files. The server is who its certificate says it is
+// (orchestrator.sluice), whatever address was dialled.
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ReadCredentials(
+    const std::string& certificate, const std::string& key,
+    const std::string& authority);
+
+}  // namespace sluice::agent

@@ -1,0 +1,163 @@
+// sluice-agent: wiring only.
+
+#include <CLI/CLI.hpp>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <ctime>
+#include <iostream>
+#include <memory>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "agents/checks/workers.h"
+#include "agents/core/state.h"
+#include "agents/host/config.h"
+#include "agents/host/driver.h"
+#include "agents/host/isolate_command.h"
+#include "agents/host/notify.h"
+#include "agents/host/state_store.h"
+#include "agents/isolation/nftables_fence.h"
+#include "agents/link/agent_link.h"
+#include "common/status.h"
+
+namespace sluice::agent {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+void Log(const std::string& line) { spdlog::info("{}", line); }
+
+CoreOptions CoreOptionsOf(const AgentConfig& config) {
+  CoreOptions options{.estate = config.estate,
+                      .host = config.host,
+                      .version = kVersion,
+                      .management = config.management,
+                      .vital = config.vital};
+  for (const auto& [unit, rule] : config.units) options.units.insert(unit);
+  return options;
+}
+
+Workers::Options WorkerOptionsOf(const AgentConfig& config) {
+  Workers::Options options;
+  options.context.addresses = config.addresses;
+  for (const auto& [name, rule] : config.plugins) {
+    options.context.plugins[name] = {rule.command, rule.timeout};
+  }
+  for (const auto& [unit, rule] : config.units) {
+    options.units[unit] = rule.start;
+  }
+  return options;
+}
+
+// SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`).
+void WatchSignals(const sigset_t& signals, Driver& driver) {
+  while (true) {
+    int number = 0;
+    if (sigwait(&signals, &number) != 0) continue;
+    if (number == SIGUSR1) {
+      driver.Post(IsolatedLocally{kIsolatedByRoot});
+      continue;
+    }
+    driver.Stop();
+    return;
+  }
+}
+
+absl::Status Serve(const AgentConfig& config) {
+  sigset_t signals;
+  sigemptyset(&signals);
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1}) {
+    sigaddset(&signals, number);
+  }
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made
+  signal(SIGPIPE, SIG_IGN);
+
+  absl::StatusOr<FileStateStore> store = FileStateStore::Open(config.state);
+  if (!store.ok()) return store.status();
+  NftablesFence fence;
+  std::unique_ptr<AgentLink> link;
+  std::unique_ptr<Workers> workers;
+  Driver driver(
+      CoreOptionsOf(config),
+      {.fence = &fence,
+       .store = &*store,
+       .now = TimeSinceBoot,
+       .start_checks = [&](StartChecks c) { workers->Start(std::move(c)); },
+       .start_tries = [&](StartTries c) { workers->Start(std::move(c)); },
+       .start_unit = [&](StartUnitNow c) { workers->Start(std::move(c)); },
+       .send = [&](const Message& m) { if (link) link->Send(m); },
+       .hang_up = [&](const std::string& why) { if (link) link->HangUp(why); },
+       .log = Log});
+  workers = std::make_unique<Workers>(
+      WorkerOptionsOf(config),
+      [&driver](Event event) { driver.Post(std::move(event)); });
+  // The fence first: credentials may be missing, the network may be down.
+  driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
+  NotifyReady();
+
+  const auto credentials =
+      ReadCredentials(config.certificate, config.key, config.authority);
+  if (!credentials.ok()) return credentials.status();
+  link = std::make_unique<AgentLink>(
+      LinkOptions{.orchestrators = config.orchestrators}, *credentials,
+      [&driver](Event event) { driver.Post(std::move(event)); }, Log);
+  link->Start();
+  std::thread watcher([&] { WatchSignals(signals, driver); });
+  driver.Run();
+  Log("ending; the kernel's rules stay as they are");
+  watcher.join();
+  link.reset();
+  workers.reset();
+  return absl::OkStatus();
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app{"The agent of one host: keeps its fence, runs its checks, and "
+               "opens\nnothing that people did not release."};
+  std::string config_path = "/etc/sluice/agent.yaml";
+  app.add_option("--config", config_path, "The host's own file")
+      ->capture_default_str();
+  app.set_version_flag("--version",
+                       absl::StrCat("sluice-agent ", kVersion));
+  CLI::App* isolate = app.add_subcommand(
+      "isolate", "Put this host in quarantine now, without an orchestrator");
+  isolate->add_option("--config", config_path, "The host's own file");
+  app.require_subcommand(0, 1);
+  CLI11_PARSE(app, argc, argv);
+
+  // To standard error, where systemd and people look.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("agent"));
+  spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e sluice-agent: %v");
+  spdlog::flush_on(spdlog::level::info);
+
+  const absl::StatusOr<AgentConfig> config = ReadConfig(config_path);
+  absl::Status status = config.status();
+  if (status.ok()) {
+    if (isolate->parsed()) {
+      NftablesFence fence;
+      const absl::StatusOr<std::string> done =
+          IsolateNow(CoreOptionsOf(*config), config->state, fence, Log);
+      status = done.status();
+      if (done.ok()) std::cout << *done << "\n";
+    } else {
+      status = Serve(*config);
+    }
+  }
+  if (status.ok()) return 0;
+  std::cerr << "sluice-agent: " << status.message() << "\n";
+  return 1;
+}
+
+}  // namespace
+}  // namespace sluice::agent
+
+int main(int argc, char** argv) {
+  // Debian's Abseil looks for deadlocks at every lock: twice the time, and
+  // thousands of streams do not come up with it.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  return sluice::agent::Main(argc, argv);
+}

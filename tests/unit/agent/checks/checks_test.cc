@@ -1,0 +1,479 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "agents/checks/check.h"
+#include "agents/checks/process.h"
+#include "agents/checks/try_flow.h"
+#include "agents/checks/workers.h"
+#include "tests/unit/agent/checks/local_server.h"
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+// A port that was free a moment ago and on which nothing listens.
+uint16_t ClosedPort() { return LocalSocket(SOCK_STREAM).port(); }
+
+CheckSpec Spec(const std::string& kind,
+               std::map<std::string, std::string> args) {
+  return {.kind = kind,
+          .args = std::move(args),
+          .timeout = absl::Seconds(3),
+          .attempts = 1,
+          .between = absl::Milliseconds(10)};
+}
+
+CheckResult Run(const CheckSpec& spec, const CheckContext& context = {}) {
+  const Stop stop;
+  return RunCheckWithRetries(spec, context, stop);
+}
+
+TEST(Check, OfAnUnknownKindIsInconclusive) {
+  const CheckResult result = Run(Spec("telepathy", {}));
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("does not know checks of kind"));
+}
+
+TEST(Tcp, PassesWhereSomethingListensAndFailsWhereNothingDoes) {
+  LocalSocket socket(SOCK_STREAM);
+  socket.Listen();
+  EXPECT_EQ(Run(Spec("tcp", {{"port", absl::StrCat(socket.port())}})).verdict,
+            Verdict::kPass);
+  const CheckResult closed =
+      Run(Spec("tcp", {{"port", absl::StrCat(ClosedPort())}}));
+  EXPECT_EQ(closed.verdict, Verdict::kFail);
+  EXPECT_THAT(closed.reason, HasSubstr("refuses"));
+}
+
+TEST(Tcp, LooksAtTheHostsOwnAddressFirst) {
+  LocalSocket socket(SOCK_STREAM, "127.9.9.9");
+  socket.Listen();
+  const CheckResult result =
+      Run(Spec("tcp", {{"port", absl::StrCat(socket.port())}}),
+          {.addresses = {*Prefix::Parse("127.9.9.9")}});
+  EXPECT_EQ(result.verdict, Verdict::kPass);
+  EXPECT_THAT(result.reason, HasSubstr("127.9.9.9:"));
+}
+
+TEST(Tcp, WithoutAPortIsInconclusive) {
+  EXPECT_EQ(Run(Spec("tcp", {{"port", "postgres"}})).verdict,
+            Verdict::kInconclusive);
+}
+
+TEST(Retries, GoOnUntilTheCheckPasses) {
+  const auto marker = std::filesystem::temp_directory_path() /
+                      absl::StrCat("sluice-retries-", getpid());
+  std::filesystem::remove(marker);
+  const CheckContext context{
+      .plugins = {{"second",
+                   {{"/bin/sh", "-c",
+                     absl::StrCat("test -e ", marker.string(),
+                                  " && exit 0; touch ", marker.string(),
+                                  "; exit 2")},
+                    absl::Seconds(3)}}}};
+  CheckSpec spec = Spec("plugin", {{"name", "second"}});
+  spec.attempts = 3;
+  EXPECT_EQ(Run(spec, context).verdict, Verdict::kPass);
+  std::filesystem::remove(marker);
+}
+
+TEST(Http, JudgesStatusAndBody) {
+  const LocalServer server(
+      "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nready: 42 rows");
+  const std::string port = absl::StrCat(server.port());
+  EXPECT_EQ(Run(Spec("http", {{"port", port}, {"path", "/ready"}})).verdict,
+            Verdict::kPass);
+  EXPECT_THAT(server.asked(), HasSubstr("GET /ready HTTP/1.1"));
+  EXPECT_EQ(Run(Spec("http", {{"port", port}, {"contains", "42 rows"}}))
+                .verdict,
+            Verdict::kPass);
+  EXPECT_EQ(Run(Spec("http", {{"port", port}, {"contains", "43 rows"}}))
+                .verdict,
+            Verdict::kFail);
+  const CheckResult other =
+      Run(Spec("http", {{"port", port}, {"expect", "204"}}));
+  EXPECT_EQ(other.verdict, Verdict::kFail);
+  EXPECT_THAT(other.reason, HasSubstr("answered 200, expected 204"));
+}
+
+TEST(Http, FollowsNoRedirect) {
+  const LocalServer server(
+      "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\n"
+      "Content-Length: 0\r\n\r\n");
+  EXPECT_EQ(
+      Run(Spec("http", {{"port", absl::StrCat(server.port())}})).verdict,
+      Verdict::kFail);
+}
+
+TEST(Http, ReadsNoMoreThanItNeedsOfAnEndlessBody) {
+  const LocalServer server("HTTP/1.1 200 OK\r\n\r\n" +
+                           std::string(4 << 20, 'x'));
+  EXPECT_EQ(
+      Run(Spec("http", {{"port", absl::StrCat(server.port())}})).verdict,
+      Verdict::kPass);
+}
+
+TEST(Http, FailsWhereNothingListens) {
+  const CheckResult result =
+      Run(Spec("http", {{"port", absl::StrCat(ClosedPort())}}));
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+}
+
+CheckResult RunPlugin(const std::string& script,
+                      absl::Duration timeout = absl::Seconds(5)) {
+  const CheckContext context{
+      .plugins = {{"check_it", {{"/bin/sh", "-c", script}, timeout}}}};
+  CheckSpec spec = Spec("plugin", {{"name", "check_it"}});
+  spec.timeout = absl::Seconds(30);
+  return Run(spec, context);
+}
+
+TEST(Plugin, ExitCodesAreVerdictsAndTheFirstLineIsWhy) {
+  EXPECT_EQ(RunPlugin("echo 'OK - 12 invoices|n=12'; echo more"),
+            (CheckResult{Verdict::kPass, "OK - 12 invoices", ""}));
+  EXPECT_EQ(RunPlugin("echo slow; exit 1").verdict, Verdict::kInconclusive);
+  EXPECT_EQ(RunPlugin("echo CRITICAL; exit 2"),
+            (CheckResult{Verdict::kFail, "CRITICAL", ""}));
+  EXPECT_EQ(RunPlugin("echo what; exit 3").verdict, Verdict::kInconclusive);
+  EXPECT_EQ(RunPlugin("exit 4").verdict, Verdict::kInconclusive);
+  EXPECT_EQ(RunPlugin("kill -9 $$").verdict, Verdict::kInconclusive);
+}
+
+TEST(Plugin, ThatIsNotInTheHostsOwnFileDoesNotRun) {
+  const CheckResult result = Run(Spec("plugin", {{"name", "/bin/true"}}));
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("agent.yaml"));
+}
+
+TEST(Plugin, ThatHangsIsKilledWithAllItStarted) {
+  const auto file = std::filesystem::temp_directory_path() /
+                    absl::StrCat("sluice-hang-", getpid());
+  const CheckResult result = RunPlugin(
+      absl::StrCat("trap '' TERM; (trap '' TERM; exec sleep 987) & echo $! > ",
+                   file.string(), "; wait; sleep 987"),
+      absl::Milliseconds(400));
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("was killed"));
+  pid_t child = 0;
+  std::ifstream(file) >> child;
+  ASSERT_GT(child, 0);
+  std::filesystem::remove(file);
+  // Killed, at the latest when the kernel gets round to it.
+  std::string state = "R";
+  for (int i = 0; i < 500 && kill(child, 0) == 0 && state != "Z"; ++i) {
+    std::ifstream stat(absl::StrCat("/proc/", child, "/stat"));
+    std::string pid, name;
+    stat >> pid >> name >> state;
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  EXPECT_TRUE(kill(child, 0) != 0 || state == "Z");
+}
+
+TEST(Plugin, ThatPrintsAGigabyteIsNotBelieved) {
+  const CheckResult result = RunPlugin("head -c 1000000000 /dev/zero");
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("64 KiB"));
+}
+
+TEST(Plugin, SeesNothingOfTheAgentsEnvironment) {
+  setenv("SLUICE_TEST_SECRET", "1", 1);
+  EXPECT_EQ(RunPlugin("test -z \"$SLUICE_TEST_SECRET\"").verdict,
+            Verdict::kPass);
+  EXPECT_EQ(RunPlugin("test \"$(ls /proc/self/fd | wc -l)\" -le 4").verdict,
+            Verdict::kPass);
+}
+
+TEST(Process, OfAUnitMayLeaveItsServiceRunning) {
+  const Stop stop;
+  const auto result = RunProcess(
+      {"/bin/sh", "-c", "sleep 987 & echo $!"}, absl::Seconds(5),
+      Leftovers::kKeep, stop);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->exit_code, 0);
+  const pid_t service = std::stoi(result->output);
+  EXPECT_EQ(kill(service, 0), 0);
+  kill(service, SIGKILL);
+}
+
+TEST(Process, ThatIsNotThereIsAnErrorThatNamesIt) {
+  const Stop stop;
+  const auto result = RunProcess({"/no/such/program"}, absl::Seconds(1),
+                                 Leftovers::kKill, stop);
+  EXPECT_THAT(std::string(result.status().message()),
+              HasSubstr("/no/such/program"));
+}
+
+TEST(Process, EndsWhenTheAgentDoes) {
+  Stop stop;
+  stop.Set();
+  const auto result = RunProcess({"/bin/sleep", "987"}, absl::Minutes(5),
+                                 Leftovers::kKill, stop);
+  ASSERT_TRUE(result.ok());
+  EXPECT_TRUE(result->stopped);
+}
+
+Flow LocalFlow(const std::string& protocol, uint16_t port,
+               const std::string& client = "127.0.0.1") {
+  return *Flow::Parse(
+      absl::StrCat(protocol, " ", client, " 127.0.0.1 ", port));
+}
+
+TEST(TryFlow, ConnectsFromItsClientsAddress) {
+  LocalSocket socket(SOCK_STREAM);
+  socket.Listen();
+  const Stop stop;
+  EXPECT_EQ(TryFlow(LocalFlow("tcp", socket.port(), "127.5.5.5"),
+                    absl::Seconds(1), stop)
+                .verdict,
+            Verdict::kPass);
+  sockaddr_in peer = {};
+  socklen_t size = sizeof peer;
+  const int fd =
+      accept(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &size);
+  EXPECT_EQ(ntohl(peer.sin_addr.s_addr), 0x7f050505u);
+  close(fd);
+}
+
+TEST(TryFlow, FailsWhereNothingListensAndSaysSo) {
+  const Stop stop;
+  const FlowTried tried =
+      TryFlow(LocalFlow("tcp", ClosedPort()), absl::Seconds(1), stop);
+  EXPECT_EQ(tried.verdict, Verdict::kFail);
+  EXPECT_THAT(tried.reason, HasSubstr("refused: nothing listens"));
+}
+
+TEST(TryFlow, ThatCannotBeTriedIsInconclusiveAndNeverPasses) {
+  const Stop stop;
+  EXPECT_EQ(TryFlow(LocalFlow("udp", 53), absl::Seconds(1), stop),
+            (FlowTried{LocalFlow("udp", 53), Verdict::kInconclusive,
+                       "udp: cannot be tried"}));
+  EXPECT_EQ(TryFlow(*Flow::Parse("tcp 10.90.3.0/24 127.0.0.1 443"),
+                    absl::Seconds(1), stop)
+                .verdict,
+            Verdict::kInconclusive);
+  EXPECT_EQ(TryFlow(LocalFlow("tcp", 9, "192.0.2.77"), absl::Seconds(1), stop)
+                .verdict,
+            Verdict::kInconclusive);
+}
+
+// A /proc of our own making.
+class Listeners : public ::testing::Test {
+ protected:
+  Listeners() {
+    std::filesystem::create_directories(proc_ / "net");
+    std::filesystem::create_directories(proc_ / "sys/net/ipv4");
+    Write("sys/net/ipv4/ip_local_port_range", "32768\t60999\n");
+    for (const char* table : {"tcp", "tcp6", "udp", "udp6"}) Table(table, "");
+  }
+  ~Listeners() override { std::filesystem::remove_all(proc_); }
+
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(proc_ / name) << text;
+  }
+  void Table(const std::string& name, const std::string& rows) {
+    Write("net/" + name, "  sl  local_address rem_address   st …\n" + rows);
+  }
+  static std::string Row(const std::string& local, const std::string& remote,
+                         const std::string& state) {
+    return absl::StrCat("   0: ", local, " ", remote, " ", state,
+                        " 00000000:00000000 00:00000000 00000000     0     "
+                        "   0 4242 1 0000000000000000 100 0 0 10 0\n");
+  }
+  CheckResult Check(const std::string& ports) {
+    return Run(Spec("listeners", {{"allow", "declared-only"},
+                                  {"ports", ports}}),
+               {.proc = proc_.string()});
+  }
+
+  const std::filesystem::path proc_ =
+      std::filesystem::temp_directory_path() /
+      absl::StrCat("sluice-proc-", getpid());
+};
+
+TEST_F(Listeners, ThatAreDeclaredPass) {
+  Table("tcp", Row("0B004D0A:1538", "00000000:0000", "0A"));
+  EXPECT_EQ(Check("5432/tcp").verdict, Verdict::kPass);
+  EXPECT_EQ(Check("5000-6000/tcp,53/udp").verdict, Verdict::kPass);
+}
+
+TEST_F(Listeners, ThatAreNotDeclaredFailAndAreNamed) {
+  Table("tcp", Row("0B004D0A:1538", "00000000:0000", "0A") +
+                   Row("00000000:115C", "00000000:0000", "0A"));
+  const CheckResult result = Check("5432/tcp");
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+  EXPECT_EQ(result.reason, "undeclared: tcp 4444");
+  EXPECT_EQ(Check("5432/tcp,4444/udp").verdict, Verdict::kFail);
+}
+
+TEST_F(Listeners, OnLoopbackAloneDoNotCount) {
+  Table("tcp", Row("0100007F:115C", "00000000:0000", "0A"));
+  Table("tcp6",
+        Row("00000000000000000000000001000000:115C",
+            "00000000000000000000000000000000:0000", "0A") +
+            Row("0000000000000000FFFF00000100007F:115D",
+                "00000000000000000000000000000000:0000", "0A"));
+  EXPECT_EQ(Check("").verdict, Verdict::kPass);
+}
+
+TEST_F(Listeners, OverIpv6AreFoundToo) {
+  Table("tcp6", Row("00000000000000000000000000000000:115C",
+                    "00000000000000000000000000000000:0000", "0A"));
+  EXPECT_EQ(Check("22/tcp").verdict, Verdict::kFail);
+}
+
+TEST_F(Listeners, DoNotCountConnectionsAndClientsOfUdp) {
+  Table("tcp", Row("0B004D0A:115C", "15004D0A:C000", "01"));
+  Table("udp", Row("0B004D0A:115C", "15004D0A:0035", "01") +
+                   Row("00000000:C001", "00000000:0000", "07"));
+  EXPECT_EQ(Check("").verdict, Verdict::kPass);
+  Table("udp", Row("00000000:0045", "00000000:0000", "07"));
+  EXPECT_EQ(Check("").reason, "undeclared: udp 69");
+}
+
+TEST_F(Listeners, ThatCannotBeReadAreInconclusive) {
+  std::filesystem::remove(proc_ / "net/udp");
+  EXPECT_EQ(Check("").verdict, Verdict::kInconclusive);
+  EXPECT_EQ(Check("5432").verdict, Verdict::kInconclusive);
+}
+
+TEST(ListenersOfThisMachine, AreFoundWithTheProcessThatHoldsThem) {
+  LocalSocket socket(SOCK_STREAM, "0.0.0.0");
+  socket.Listen();
+  const CheckResult result =
+      Run(Spec("listeners", {{"allow", "declared-only"},
+                             {"ports", socket.port() == 1 ? "" : "1/tcp"}}));
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+  EXPECT_THAT(result.reason, HasSubstr("undeclared: "));
+}
+
+// Answers one question over UDP with what it asked and one A record.
+TEST(Dns, AsksThisHostsOwnNameService) {
+  LocalSocket socket(SOCK_DGRAM);
+  std::thread server([&] {
+    for (int i = 0; i < 2; ++i) {
+      uint8_t packet[512];
+      sockaddr_in peer = {};
+      socklen_t size = sizeof peer;
+      const ssize_t got =
+          recvfrom(socket.fd(), packet, sizeof packet - 16, 0,
+                   reinterpret_cast<sockaddr*>(&peer), &size);
+      if (got < 12) return;
+      packet[2] |= 0x80;  // an answer
+      packet[7] = 1;      // with one record
+      const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1,  0,  0,
+                                0,    60, 0, 4, 10, 77, 0, 11};
+      std::copy(std::begin(record), std::end(record), packet + got);
+      sendto(socket.fd(), packet, got + sizeof record, 0,
+             reinterpret_cast<sockaddr*>(&peer), size);
+    }
+  });
+  const std::string port = absl::StrCat(socket.port());
+  EXPECT_EQ(Run(Spec("dns", {{"ask", "db.city.example"}, {"port", port}})),
+            (CheckResult{Verdict::kPass, "db.city.example is 10.77.0.11", ""}));
+  EXPECT_EQ(Run(Spec("dns", {{"ask", "db.city.example"},
+                             {"port", port},
+                             {"expect", "10.77.0.99"}}))
+                .verdict,
+            Verdict::kFail);
+  server.join();
+}
+
+TEST(Dns, ThatNobodyAnswersFails) {
+  CheckSpec spec = Spec("dns", {{"ask", "db.city.example"},
+                                {"port", absl::StrCat(ClosedPort())}});
+  spec.timeout = absl::Milliseconds(300);
+  EXPECT_EQ(Run(spec).verdict, Verdict::kFail);
+}
+
+// Gathers what workers say.
+class Inbox {
+ public:
+  std::function<void(Event)> Sink() {
+    return [this](Event event) {
+      const std::lock_guard lock(mutex_);
+      events_.push_back(std::move(event));
+      wake_.notify_all();
+    };
+  }
+  Event Next() {
+    std::unique_lock lock(mutex_);
+    SLUICE_CHECK(wake_.wait_for(lock, std::chrono::seconds(20),
+                                [this] { return !events_.empty(); }));
+    Event event = std::move(events_.front());
+    events_.pop_front();
+    return event;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Event> events_;
+};
+
+TEST(Workers, AnswerEachCheckInOrder) {
+  Inbox inbox;
+  Workers workers({.context = {.plugins = {{"slow",
+                                            {{"/bin/sleep", "0.2"},
+                                             absl::Seconds(5)}}}}},
+                  inbox.Sink());
+  workers.Start(StartChecks{
+      7,
+      {{CheckId("a/1"), Spec("plugin", {{"name", "slow"}})},
+       {CheckId("a/2"), Spec("telepathy", {})}}});
+  const auto finished = std::get<ChecksFinished>(inbox.Next());
+  EXPECT_EQ(finished.request, 7u);
+  ASSERT_EQ(finished.results.size(), 2u);
+  EXPECT_EQ(finished.results[0].id, CheckId("a/1"));
+  EXPECT_EQ(finished.results[0].result.verdict, Verdict::kPass);
+  EXPECT_EQ(finished.results[1].result.verdict, Verdict::kInconclusive);
+}
+
+TEST(Workers, AnswerAnEmptyOrderToo) {
+  Inbox inbox;
+  Workers workers({}, inbox.Sink());
+  workers.Start(StartChecks{1, {}});
+  EXPECT_EQ(std::get<ChecksFinished>(inbox.Next()).request, 1u);
+  workers.Start(StartTries{2, {}, absl::Seconds(1)});
+  EXPECT_EQ(std::get<TriesFinished>(inbox.Next()).request, 2u);
+}
+
+TEST(Workers, StartUnitsByTheHostsOwnCommand) {
+  Inbox inbox;
+  Workers workers(
+      {.units = {{"good.service", {"/bin/true"}},
+                 {"bad.service", {"/bin/sh", "-c", "echo no disk; exit 6"}}}},
+      inbox.Sink());
+  workers.Start(StartUnitNow{1, "good.service", absl::Seconds(5)});
+  EXPECT_TRUE(std::get<UnitStarted>(inbox.Next()).status.ok());
+  workers.Start(StartUnitNow{2, "bad.service", absl::Seconds(5)});
+  EXPECT_THAT(
+      std::string(std::get<UnitStarted>(inbox.Next()).status.message()),
+      HasSubstr("ended with 6: no disk"));
+}
+
+TEST(Workers, EndQuicklyWhateverRuns) {
+  Inbox inbox;
+  const absl::Time before = absl::Now();
+  {
+    Workers workers({.context = {.plugins = {{"hang",
+                                              {{"/bin/sleep", "987"},
+                                               absl::Minutes(5)}}}}},
+                    inbox.Sink());
+    CheckSpec spec = Spec("plugin", {{"name", "hang"}});
+    spec.timeout = absl::Minutes(5);
+    std::vector<NamedCheck> checks(20, {CheckId("a/1"), spec});
+    workers.Start(StartChecks{1, checks});
+  }
+  EXPECT_LT(absl::Now() - before, absl::Seconds(60));
+}
+
+}  // namespace
+}  // namespace sluice::agent

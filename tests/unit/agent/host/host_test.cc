@@ -1,0 +1,269 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "agents/host/config.h"
+#include "agents/host/driver.h"
+#include "agents/host/isolate_command.h"
+#include "agents/host/state_store.h"
+#include "agents/isolation/memory_fence.h"
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr char kConfig[] = R"(estate: city-utility
+host: db-1
+orchestrators: ["10.77.0.1:7443", "[fd77::1]:7443"]
+certificate: agent.crt
+key: agent.key
+authority: /etc/sluice/ca.crt
+management:
+  - tcp 10.77.0.11 10.77.0.1 7443
+  - tcp fd77::11 fd77::1 7443
+vital: ["tcp 10.77.0.11 10.77.0.3 3260"]
+units:
+  postgresql.service: {start: [/usr/local/sbin/db-up]}
+  nginx.service: {}
+plugins:
+  check_pgsql: {command: [/usr/lib/nagios/plugins/check_pgsql, -d, billing], timeout: 3s}
+)";
+
+TEST(Config, IsReadWhole) {
+  const auto config = ParseConfig(kConfig, "/etc/sluice/agents/agent.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->host, HostId("db-1"));
+  EXPECT_EQ(config->certificate, "/etc/sluice/agents/agent.crt");
+  EXPECT_EQ(config->authority, "/etc/sluice/ca.crt");
+  EXPECT_EQ(config->state, "/var/lib/sluice-agent");
+  EXPECT_THAT(config->addresses, ElementsAre(*Prefix::Parse("10.77.0.11"),
+                                             *Prefix::Parse("fd77::11")));
+  EXPECT_EQ(config->management.size(), 2u);
+  EXPECT_EQ(config->vital.size(), 1u);
+  EXPECT_THAT(config->units.at("postgresql.service").start,
+              ElementsAre("/usr/local/sbin/db-up"));
+  EXPECT_THAT(config->units.at("nginx.service").start,
+              ElementsAre("/usr/bin/systemctl", "start", "nginx.service"));
+  EXPECT_EQ(config->plugins.at("check_pgsql").timeout, absl::Seconds(3));
+}
+
+// What one change to the file makes of it.
+std::string ErrorAfter(absl::string_view from, absl::string_view to) {
+  const auto config = ParseConfig(
+      absl::StrReplaceAll(kConfig, {{from, to}}), "/etc/sluice/agent.yaml");
+  return std::string(config.status().message());
+}
+
+TEST(Config, WithAnUnknownFieldIsRefusedWithItsPlace) {
+  EXPECT_THAT(ErrorAfter("vital:", "vitals:"),
+              HasSubstr("/etc/sluice/agent.yaml:10:1: 'vitals' is not"));
+  EXPECT_THAT(ErrorAfter("{start:", "{restart:"), HasSubstr(":12:24:"));
+}
+
+TEST(Config, RefusesWhatCouldBeMisread) {
+  EXPECT_THAT(ErrorAfter("host: db-1", "host: db-1\nhost: db-2"),
+              HasSubstr("'host' stands twice"));
+  EXPECT_THAT(ErrorAfter("host: db-1", ""), HasSubstr("'host' is missing"));
+  EXPECT_THAT(ErrorAfter("10.77.0.3 3260", "10.77.0.3 0"),
+              HasSubstr("is not a port"));
+  EXPECT_THAT(ErrorAfter("timeout: 3s", "timeout: 3h"), HasSubstr("up to 5m"));
+  EXPECT_THAT(ErrorAfter("[/usr/lib/nagios", "[usr/lib/nagios"),
+              HasSubstr("whole path"));
+  EXPECT_THAT(ErrorAfter("estate: city-utility", "estate: [a"),
+              HasSubstr("/etc/sluice/agent.yaml:"));
+  EXPECT_THAT(ErrorAfter("nginx.service: {}", "-rf: {}"),
+              HasSubstr("not a unit's name"));
+  EXPECT_THAT(ErrorAfter("units:", "---\nunits:"),
+              HasSubstr("one YAML document"));
+  EXPECT_FALSE(ParseConfig("", "agent.yaml").ok());
+}
+
+TEST(Config, ThatIsNotThereIsOneSentence) {
+  EXPECT_THAT(std::string(ReadConfig("/no/such/agent.yaml").status().message()),
+              HasSubstr("/no/such/agent.yaml: cannot be read"));
+}
+
+class StateDirectory : public ::testing::Test {
+ protected:
+  StateDirectory()
+      : path_(std::filesystem::temp_directory_path() /
+              absl::StrCat("sluice-state-", getpid(), "-",
+                           ::testing::UnitTest::GetInstance()
+                               ->current_test_info()
+                               ->name())) {}
+  ~StateDirectory() override { std::filesystem::remove_all(path_); }
+  std::string directory() const { return (path_ / "deep/er").string(); }
+
+  const std::filesystem::path path_;
+};
+
+TEST_F(StateDirectory, KeepsTheLastStateWhole) {
+  auto store = FileStateStore::Open(directory());
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE(absl::IsNotFound(store->Load().status()));
+  ASSERT_TRUE(store->Save("one").ok());
+  ASSERT_TRUE(store->Save("two and more").ok());
+  EXPECT_EQ(*store->Load(), "two and more");
+  EXPECT_FALSE(std::filesystem::exists(directory() + "/state.new"));
+  const auto mode = std::filesystem::status(directory() + "/state");
+  EXPECT_EQ(mode.permissions(), std::filesystem::perms(0600));
+}
+
+TEST_F(StateDirectory, IsLockedAgainstASecondAgent) {
+  const auto store = FileStateStore::Open(directory());
+  ASSERT_TRUE(store.ok());
+  EXPECT_EQ(FileStateStore::Holder(directory()), getpid());
+  const auto second = FileStateStore::Open(directory());
+  EXPECT_THAT(std::string(second.status().message()),
+              HasSubstr(absl::StrCat("process ", getpid())));
+}
+
+TEST_F(StateDirectory, ThatCannotBeWrittenSaysSo) {
+  std::filesystem::create_directories(path_);
+  std::ofstream(path_ / "deep") << "a file in the way";
+  EXPECT_FALSE(FileStateStore::Open(directory()).ok());
+}
+
+CoreOptions Options() {
+  return {.estate = EstateId("city-utility"),
+          .host = HostId("app-1"),
+          .version = "test",
+          .management = {*Flow::Parse("tcp 10.77.0.21 10.77.0.1 7443")}};
+}
+
+struct World {
+  explicit World(StateStore* store)
+      : driver(Options(),
+               {.fence = &fence,
+                .store = store,
+                .now = TimeSinceBoot,
+                .start_checks = [](StartChecks) {},
+                .start_tries = [](StartTries) {},
+                .start_unit = [](StartUnitNow) {},
+                .send =
+                    [this](const Message& message) {
+                      const std::lock_guard lock(mutex);
+                      said.push_back(message);
+                    },
+                .hang_up = [this](const std::string&) { ++hang_ups; },
+                .log = [](const std::string&) {}}) {}
+
+  MemoryFence fence{[] { return absl::UnixEpoch() + TimeSinceBoot(); }};
+  std::mutex mutex;
+  std::vector<Message> said;
+  std::atomic<int> hang_ups = 0;
+  Driver driver;
+};
+
+Event Isolation(const std::string& id) {
+  return OrderReceived{
+      {.id = OrderId(id), .epoch = 1, .what = IsolateHost{"drill"}}};
+}
+
+TEST_F(StateDirectory, SurvivesTheProcess) {
+  {
+    auto store = FileStateStore::Open(directory());
+    ASSERT_TRUE(store.ok());
+    World world(&*store);
+    world.driver.Start("boot-1", 1);
+    world.driver.Post(LinkConnected{});
+    world.driver.Post(LinkWelcomed{1, "one", "city-utility"});
+    world.driver.Post(Isolation("r/1/0"));
+    world.driver.Drain();
+    EXPECT_EQ(world.fence.Read()->mode, Mode::kQuarantined);
+  }
+  auto store = FileStateStore::Open(directory());
+  ASSERT_TRUE(store.ok());
+  World world(&*store);  // a kernel that forgot everything
+  world.driver.Start("boot-2", 1);
+  EXPECT_EQ(world.fence.Read()->mode, Mode::kQuarantined);
+  EXPECT_EQ(world.driver.state().quarantine_number, 1u);
+}
+
+TEST_F(StateDirectory, ThatIsCorruptQuarantinesAndIsKeptAside) {
+  auto store = FileStateStore::Open(directory());
+  ASSERT_TRUE(store.ok());
+  ASSERT_TRUE(store->Save("sluice agent state 1\nserial").ok());
+  World world(&*store);
+  world.driver.Start("boot-1", 1'795'000'000);
+  EXPECT_EQ(world.fence.Read()->mode, Mode::kQuarantined);
+  EXPECT_TRUE(std::filesystem::exists(directory() + "/state.unreadable"));
+  EXPECT_TRUE(AgentState::Decode(*store->Load()).ok());
+}
+
+TEST_F(StateDirectory, LetsRootIsolateWithoutAnAgent) {
+  MemoryFence fence([] { return absl::UnixEpoch() + TimeSinceBoot(); });
+  const auto done = IsolateNow(Options(), directory(), fence,
+                               [](const std::string&) {});
+  ASSERT_TRUE(done.ok()) << done.status();
+  EXPECT_THAT(*done, HasSubstr("in its quarantine 1"));
+  EXPECT_EQ(fence.Read()->mode, Mode::kQuarantined);
+  const auto again = IsolateNow(Options(), directory(), fence,
+                                [](const std::string&) {});
+  EXPECT_THAT(*again, HasSubstr("in its quarantine 2"));
+}
+
+TEST(Driver, LetsAnIsolationOvertakeAllThatWaits) {
+  MemoryStateStore store;
+  World world(&store);
+  world.driver.Start("boot-1", 1);
+  world.driver.Post(LinkConnected{});
+  world.driver.Post(LinkWelcomed{1, "one", "city-utility"});
+  world.driver.Drain();
+  for (int i = 0; i < 1000; ++i) {
+    world.driver.Post(OrderReceived{{.id = OrderId(absl::StrCat("r/", i, "/0")),
+                                     .epoch = 1,
+                                     .what = ReadFence{}}});
+  }
+  world.driver.Post(Isolation("r/9999/0"));
+  world.driver.Drain();
+  std::vector<std::string> order;
+  for (const Message& message : world.said) {
+    if (const auto* report = std::get_if<Report>(&message)) {
+      order.push_back(report->order.str());
+    }
+  }
+  ASSERT_EQ(order.size(), 1001u);
+  EXPECT_EQ(order[0], "r/9999/0");
+}
+
+TEST(Driver, DropsTheLinkWhenOrdersComeFasterThanItCanTakeThem) {
+  MemoryStateStore store;
+  World world(&store);
+  world.driver.Start("boot-1", 1);
+  for (int i = 0; i < 20'000; ++i) {
+    world.driver.Post(OrderReceived{
+        {.id = OrderId("r/1/0"), .epoch = 1, .what = ReadFence{}}});
+  }
+  world.driver.Drain();
+  EXPECT_GE(world.hang_ups, 1);
+}
+
+TEST(Driver, RunsUntilItIsStoppedAndLeavesTheFenceAsItIs) {
+  MemoryStateStore store;
+  World world(&store);
+  world.driver.Start("boot-1", 1);
+  std::thread thread([&] { world.driver.Run(); });
+  world.driver.Post(LinkConnected{});
+  world.driver.Post(LinkWelcomed{1, "one", "city-utility"});
+  world.driver.Post(Isolation("r/1/0"));
+  const auto answered = [&] {
+    const std::lock_guard lock(world.mutex);
+    return world.said.size() >= 2;  // hello and report
+  };
+  while (!answered()) std::this_thread::yield();
+  world.driver.Stop();
+  thread.join();
+  EXPECT_EQ(world.fence.Read()->mode, Mode::kQuarantined);
+}
+
+}  // namespace
+}  // namespace sluice::agent

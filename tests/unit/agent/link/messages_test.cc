@@ -1,0 +1,89 @@
+#include "agents/link/messages.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <class What>
+What ReadOrder(const v1::OrchestratorMessage& message) {
+  const auto event = FromProto(message);
+  return std::get<What>(std::get<OrderReceived>(*event).order.what);
+}
+
+TEST(Messages, ReadProposalsWithTheirFlows) {
+  v1::OrchestratorMessage message;
+  v1::Propose* propose = message.mutable_order()->mutable_propose();
+  propose->set_body("body");
+  propose->set_round("data/1");
+  v1::GrantFlows* grant = propose->add_grants();
+  grant->set_grant("a>b:c");
+  grant->add_flows("tcp 10.77.0.21 10.77.0.11 5432");
+  const auto read = ReadOrder<Propose>(message);
+  EXPECT_EQ(read.body, "body");
+  ASSERT_EQ(read.grants.size(), 1u);
+  EXPECT_EQ(read.grants[0].flows[0].Line(), "tcp 10.77.0.21 10.77.0.11 5432");
+}
+
+TEST(Messages, TurnAFlowThatIsNoneIntoAnAnswerableRefusal) {
+  v1::OrchestratorMessage message;
+  message.mutable_order()->set_id("r/1/0");
+  message.mutable_order()->mutable_try_flows()->add_flows("tcp any any 22");
+  EXPECT_THAT(ReadOrder<Unreadable>(message).why, HasSubstr("any"));
+}
+
+TEST(Messages, TurnAnUnknownOrderIntoAnAnswerableRefusal) {
+  v1::OrchestratorMessage message;
+  message.mutable_order()->set_id("r/1/0");
+  EXPECT_THAT(ReadOrder<Unreadable>(message).why, HasSubstr("older"));
+}
+
+TEST(Messages, RefuseAMessageOfNoKind) {
+  EXPECT_FALSE(FromProto(v1::OrchestratorMessage()).ok());
+}
+
+TEST(Messages, KeepTimesFromTheNetworkWithinADay) {
+  v1::OrchestratorMessage message;
+  v1::CheckSpec* check =
+      message.mutable_order()->mutable_run_checks()->add_checks();
+  check->set_timeout_ms(-5);
+  check->set_between_ms(INT64_MAX);
+  const auto read = ReadOrder<RunChecks>(message);
+  EXPECT_EQ(read.checks[0].spec.timeout, absl::ZeroDuration());
+  EXPECT_EQ(read.checks[0].spec.between, absl::Hours(24));
+}
+
+TEST(Messages, ReadTheRolesOfADecision) {
+  v1::OrchestratorMessage message;
+  v1::Decision* decision =
+      message.mutable_order()->mutable_open_flows()->add_decisions();
+  decision->set_operator_name("duty-commander");
+  decision->set_role("incident-commander system-owner");
+  EXPECT_EQ(ReadOrder<OpenFlows>(message).decisions[0].roles.size(), 2u);
+}
+
+TEST(Messages, NeverRoundALivingLeaseDownToClosed) {
+  Report report{.order = OrderId("r/1/0"), .outcome = Outcome::kRefused};
+  report.fence.mode = Mode::kQuarantined;
+  report.fence.releases = {{.digest = "sha256:1",
+                            .leased_flows = 2,
+                            .lease_remaining = absl::Microseconds(3)}};
+  report.detail = ReleaseAnswer{false, "why"};
+  const v1::AgentMessage message = ToProto(report);
+  EXPECT_EQ(message.report().outcome(), v1::OUTCOME_REFUSED);
+  EXPECT_EQ(message.report().fence().mode(), v1::FENCE_MODE_QUARANTINED);
+  EXPECT_EQ(message.report().fence().releases(0).lease_remaining_ms(), 1);
+  EXPECT_TRUE(message.report().has_release());
+  EXPECT_FALSE(message.report().release().accepts());
+}
+
+TEST(Messages, SayThatChecksWereRunEvenWhenThereWereNone) {
+  EXPECT_TRUE(ToProto(Report{.detail = ChecksDone{}}).report().has_checks());
+  EXPECT_TRUE(ToProto(Report{.detail = FlowsTried{}}).report().has_tried());
+}
+
+}  // namespace
+}  // namespace sluice::agent
