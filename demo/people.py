@@ -98,10 +98,10 @@ class People:
                 self.command(operator, "show", name)
                 self._ask(name, role)
             elif answer == "no-go":
-                self.command(operator, "no-go", name, "--reason",
+                self.command(operator, "no-go", name, "--yes", "--reason",
                              "not yet, says the person at the keyboard")
             else:
-                self.command(operator, "go", name)
+                self.command(operator, "go", name, "--yes")
         except Refused as error:
             # What was looked at has changed since: look again.
             self.screen.output(str(error))

@@ -7,7 +7,6 @@ Exit code 77 when namespaces cannot be made here.
 
 import os
 import signal
-import sqlite3
 import sys
 import time
 import unittest
@@ -110,6 +109,8 @@ class OrchestratorDies(EstateTest):
         estate = self.estate
         estate.probe("front-1", "engine-1")
         before = estate.up_to_engine_soaking()
+        session = estate.session("engine-1", "store-1")
+        self.assertGreater(session.carries(), 0)
         numbers = {h["id"]: h["quarantine_number"] for h in before["hosts"]}
         votes = [gate(before, name).get("votes")
                  for name in ("data", "applications")]
@@ -128,16 +129,9 @@ class OrchestratorDies(EstateTest):
                           for name in ("data", "applications")], votes)
         self.assertEqual(gate(done, "applications").get("round"), 1)
         self.assert_opened_in_order()
-        self.assert_no_order_answered_twice()
-
-    def assert_no_order_answered_twice(self):
-        """An order whose answer is in the journal was never sent again."""
-        path = f"{self.estate.sluice.folder}/orchestrator/journal.db"
-        journal = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        self.addCleanup(journal.close)
-        tables = [name for (name,) in journal.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table'")]
-        self.assertTrue(tables, "the journal has no tables")
+        # Opening a flow forgets its connections first, so a second opening
+        # would have cut this one.
+        self.assertGreater(session.carries(), 0, "a flow was opened twice")
 
     def test_leased_flows_close_within_one_lease(self):
         estate = self.estate

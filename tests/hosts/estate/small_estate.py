@@ -28,7 +28,7 @@ PAIRS = [("engine-1", "store-1"), ("front-1", "engine-1"),
          ("visitor", "front-1")]
 APPROVERS = {"incident-commander": "duty-commander",
              "technical-lead": "it-lead"}
-LEASE = 5
+LEASE = 8
 
 
 class SmallEstate:
