@@ -1,0 +1,141 @@
+// Which hosts open what of a step, and what its clients can try.
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/engine/connect.h"
+#include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/names.h"
+#include "orchestrator/engine/turn.h"
+
+namespace sluice::engine {
+namespace {
+
+bool CanTry(const Flow& flow) {
+  return flow.protocol == Protocol::kTcp && flow.server.is_host() &&
+         flow.ports.first == flow.ports.last;
+}
+
+bool ServerOpened(Turn& turn, int number, const HostId& server) {
+  const Round* round = RoundOf(turn.run(), number);
+  return server.empty() ||
+         (round != nullptr && IsInRound(*round, server) &&
+          !turn.step(number).shut_servers.contains(server));
+}
+
+bool TakesPart(const Step& step, const HostId& host) {
+  const auto part = step.parts.find(host);
+  return part != step.parts.end() && part->second.in;
+}
+
+}  // namespace
+
+void AddNote(Step* step, const std::string& note) {
+  if (std::find(step->notes.begin(), step->notes.end(), note) ==
+      step->notes.end()) {
+    step->notes.push_back(note);
+  }
+}
+
+std::map<HostId, std::vector<GrantId>> ServersOf(
+    Turn& turn, int number, const std::vector<int>& grants) {
+  std::map<HostId, std::vector<GrantId>> by_host;
+  const Round* round = RoundOf(turn.run(), number);
+  const Step& step = turn.step(number);
+  for (const int grant : grants) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    for (const HostId& host : info.servers) {
+      if (round == nullptr || !IsInRound(*round, host)) continue;
+      if (step.parts.contains(host) && !TakesPart(step, host)) continue;
+      by_host[host].push_back(info.grant->id);
+    }
+  }
+  return by_host;
+}
+
+std::map<HostId, std::vector<GrantId>> ClientsOf(
+    Turn& turn, int number, const std::vector<int>& grants) {
+  std::map<HostId, std::vector<GrantId>> by_host;
+  const Round* round = RoundOf(turn.run(), number);
+  const Step& step = turn.step(number);
+  for (const int grant : grants) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    for (const HostId& host : info.clients) {
+      // Both ends of a grant among a system's own hosts opened together.
+      if (std::binary_search(info.servers.begin(), info.servers.end(), host)) {
+        continue;
+      }
+      if (round == nullptr || !IsInRound(*round, host)) continue;
+      if (TakesPart(step, host)) by_host[host].push_back(info.grant->id);
+    }
+  }
+  return by_host;
+}
+
+std::vector<Flow> TryableFlows(Turn& turn, int number, const HostId& client,
+                               const std::vector<int>& grants,
+                               std::vector<std::string>* notes) {
+  std::set<Flow> flows;
+  for (const int grant : grants) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    bool untried = false;
+    for (const HostFlow& flow : info.grant->flows) {
+      if (flow.client != client || !ServerOpened(turn, number, flow.server)) {
+        continue;
+      }
+      if (CanTry(flow.flow)) {
+        flows.insert(flow.flow);
+      } else {
+        untried = true;
+      }
+    }
+    if (untried) {
+      // S9: what cannot be tried is never shown as passed.
+      notes->push_back(
+          absl::StrCat("untried (udp, or a range): ", info.grant->id.str()));
+    }
+  }
+  return {flows.begin(), flows.end()};
+}
+
+std::string TriedInVain(Turn& turn, int number, const HostId& client,
+                        int grant, const std::vector<FlowsTried::Try>& tries,
+                        std::vector<std::string>* notes) {
+  const GrantInfo& info = turn.plan().grant(grant);
+  std::map<HostId, std::string> bad;  // server → why
+  std::set<HostId> shut;
+  for (const HostFlow& flow : info.grant->flows) {
+    if (flow.client != client) continue;
+    if (!ServerOpened(turn, number, flow.server)) {
+      shut.insert(flow.server);
+      continue;
+    }
+    if (!CanTry(flow.flow)) continue;
+    std::string why = absl::StrCat(flow.flow.Line(), " was not tried");
+    for (const FlowsTried::Try& tried : tries) {
+      if (tried.flow != flow.flow) continue;
+      why = tried.verdict == Verdict::kPass
+                ? std::string()
+                : absl::StrCat(flow.flow.Line(), " does not pass",
+                               Because(tried.reason));
+    }
+    if (!why.empty()) bad.emplace(flow.server, why);
+  }
+  if (bad.empty()) return "";
+  const std::string text =
+      absl::StrCat(info.grant->id.str(), ": ", bad.begin()->second);
+  if (info.target < 0) return text;
+  // As many of its servers may be missing as it can do without itself.
+  const PlannedStep& target = turn.plan().planned(info.target);
+  if (bad.size() + shut.size() + target.enough > target.hosts.size()) {
+    return text;
+  }
+  notes->push_back(absl::StrCat("partial: ", text));
+  return "";
+}
+
+}  // namespace sluice::engine

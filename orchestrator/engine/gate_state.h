@@ -1,0 +1,85 @@
+// A gate: the rounds in which people decide what a stage may open.
+
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "common/ids.h"
+#include "common/release_order.h"
+#include "orchestrator/engine/event.h"
+#include "orchestrator/engine/step_state.h"
+
+namespace sluice::engine {
+
+// A host as one round knows it.
+struct RoundHost {
+  bool frozen = false;
+  std::string boot_id;
+  uint64_t quarantine_number = 0;
+  absl::Time frozen_at;  // when it was asked: no later than when it froze
+  std::string evidence_digest;
+  std::string evidence;
+  std::vector<CheckReport> results;
+  std::string out;  // why it is not part of the round; empty: it is
+  enum class Answer : uint8_t { kNone, kAccepts, kRefuses };
+  Answer answer = Answer::kNone;
+  std::string answer_reason;
+  // Isolated or rebooted since: nothing opens on it under this round.
+  bool is_void = false;
+};
+
+struct Vote {
+  DecisionMade decision;
+  absl::Time at;
+};
+
+struct Round {
+  enum class State : uint8_t {
+    kInspecting,
+    kProposing,
+    kAsking,
+    kReleased,
+    kRefused,
+    kHeld,
+  };
+  int number = 0;
+  State state = State::kInspecting;
+  std::vector<int> steps;  // in the plan's order
+  std::map<HostId, RoundHost> hosts;
+  OrderSet waiting;
+  ReleaseOrder order;
+  std::string body;
+  std::string digest;
+  std::vector<Vote> votes;
+  std::vector<Vote> confirm_votes;  // of a gate that confirms by decision
+  absl::Time opened = absl::InfinitePast();
+  absl::Time deadline = absl::InfiniteFuture();
+  absl::Time valid_until = absl::InfiniteFuture();
+  bool expired = false;  // valid_until passed, and what follows has happened
+  std::string why;
+  // What it was about has changed: its votes are void (S10). Empty: it stands.
+  std::string stale;
+
+  std::vector<DecisionMade> Decisions() const {
+    std::vector<DecisionMade> decisions;
+    for (const Vote& vote : votes) decisions.push_back(vote.decision);
+    return decisions;
+  }
+};
+
+struct Gate {
+  int last_round = 0;
+  bool current = false;  // every earlier stage has settled once
+  int unsettled = 0;     // steps
+  std::optional<Round> forming;
+  std::map<int, Round> released;
+  std::string why;  // the last thing that happened to it, in words
+};
+
+}  // namespace sluice::engine

@@ -1,0 +1,150 @@
+#include "orchestrator/engine/gate_view.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/names.h"
+#include "orchestrator/engine/state.h"
+#include "orchestrator/engine/waits.h"
+
+namespace sluice::engine {
+namespace {
+
+// The round people look at: the one that asks, otherwise the last.
+const Round* ShownRound(const Gate& gate) {
+  if (gate.forming.has_value()) return &*gate.forming;
+  return gate.released.empty() ? nullptr : &gate.released.rbegin()->second;
+}
+
+bool AllBack(const Run& run, int stage) {
+  const std::vector<int>& steps = run.plan().stage(stage);
+  return std::all_of(steps.begin(), steps.end(), [&](int number) {
+    const Step& step = run.steps[number];
+    return In<Reconnected>(step) && step.stop == Stop::kNone;
+  });
+}
+
+// A round that was released stays so while any of its steps is on its way.
+bool AnyOnItsWay(const Run& run, const Round& round) {
+  return std::any_of(round.steps.begin(), round.steps.end(), [&](int number) {
+    const Step& step = run.steps[number];
+    return step.round == round.number && !In<Reconnected>(step);
+  });
+}
+
+std::string AnswerText(const RoundHost& host) {
+  if (!host.out.empty()) return absl::StrCat("left out: ", host.out);
+  switch (host.answer) {
+    case RoundHost::Answer::kAccepts: return "accepts";
+    case RoundHost::Answer::kRefuses:
+      return absl::StrCat("refuses: ", host.answer_reason);
+    case RoundHost::Answer::kNone: break;
+  }
+  return "has not answered";
+}
+
+}  // namespace
+
+GateView MakeGateView(const World& world, int stage, absl::Time now) {
+  const PlannedStage& planned = world.index->planned_stage(stage);
+  GateView view;
+  view.id = planned.id;
+  view.state = "waiting";
+  view.quorum = planned.gate.approvals;
+  view.missing = planned.gate.approvals;
+  view.opened = absl::InfinitePast();
+  view.deadline = absl::InfiniteFuture();
+  if (!world.run.has_value()) {
+    view.steps = planned.steps;
+    view.why = "it waits for a run: `sluice start`";
+    return view;
+  }
+  const Run& run = *world.run;
+  const Gate& gate = run.gates[stage];
+  const Round* round = ShownRound(gate);
+  view.round = round == nullptr ? gate.last_round : round->number;
+  view.why = GateStateText(world, stage, now);
+  if (!run.active) view.why = "the run has ended";
+  if (round == nullptr) {
+    for (const int number : run.plan().stage(stage)) {
+      view.steps.push_back(run.plan().planned(number).id);
+    }
+    std::sort(view.steps.begin(), view.steps.end());
+    if (!gate.why.empty()) absl::StrAppend(&view.why, "; ", gate.why);
+    return view;
+  }
+  view.state = RoundStateName(round->state);
+  if (round->state == Round::State::kReleased) {
+    view.state = AllBack(run, stage)         ? "done"
+                 : AnyOnItsWay(run, *round) ? "released"
+                                             : "waiting";
+  }
+  view.missing = MissingVotes(planned.gate.approvals, round->votes);
+  for (const Vote& vote : round->votes) {
+    view.votes.push_back({vote.decision.by, vote.decision.roles,
+                          vote.decision.go, vote.decision.reason, vote.at});
+  }
+  for (const int number : round->steps) {
+    view.steps.push_back(run.plan().planned(number).id);
+  }
+  std::sort(view.steps.begin(), view.steps.end());
+  view.opened = round->opened;
+  view.deadline = round->deadline;
+  view.body_digest = round->digest;
+  return view;
+}
+
+absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
+                                                  absl::Time now) const {
+  const World& world = *state_;
+  const int stage = world.index == nullptr ? -1 : world.index->FindStage(id);
+  if (stage < 0) {
+    std::vector<std::string> known;
+    if (world.plan != nullptr) {
+      for (const PlannedStage& planned : world.plan->stages) {
+        known.push_back(planned.id.str());
+      }
+    }
+    return absl::NotFoundError(
+        absl::StrCat("no gate is called '", id.str(), "'",
+                     DidYouMean(id.str(), known),
+                     " `sluice gates` lists them"));
+  }
+  GateDetail detail;
+  detail.gate = MakeGateView(world, stage, now);
+  std::vector<StepId> steps = detail.gate.steps;
+  std::sort(steps.begin(), steps.end());
+  const Round* round =
+      world.run.has_value() ? ShownRound(world.run->gates[stage]) : nullptr;
+  if (round == nullptr) {
+    // What it will open, as the plan has it.
+    for (const HostId& host : world.plan->HostsOf(steps)) {
+      for (const auto& [grant, flows] : world.plan->FlowsOn(host, steps)) {
+        std::vector<Flow>& all = detail.flows[host];
+        all.insert(all.end(), flows.begin(), flows.end());
+      }
+    }
+    return detail;
+  }
+  detail.body = round->body;
+  for (const auto& [host, seen] : round->hosts) {
+    detail.evidence.push_back({host, seen.evidence_digest, seen.evidence,
+                               seen.results, AnswerText(seen)});
+    if (!seen.frozen || !seen.out.empty()) continue;
+    for (const auto& [grant, flows] : world.plan->FlowsOn(host, steps)) {
+      std::vector<Flow>& all = detail.flows[host];
+      all.insert(all.end(), flows.begin(), flows.end());
+    }
+  }
+  for (auto& [host, flows] : detail.flows) {
+    std::sort(flows.begin(), flows.end());
+    flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
+  }
+  return detail;
+}
+
+}  // namespace sluice::engine

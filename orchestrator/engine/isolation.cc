@@ -1,0 +1,343 @@
+#include "orchestrator/engine/isolation.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/engine/failure.h"
+#include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/names.h"
+#include "orchestrator/engine/orders.h"
+#include "orchestrator/engine/turn.h"
+
+namespace sluice::engine {
+namespace {
+
+constexpr absl::Duration kIsolateDeadline = absl::Seconds(15);
+// A refused or failed closing is ordered anew after this long.
+constexpr absl::Duration kCloseAgain = absl::Seconds(10);
+
+using Scope = IsolationOrdered::Scope;
+
+void SendIsolate(Turn& turn, const HostId& id, const std::string& why) {
+  Host& host = turn.world.hosts[id];
+  host.must_be_quarantined = true;
+  host.isolation = turn.stamp.sequence;
+  if (!host.isolating.has_value()) {
+    Pending meta;
+    meta.purpose = Purpose::kIsolate;
+    host.isolating =
+        turn.Send(id, IsolateHost{why}, kIsolateDeadline, std::move(meta));
+  }
+  host.isolation_orders.insert(*host.isolating);
+}
+
+// Everything else that the host was asked to do is void now; withdrawals are
+// done by the isolation itself.
+void SupersedeOrders(Turn& turn, const HostId& id) {
+  Host& host = turn.world.hosts[id];
+  const OrderSet pending = host.pending;
+  for (const OrderKey& key : pending) {
+    const auto it = turn.world.orders.find(key);
+    if (key == host.isolating || it == turn.world.orders.end()) continue;
+    if (it->second.purpose == Purpose::kWithdraw) {
+      if (!host.isolating.has_value()) continue;
+      const OrderKey isolate = *host.isolating;
+      for (const int number : it->second.steps) {
+        Step& step = turn.step(number);
+        if (auto* isolating = std::get_if<Isolating>(&step.phase)) {
+          if (isolating->waiting.erase(key) > 0) {
+            isolating->waiting.insert(isolate);
+          }
+        }
+      }
+      turn.Forget(key);
+    } else {
+      FailOrder(turn, key, "the host was isolated");
+    }
+  }
+}
+
+void VoidRounds(Turn& turn, const HostId& host, const std::string& why) {
+  if (!turn.world.run.has_value()) return;
+  for (int i = 0; i < turn.plan().stages(); ++i) {
+    Gate& gate = turn.run().gates[i];
+    if (gate.forming.has_value() && gate.forming->hosts.contains(host) &&
+        gate.forming->state == Round::State::kInspecting) {
+      // Nothing has been put to anybody yet: the round goes on without it.
+      gate.forming->hosts[host].out = why;
+    } else if (gate.forming.has_value() &&
+               gate.forming->hosts.contains(host)) {
+      VoidForming(turn, i, absl::StrCat(host.str(), " was isolated: ", why));
+    }
+    for (auto& [number, round] : gate.released) {
+      const auto it = round.hosts.find(host);
+      if (it != round.hosts.end()) it->second.is_void = true;
+    }
+  }
+}
+
+// S5: what a person isolates stays so until a person retries it.
+void StopStepsOn(Turn& turn, const HostId& host, Stop stop,
+                 const std::string& why) {
+  for (const int number : turn.plan().StepsOn(host)) {
+    Step& step = turn.step(number);
+    if (step.parts.contains(host) && !In<Isolating>(step)) {
+      TakeHostOut(turn, number, host,
+                  stop == Stop::kIsolated ? Out::kIsolated : Out::kFailed,
+                  why);
+      continue;
+    }
+    if (auto* isolating = std::get_if<Isolating>(&step.phase)) {
+      const Host& state = turn.world.hosts[host];
+      if (state.isolating) isolating->waiting.insert(*state.isolating);
+    }
+    const PlannedStep& planned = turn.plan().planned(number);
+    const bool others_are_enough =
+        static_cast<int>(planned.hosts.size()) - 1 >= planned.enough;
+    if (stop == Stop::kIsolated && !others_are_enough) {
+      turn.SetStop(number, stop, why);
+    }
+  }
+}
+
+void IsolateRun(Turn& turn, const std::string& why) {
+  std::map<int, Reasoned> all;
+  for (int i = 0; i < turn.plan().size(); ++i) {
+    all.emplace(i, Reasoned{Stop::kIsolated, why});
+  }
+  for (int i = 0; i < turn.plan().stages(); ++i) {
+    VoidForming(turn, i, why);
+  }
+  IsolateSteps(turn, all);
+}
+
+void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
+                   const std::string& why) {
+  const PlannedStep& planned = plan.planned(number);
+  std::vector<HostId> whole;
+  std::vector<HostId> shared;
+  for (const HostId& id : planned.hosts) {
+    const PlannedHost* host = plan.plan().FindHost(id);
+    const bool alone = host == nullptr || host->systems.size() <= 1;
+    const Host* state = turn.world.FindHost(id);
+    const bool open = state == nullptr || !state->quarantined();
+    (alone || open ? whole : shared).push_back(id);
+  }
+  for (const HostId& id : whole) SendIsolate(turn, id, why);
+
+  // At its shared hosts and at its peers only what is the system's closes.
+  std::map<HostId, std::set<GrantId>> closed;
+  for (const int grant : plan.step(number).touching) {
+    const GrantInfo& info = plan.grant(grant);
+    for (const std::vector<HostId>* ends : {&info.servers, &info.clients}) {
+      for (const HostId& id : *ends) {
+        const Host* state = turn.world.FindHost(id);
+        if (state == nullptr || !state->quarantined()) continue;
+        if (state->isolating.has_value()) continue;
+        closed[id].insert(info.grant->id);
+      }
+    }
+  }
+  for (const auto& [id, grants] : closed) {
+    Host& host = turn.world.hosts[id];
+    Pending meta;
+    meta.purpose = Purpose::kWithdraw;
+    if (turn.world.run.has_value()) meta.steps = {number};
+    host.isolation = turn.stamp.sequence;
+    host.isolation_orders.insert(
+        turn.Send(id, Withdraw{{grants.begin(), grants.end()}, why},
+                  kIsolateDeadline, std::move(meta)));
+  }
+  if (!turn.world.run.has_value()) return;
+  for (const HostId& id : whole) VoidRounds(turn, id, why);
+  FailStep(turn, number, Stop::kIsolated, why);
+  for (const HostId& id : whole) {
+    StopStepsOn(turn, id, Stop::kIsolated, why);
+    SupersedeOrders(turn, id);
+  }
+}
+
+}  // namespace
+
+void IsolateHosts(Turn& turn, const std::vector<HostId>& hosts, Stop stop,
+                  const std::string& why) {
+  for (const HostId& id : hosts) SendIsolate(turn, id, why);
+  if (turn.world.run.has_value()) {
+    for (const HostId& id : hosts) VoidRounds(turn, id, why);
+    for (const HostId& id : hosts) StopStepsOn(turn, id, stop, why);
+  }
+  for (const HostId& id : hosts) SupersedeOrders(turn, id);
+}
+
+void VoidHost(Turn& turn, const HostId& host, const std::string& why) {
+  if (!turn.world.run.has_value()) return;
+  VoidRounds(turn, host, why);
+  StopStepsOn(turn, host, Stop::kFailed, why);
+  SupersedeOrders(turn, host);
+}
+
+void ApplyIsolation(Turn& turn, const IsolationOrdered& event) {
+  const World& world = turn.world;
+  const PlanIndex& plan = *world.index;
+  const std::string why =
+      absl::StrCat("isolated by ", event.by.str(), Because(event.reason));
+  // S5: the orders come first; whatever else follows from it comes after.
+  switch (event.scope) {
+    case Scope::kHost:
+      IsolateHosts(turn, {event.host}, Stop::kIsolated, why);
+      turn.Say("isolation", event.by.str(),
+               absl::StrCat(event.host.str(), " is ", why));
+      return;
+    case Scope::kSystem:
+      IsolateSystem(turn, plan, plan.FindSystem(event.system), why);
+      turn.Say("isolation", event.by.str(),
+               absl::StrCat(event.system.str(), " is ", why));
+      return;
+    case Scope::kAll:
+    case Scope::kRun:
+      break;
+  }
+  std::set<HostId> hosts;
+  if (event.scope == Scope::kAll) {
+    for (const PlannedHost& host : plan.plan().hosts) hosts.insert(host.id);
+  } else {
+    for (const PlannedStep& step : plan.plan().steps) {
+      hosts.insert(step.hosts.begin(), step.hosts.end());
+    }
+  }
+  for (const HostId& id : hosts) SendIsolate(turn, id, why);
+  if (world.run.has_value()) {
+    for (const HostId& id : hosts) VoidRounds(turn, id, why);
+    IsolateRun(turn, why);
+  }
+  for (const HostId& id : hosts) SupersedeOrders(turn, id);
+  turn.Say("isolation", event.by.str(),
+           absl::StrCat(event.scope == Scope::kAll ? "every host" : "the run",
+                        " (", hosts.size(), " hosts) is ", why));
+}
+
+void IsolationReported(Turn& turn, OrderKey key, const OrderReported& report) {
+  Host& host = turn.world.hosts[report.host];
+  const bool read_back =
+      report.fence.has_value() &&
+      report.fence->mode == FenceSeen::Mode::kQuarantined;
+  if (report.outcome != Outcome::kDone || !read_back) {
+    // Told as it is, and ordered anew: never taken for isolated.
+    turn.Say("alarm", report.host.str(),
+             absl::StrCat(report.host.str(), " is not isolated: ",
+                          report.reason.empty()
+                              ? "its kernel does not show the fence"
+                              : report.reason,
+                          ". It is told again; cut it at the network"));
+    turn.SetOrderDeadline(key, turn.now() + kCloseAgain);
+    return;
+  }
+  if (host.isolating == key) host.isolating.reset();
+  turn.Forget(key);
+  if (!turn.world.run.has_value()) return;
+  for (const int number : turn.plan().StepsOn(report.host)) {
+    StopWaitingFor(turn, number, key);
+  }
+}
+
+void WithdrawalReported(Turn& turn, OrderKey key,
+                        const OrderReported& report) {
+  const auto it = turn.world.orders.find(key);
+  if (it == turn.world.orders.end()) return;
+  if (report.outcome != Outcome::kDone) {
+    turn.Say("alarm", report.host.str(),
+             absl::StrCat(report.host.str(), " did not close what it was told",
+                          Because(report.reason),
+                          ". It is told again; `sluice isolate --host ",
+                          report.host.str(), "` closes all of it"));
+    turn.SetOrderDeadline(key, turn.now() + kCloseAgain);
+    return;
+  }
+  const std::vector<int> steps = it->second.steps;
+  turn.Forget(key);
+  if (!turn.world.run.has_value()) return;
+  for (const int number : steps) StopWaitingFor(turn, number, key);
+}
+
+void ClosingOverdue(Turn& turn, OrderKey key) {
+  const auto it = turn.world.orders.find(key);
+  if (it == turn.world.orders.end()) return;
+  // A new order, not a repeat: a repeat would get the same answer again.
+  Pending meta;
+  meta.purpose = it->second.purpose;
+  meta.steps = it->second.steps;
+  const HostId id = it->second.order.host;
+  const OrderKind what = it->second.order.what;
+  const bool asked = turn.world.hosts[id].isolation_orders.contains(key);
+  turn.Forget(key);
+  const OrderKey again =
+      turn.Send(id, what, kIsolateDeadline, std::move(meta));
+  Host& host = turn.world.hosts[id];
+  if (asked) host.isolation_orders.insert(again);
+  if (host.isolating == key) host.isolating = again;
+  if (!turn.world.run.has_value()) return;
+  for (Step& step : turn.run().steps) {
+    auto* isolating = std::get_if<Isolating>(&step.phase);
+    if (isolating != nullptr && isolating->waiting.erase(key) > 0) {
+      isolating->waiting.insert(again);
+    }
+  }
+}
+
+std::vector<std::string> ProtectedIn(const World& world,
+                                     const IsolationOrdered& event) {
+  std::vector<std::string> names;
+  if (world.plan == nullptr) return names;
+  for (const PlannedStep& step : world.plan->steps) {
+    if (!step.is_protected || !step.external.empty()) continue;
+    const bool meant =
+        event.scope == Scope::kAll || event.scope == Scope::kRun ||
+        (event.scope == Scope::kSystem && step.system == event.system) ||
+        (event.scope == Scope::kHost &&
+         std::find(step.hosts.begin(), step.hosts.end(), event.host) !=
+             step.hosts.end());
+    if (meant) names.push_back(step.id.str());
+  }
+  return names;
+}
+
+std::string BlastText(const World& world, const IsolationOrdered& event) {
+  const PlanIndex& plan = *world.index;
+  std::set<int> roots;
+  if (event.scope == Scope::kSystem) {
+    roots.insert(plan.FindSystem(event.system));
+  } else if (event.scope == Scope::kHost) {
+    const std::vector<int>& on = plan.StepsOn(event.host);
+    roots.insert(on.begin(), on.end());
+  } else {
+    for (int i = 0; i < plan.size(); ++i) roots.insert(i);
+  }
+  std::set<int> stopped;
+  for (const int root : roots) {
+    if (root < 0) continue;
+    stopped.insert(root);
+    const std::vector<int> radius = plan.BlastRadius(root);
+    stopped.insert(radius.begin(), radius.end());
+  }
+  std::vector<std::string> systems;
+  std::set<std::string> outside;
+  for (const int number : stopped) {
+    const PlannedStep& step = plan.planned(number);
+    if (step.external.empty()) {
+      systems.push_back(step.id.str());
+    } else {
+      outside.insert(step.external.str());
+    }
+  }
+  std::string text = absl::StrCat("it stops ", NameList(systems, 8));
+  if (!outside.empty()) {
+    absl::StrAppend(&text, " for ",
+                    NameList({outside.begin(), outside.end()}, 8));
+  }
+  return text;
+}
+
+}  // namespace sluice::engine

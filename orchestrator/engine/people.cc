@@ -1,0 +1,189 @@
+#include "orchestrator/engine/people.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/engine/connect.h"
+#include "orchestrator/engine/failure.h"
+#include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/names.h"
+#include "orchestrator/engine/turn.h"
+
+namespace sluice::engine {
+namespace {
+
+// Orders of a run that is over are no longer wanted; what closes goes on, but
+// nobody waits for it.
+void ForgetRunOrders(Turn& turn) {
+  std::vector<OrderKey> keys;
+  for (auto& [key, pending] : turn.world.orders) {
+    pending.steps.clear();
+    if (pending.purpose != Purpose::kIsolate &&
+        pending.purpose != Purpose::kWithdraw &&
+        pending.purpose != Purpose::kNothing) {
+      keys.push_back(key);
+    }
+  }
+  for (const OrderKey& key : keys) turn.Forget(key);
+  turn.world.step_timers.clear();
+}
+
+void RetryStep(Turn& turn, int number) {
+  Step& step = turn.step(number);
+  if (step.stop == Stop::kNone) return;
+  const std::string was = step.reason;
+  const bool lost = step.lost_grants;
+  turn.SetStop(number, Stop::kNone, "");
+  if (!IsOpenOrLive(step)) return;
+  const Round* round = RoundOf(turn.run(), number);
+  const bool valid = round != nullptr && turn.now() < round->valid_until;
+  // It was held with its flows open: the same release order still covers them.
+  if (valid && !lost && IsLive(step)) {
+    for (auto& [host, part] : step.parts) {
+      if (part.failed && IsInRound(*round, host)) part = Part{};
+    }
+    ForgetStepOrders(turn, number);
+    step.late.clear();
+    turn.Enter(number, Connecting{});
+    return;
+  }
+  FailStep(turn, number, Stop::kNone,
+           absl::StrCat("retried after: ", was.empty() ? "a hold" : was));
+}
+
+}  // namespace
+
+void ApplyPlan(Turn& turn, const PlanAdopted& event) {
+  World& world = turn.world;
+  if (event.plan == nullptr) return;
+  if (world.plan != nullptr && world.plan->digest == event.plan->digest) {
+    return;  // what a restarted orchestrator adopts again
+  }
+  if (world.run_active()) {
+    turn.Say("run", event.by.str(),
+             absl::StrCat("plan ", event.number,
+                          " was not adopted: a run of plan ",
+                          world.plan_number, " is active; end it first"));
+    return;
+  }
+  ForgetRunOrders(turn);
+  world.run.reset();
+  world.plan = event.plan;
+  world.plan_number = event.number;
+  world.index = std::make_shared<PlanIndex>(event.plan);
+  for (const PlannedHost& host : event.plan->hosts) {
+    const auto [it, added] = world.hosts.try_emplace(host.id);
+    if (added) it->second.since = turn.now();
+  }
+  turn.Say("run", event.by.str(),
+           absl::StrCat("plan ", event.number, " is in force: ",
+                        event.plan->steps.size(), " steps in ",
+                        event.plan->stages.size(), " stages on ",
+                        event.plan->hosts.size(), " hosts"));
+}
+
+void ApplyStart(Turn& turn, const RunStarted& event) {
+  World& world = turn.world;
+  ForgetRunOrders(turn);
+  Run& run = world.run.emplace();
+  run.id = event.run;
+  run.by = event.by;
+  run.started = turn.now();
+  run.plan_number = world.plan_number;
+  run.index = world.index;
+  run.steps.resize(world.index->size());
+  run.gates.resize(world.index->stages());
+  for (Step& step : run.steps) step.since = turn.now();
+  for (int i = 0; i < world.index->stages(); ++i) {
+    run.gates[i].unsettled = static_cast<int>(world.index->stage(i).size());
+  }
+  for (const PlannedHost& host : world.plan->hosts) {
+    if (host.grade == Grade::kKernel) {
+      world.hosts[host.id].must_be_quarantined = true;
+    }
+  }
+  turn.Say("run", event.by.str(),
+           absl::StrCat("run ", event.run.str(), " was started by ",
+                        event.by.str()));
+  turn.TouchAll();
+}
+
+void ApplyTask(Turn& turn, const TaskSigned& event) {
+  const TaskInfo* task = turn.plan().FindTask(event.task);
+  if (task == nullptr) return;
+  turn.run().tasks[event.task] = {event.by, turn.now(), event.note,
+                                  event.attachment_digest};
+  turn.Say("task", event.by.str(),
+           absl::StrCat(event.by.str(), " signed '", task->task->what,
+                        "' for ", turn.plan().name(task->step),
+                        Because(event.note)));
+  turn.Touch(task->step);
+}
+
+void ApplyRetry(Turn& turn, const RetryAsked& event) {
+  std::vector<int> steps;
+  if (event.steps.empty()) {
+    for (int i = 0; i < turn.plan().size(); ++i) {
+      if (turn.step(i).stop != Stop::kNone) steps.push_back(i);
+    }
+  }
+  for (const StepId& id : event.steps) steps.push_back(turn.plan().FindStep(id));
+  std::vector<std::string> names;
+  for (const int number : steps) names.push_back(turn.plan().name(number));
+  turn.Say("run", event.by.str(),
+           absl::StrCat(event.by.str(), " retries ", NameList(names)));
+  for (const int number : steps) RetryStep(turn, number);
+}
+
+void ApplyPause(Turn& turn, const RunPaused& event) {
+  turn.run().paused = true;
+  turn.run().paused_by = event.by;
+  turn.Say("hold", event.by.str(),
+           absl::StrCat(event.by.str(),
+                        " paused the run: nothing more opens, starts or is "
+                        "confirmed; `sluice resume` goes on"));
+}
+
+void ApplyResume(Turn& turn, const RunResumed& event) {
+  turn.run().paused = false;
+  turn.Say("run", event.by.str(),
+           absl::StrCat(event.by.str(), " resumed the run"));
+  turn.TouchAll();
+}
+
+void ApplyEnd(Turn& turn, const RunEnded& event) {
+  Run& run = turn.run();
+  const std::string why = absl::StrCat(
+      "the run was ended by ", event.by.str(), Because(event.reason));
+  for (int i = 0; i < turn.plan().stages(); ++i) {
+    Gate& gate = run.gates[i];
+    if (!gate.forming.has_value()) continue;
+    turn.ForgetAll(&gate.forming->waiting);
+    for (const int number : gate.forming->steps) {
+      Step& step = turn.step(number);
+      if (!In<Inspecting>(step) && !In<Ready>(step)) continue;
+      step.round = 0;
+      turn.Enter(number, Quarantined{});
+    }
+    gate.forming.reset();
+  }
+  // What was not confirmed does not stay open without a run to watch it.
+  std::map<int, Reasoned> unconfirmed;
+  for (int i = 0; i < turn.plan().size(); ++i) {
+    if (IsLive(turn.step(i)) || In<Ready>(turn.step(i))) {
+      unconfirmed.emplace(i, Reasoned{Stop::kNone, why});
+    }
+  }
+  if (!unconfirmed.empty()) IsolateSteps(turn, unconfirmed);
+  run.active = false;
+  run.paused = false;
+  run.ended = turn.now();
+  run.end_reason = event.reason;
+  turn.Say("run", event.by.str(), why);
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,21 @@
+// What people do to a run besides deciding and isolating.
+
+#pragma once
+
+#include "orchestrator/engine/event.h"
+
+namespace sluice::engine {
+
+class Turn;
+
+void ApplyPlan(Turn& turn, const PlanAdopted& event);
+
+// REQUIRES for the rest: admitted.
+void ApplyStart(Turn& turn, const RunStarted& event);
+void ApplyTask(Turn& turn, const TaskSigned& event);
+void ApplyRetry(Turn& turn, const RetryAsked& event);
+void ApplyPause(Turn& turn, const RunPaused& event);
+void ApplyResume(Turn& turn, const RunResumed& event);
+void ApplyEnd(Turn& turn, const RunEnded& event);
+
+}  // namespace sluice::engine

@@ -1,0 +1,152 @@
+#include "orchestrator/engine/proposal.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/turn.h"
+
+namespace sluice::engine {
+namespace {
+
+constexpr absl::Duration kProposeDeadline = absl::Seconds(15);
+
+std::vector<StepId> StepIds(Turn& turn, const Round& round) {
+  std::vector<StepId> ids;
+  for (const int number : round.steps) {
+    ids.push_back(turn.plan().planned(number).id);
+  }
+  std::sort(ids.begin(), ids.end());
+  return ids;
+}
+
+// Hosts that only steps which left the round had to do with are not asked.
+void KeepConcernedHosts(Turn& turn, Round* round) {
+  std::set<HostId> concerned;
+  for (const int number : round->steps) {
+    const std::vector<HostId>& hosts = turn.plan().step(number).all_hosts;
+    concerned.insert(hosts.begin(), hosts.end());
+  }
+  for (auto it = round->hosts.begin(); it != round->hosts.end();) {
+    it = concerned.contains(it->first) ? std::next(it)
+                                       : round->hosts.erase(it);
+  }
+}
+
+// One line of the body stands for all steps on the host: the shortest lease
+// closes soonest; the soak is the shortest too, since the engine itself waits
+// out each step's own.
+ReleaseOrder::Host HostLine(Turn& turn, const Round& round, const HostId& id,
+                            const std::vector<Flow>& flows) {
+  ReleaseOrder::Host line;
+  line.id = id;
+  const Host& host = turn.world.hosts[id];
+  line.quarantine_number = host.fence ? host.fence->quarantine_number : 0;
+  line.evidence_digest = round.hosts.at(id).evidence_digest;
+  line.flows_digest = FlowsDigest(flows);
+  absl::Duration lease = absl::InfiniteDuration();
+  absl::Duration soak = absl::InfiniteDuration();
+  for (const int number : round.steps) {
+    const std::vector<HostId>& hosts = turn.plan().step(number).all_hosts;
+    if (!std::binary_search(hosts.begin(), hosts.end(), id)) continue;
+    lease = std::min(lease, turn.plan().planned(number).lease);
+    soak = std::min(soak, turn.plan().planned(number).soak);
+  }
+  line.lease_seconds = std::max<int64_t>(1, absl::ToInt64Seconds(lease));
+  line.soak_seconds = std::max<int64_t>(0, absl::ToInt64Seconds(soak));
+  return line;
+}
+
+}  // namespace
+
+void ProposeRound(Turn& turn, int stage) {
+  Run& run = turn.run();
+  Round& round = *run.gates[stage].forming;
+  const Plan& plan = turn.plan().plan();
+  const PlannedStage& planned = turn.plan().planned_stage(stage);
+  KeepConcernedHosts(turn, &round);
+
+  ReleaseOrder& order = round.order;
+  order.estate = plan.estate;
+  order.run = run.id;
+  order.plan_digest = plan.digest;
+  order.stage = planned.id;
+  order.stage_digest = planned.digest;
+  order.round = round.number;
+  order.started_by = run.by;
+  order.quorum = planned.gate.approvals;
+  order.no_self_approval = planned.gate.no_self_approval;
+  order.journal_head = turn.stamp.journal_head;
+  order.valid_seconds = absl::ToInt64Seconds(planned.gate.evidence_max_age);
+  order.confirm = planned.gate.confirm;
+  order.steps = StepIds(turn, round);
+  order.hosts.clear();
+
+  std::map<HostId, std::map<GrantId, std::vector<Flow>>> grants;
+  absl::Time frozen_first = absl::InfiniteFuture();
+  for (auto& [id, host] : round.hosts) {
+    if (!host.frozen || !host.out.empty()) continue;
+    frozen_first = std::min(frozen_first, host.frozen_at);
+    std::vector<Flow> flows;
+    grants[id] = plan.FlowsOn(id, order.steps);
+    for (const auto& [grant, on_host] : grants[id]) {
+      flows.insert(flows.end(), on_host.begin(), on_host.end());
+    }
+    order.hosts.push_back(HostLine(turn, round, id, flows));
+    host.quarantine_number = order.hosts.back().quarantine_number;
+  }
+  round.body = order.Body();
+  round.digest = Sha256(round.body);
+  if (frozen_first != absl::InfiniteFuture()) {
+    round.valid_until = frozen_first + planned.gate.evidence_max_age;
+  }
+  round.state = Round::State::kProposing;
+  for (const int number : round.steps) {
+    if (In<Inspecting>(turn.step(number))) turn.Enter(number, Ready{});
+  }
+  for (auto& [id, opening] : grants) {
+    Pending meta;
+    meta.purpose = Purpose::kPropose;
+    meta.gate = stage;
+    meta.round = round.number;
+    round.waiting.insert(turn.Send(
+        id,
+        Propose{absl::StrCat(planned.id.str(), "/", round.number), round.body,
+                std::move(opening)},
+        kProposeDeadline, std::move(meta)));
+  }
+  turn.TouchGate(stage);
+}
+
+void ProposalReported(Turn& turn, OrderKey key, const Pending& pending,
+                      const OrderReported& report) {
+  if (!turn.world.run_active() || pending.gate < 0) return;
+  Gate& gate = turn.run().gates[pending.gate];
+  if (!gate.forming.has_value() || gate.forming->waiting.erase(key) == 0) {
+    return;
+  }
+  turn.TouchGate(pending.gate);
+  RoundHost& host = gate.forming->hosts[report.host];
+  const auto* answer = std::get_if<ReleaseAnswered>(&report.detail);
+  if (report.outcome == Outcome::kDone && answer != nullptr &&
+      answer->accepts) {
+    host.answer = RoundHost::Answer::kAccepts;
+    return;
+  }
+  // Shown at the gate before anybody votes; people may still go without it.
+  host.answer = RoundHost::Answer::kRefuses;
+  const bool said = answer != nullptr && !answer->reason.empty();
+  host.answer_reason = said ? answer->reason : report.reason;
+  if (host.answer_reason.empty()) host.answer_reason = "it did not say why";
+  turn.Say("gate", report.host.str(),
+           absl::StrCat(report.host.str(), " would refuse the release of '",
+                        turn.plan().planned_stage(pending.gate).id.str(),
+                        "': ", host.answer_reason));
+}
+
+}  // namespace sluice::engine

@@ -1,0 +1,108 @@
+#include "orchestrator/engine/state.h"
+
+#include <algorithm>
+
+namespace sluice::engine {
+namespace {
+
+template <class... Ts>
+struct Overloaded : Ts... {
+  using Ts::operator()...;
+};
+template <class... Ts>
+Overloaded(Ts...) -> Overloaded<Ts...>;
+
+template <class R>
+auto* FindRound(R& run, int step) {
+  using RoundPointer = decltype(&run.gates[0].released.begin()->second);
+  const int stage = run.plan().step(step).stage;
+  const int number = run.steps[step].round;
+  if (stage < 0 || number == 0) return RoundPointer{nullptr};
+  auto& gate = run.gates[stage];
+  if (gate.forming.has_value() && gate.forming->number == number) {
+    return RoundPointer{&*gate.forming};
+  }
+  const auto it = gate.released.find(number);
+  return it == gate.released.end() ? RoundPointer{nullptr} : &it->second;
+}
+
+}  // namespace
+
+const char* PhaseName(const Phase& phase) {
+  return std::visit(
+      Overloaded{
+          [](const Quarantined&) { return "quarantined"; },
+          [](const Inspecting&) { return "inspecting"; },
+          [](const Ready&) { return "ready"; },
+          [](const Connecting&) { return "connecting"; },
+          [](const Probing&) { return "probing"; },
+          [](const Soaking&) { return "soaking"; },
+          [](const Accepting&) { return "accepting"; },
+          [](const Reconnected&) { return "reconnected"; },
+          [](const Isolating&) { return "isolating"; },
+      },
+      phase);
+}
+
+const Round* RoundOf(const Run& run, int step) { return FindRound(run, step); }
+Round* RoundOf(Run& run, int step) { return FindRound(run, step); }
+
+int HostsIn(const Step& step) {
+  return static_cast<int>(
+      std::count_if(step.parts.begin(), step.parts.end(),
+                    [](const auto& entry) { return entry.second.in; }));
+}
+
+int HostsUp(const World& world, const Step& step) {
+  return static_cast<int>(std::count_if(
+      step.parts.begin(), step.parts.end(), [&](const auto& entry) {
+        return entry.second.in && world.Connected(entry.first);
+      }));
+}
+
+bool IsHealthyNow(const World& world, int step) {
+  const Step& state = world.run->steps[step];
+  return IsHealthy(state) &&
+         HostsUp(world, state) >= world.run->plan().planned(step).enough;
+}
+
+bool NeedsMet(const World& world, int step) {
+  for (const NeedInfo& need : world.run->plan().step(step).needs) {
+    if (!need.hard) continue;
+    if (!IsHealthyNow(world, need.step)) return false;
+    if (need.soaked && !HasSoaked(world.run->steps[need.step])) return false;
+  }
+  return true;
+}
+
+absl::Time NextTimer(const World& world) {
+  absl::Time next = absl::InfiniteFuture();
+  if (!world.order_timers.empty()) {
+    next = std::min(next, world.order_timers.begin()->first);
+  }
+  if (!world.step_timers.empty()) {
+    next = std::min(next, world.step_timers.begin()->first);
+  }
+  if (!world.host_timers.empty()) {
+    next = std::min(next, world.host_timers.begin()->first);
+  }
+  if (!world.run_active()) return next;
+  for (const Gate& gate : world.run->gates) {
+    if (gate.forming.has_value()) {
+      const Round& round = *gate.forming;
+      if (round.state == Round::State::kAsking) {
+        next = std::min(next, round.deadline);
+      }
+      if (round.state != Round::State::kRefused &&
+          round.state != Round::State::kHeld) {
+        next = std::min(next, round.valid_until);
+      }
+    }
+    for (const auto& [number, round] : gate.released) {
+      if (!round.expired) next = std::min(next, round.valid_until);
+    }
+  }
+  return next;
+}
+
+}  // namespace sluice::engine

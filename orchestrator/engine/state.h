@@ -1,0 +1,158 @@
+// Everything the engine knows: the fold of all events so far. Plain values;
+// who changes them is a Turn.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/engine/command.h"
+#include "orchestrator/engine/engine.h"
+#include "orchestrator/engine/gate_state.h"
+#include "orchestrator/engine/plan_index.h"
+#include "orchestrator/engine/step_state.h"
+
+namespace sluice::engine {
+
+// A lost agent counts as absent after this long: what can go on without it
+// goes on. Until then everything waits, so that a restarted orchestrator does
+// not take agents that are dialling for dead ones.
+inline constexpr absl::Duration kAbsentAfter = absl::Seconds(60);
+
+// What an order is for: who is told of its report.
+enum class Purpose : uint8_t {
+  kNothing,  // its report changes only what is known of the host
+  kIsolate,
+  kWithdraw,
+  kFreeze,
+  kPropose,
+  kInspectAgain,
+  kOpenServers,
+  kOpenClients,
+  kStart,
+  kTry,
+  kHealth,
+  kWatch,
+  kConfirm,
+  kLate,
+};
+
+struct Pending {
+  Order order;
+  Purpose purpose = Purpose::kNothing;
+  int step = -1;
+  int gate = -1;
+  int round = 0;
+  int grant = -1;
+  std::vector<int> steps;  // of a withdrawal
+  absl::Time sent;
+  absl::Time deadline = absl::InfiniteFuture();  // infinite: agent is away
+};
+
+struct Host {
+  enum class Link : uint8_t { kNever, kConnected, kLost };
+  Link link = Link::kNever;
+  absl::Time since;
+  std::string lost_reason;
+  bool absent = false;  // away for longer than kAbsentAfter
+  absl::Time absent_at = absl::InfiniteFuture();
+  std::string boot_id;
+  std::string agent_version;
+  std::optional<FenceSeen> fence;
+  // Isolated by us, or part of a run: finding it open is finding it wrong.
+  bool must_be_quarantined = false;
+  std::optional<OrderKey> isolating;
+  OrderSet pending;
+  // The last isolation that concerned it, for Engine::IsolationSince.
+  uint64_t isolation = 0;
+  OrderSet isolation_orders;
+  std::string note;
+
+  bool connected() const { return link == Link::kConnected; }
+  bool quarantined() const {
+    return fence.has_value() && fence->mode == FenceSeen::Mode::kQuarantined;
+  }
+};
+
+struct Signature {
+  OperatorId by;
+  absl::Time at;
+  std::string note;
+  std::string attachment_digest;
+};
+
+struct Run {
+  RunId id;
+  OperatorId by;
+  absl::Time started;
+  absl::Time ended = absl::InfinitePast();
+  std::string end_reason;
+  bool active = true;
+  bool paused = false;
+  OperatorId paused_by;
+  int plan_number = 0;
+  std::shared_ptr<const PlanIndex> index;
+  std::vector<Step> steps;
+  std::vector<Gate> gates;
+  std::map<TaskId, Signature> tasks;
+  std::vector<int> came_back;  // in order
+
+  const PlanIndex& plan() const { return *index; }
+};
+
+struct World {
+  uint64_t epoch = 0;
+  std::string instance;
+  absl::Time now = absl::InfinitePast();
+  std::shared_ptr<const Plan> plan;
+  std::shared_ptr<const PlanIndex> index;
+  int plan_number = 0;
+  std::map<HostId, Host> hosts;
+  std::map<OrderKey, Pending> orders;
+  std::optional<Run> run;
+
+  // What will happen by itself, and when. Each entry belongs to one order,
+  // step or host, which holds the same time.
+  std::set<std::pair<absl::Time, OrderKey>> order_timers;
+  std::set<std::pair<absl::Time, int>> step_timers;
+  std::set<std::pair<absl::Time, HostId>> host_timers;
+
+  bool run_active() const { return run.has_value() && run->active; }
+  const Host* FindHost(const HostId& id) const {
+    const auto it = hosts.find(id);
+    return it == hosts.end() ? nullptr : &it->second;
+  }
+  bool Connected(const HostId& id) const {
+    const Host* host = FindHost(id);
+    return host != nullptr && host->connected();
+  }
+};
+
+struct Engine::State : World {};
+
+// The round a step is in, or nullptr.
+const Round* RoundOf(const Run& run, int step);
+Round* RoundOf(Run& run, int step);
+
+// Of a step's own hosts, those in it, and those of them connected.
+int HostsIn(const Step& step);
+int HostsUp(const World& world, const Step& step);
+
+// The hosts that keep it from being well are known to be fewer than it may
+// miss: what a client may count on (S1: unknown is not healthy).
+bool IsHealthyNow(const World& world, int step);
+// Whether each hard need of the step allows its flows to open now (S1).
+bool NeedsMet(const World& world, int step);
+
+absl::Time NextTimer(const World& world);
+
+// The whole state as text, for StateDigest().
+std::string StateText(const World& world);
+
+}  // namespace sluice::engine
