@@ -111,6 +111,19 @@ class FenceTest(unittest.TestCase):
                 kinds[f"{protocol} IPv{version}"] = made
         return kinds
 
+    def silent_sessions(self, live):
+        """Sessions beside those, of TCP, that say nothing for a while: no
+        rejected packet tells their ends that they are dead."""
+        kinds = {}
+        for kind, beside in live.items():
+            if beside.tcp:
+                made = Session("client", *beside.to, beside.server)
+                self.open_things.append(made)
+                self.assertEqual(made.open(), "ok")
+                self.assertTrue(made.carries("back", SOON))
+                kinds[f"silent {kind}"] = made
+        return kinds
+
 
 def print_cases():
     width = 40

@@ -110,25 +110,40 @@ class FenceError(Exception):
 
 
 class Fence:
-    """One host's fence; a new process for each call, none in between."""
+    """One host's fence; a new process for each call and none in between, or
+    one that lives until close()."""
 
     program = None  # set by the test's main
 
-    def __init__(self, host, interior=()):
+    def __init__(self, host, interior=(), lasting=False):
         self.host = host
+        self.lasting = lasting
+        self.process = None
         self.options = [word for name in interior
                         for word in ("--interior", name)]
         self.ms = 0.0
 
+    def close(self):
+        if self.process is not None:
+            self.process.stdin.close()
+            self.process.stdout.close()
+            self.process.wait()
+            self.process = None
+
     def ask(self, **command):
-        done = subprocess.run(
-            ["ip", "netns", "exec", netns.PREFIX + self.host, self.program,
-             *self.options],
-            input=json.dumps(command) + "\n", capture_output=True, text=True,
-            check=False)
-        if done.returncode != 0 or not done.stdout:
-            raise RuntimeError(f"fence-probe: {done.stderr.strip()}")
-        answer = json.loads(done.stdout)
+        if self.process is None:
+            self.process = subprocess.Popen(
+                ["ip", "netns", "exec", netns.PREFIX + self.host,
+                 self.program, *self.options],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process.stdin.write(json.dumps(command) + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line or not self.lasting:
+            self.close()
+        if not line:
+            raise RuntimeError("fence-probe ended without an answer")
+        answer = json.loads(line)
         self.ms = answer.get("ms", 0.0)
         if not answer["ok"]:
             raise FenceError(answer)

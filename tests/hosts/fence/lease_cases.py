@@ -76,6 +76,24 @@ class Leased(FenceTest):
             self.attempt("a new session", "ok", "client", "server", 8080)
             fence.lift()
 
+    def test_a_process_that_lives_on_forgets_what_expired_too(self):
+        fence = Fence("server", lasting=True)
+        self.open_things.append(fence)
+        fence.quarantine()
+        for letter in ("a", "b"):
+            fence.lease(letter, 600, *ALL_8080)
+            live = self.old_sessions("server")
+            self.state = f"expired, release {letter}"
+            self.assertTrue(until(lambda: fence.lease_left(letter) == 0))
+            self.all_carry("a live session", False, live)
+            fence.lease(letter, 60000, *ALL_8080)
+            self.state = f"reopened, release {letter}"
+            self.dead(live)
+            fence.remove(letter, *ALL_8080)
+            for made in live.values():
+                made.close()
+                made.server.close()
+
     def test_renewal_keeps_it_open(self):
         self.state = "renewed"
         self.server.quarantine()
@@ -180,6 +198,8 @@ class Survivors(FenceTest):
 
     def isolate_and_reopen(self, fences, flows, server, **more):
         live = self.old_sessions(server, **more)
+        silent = self.silent_sessions(live)
+        answering = self.silent_sessions(live)
         for fence in fences:
             fence.quarantine()
         self.state = "isolated: " + "+".join(f.host for f in fences)
@@ -188,6 +208,8 @@ class Survivors(FenceTest):
             fence.lease("a", 60000, *flows)
         self.state = "reopened: " + "+".join(f.host for f in fences)
         self.dead(live)
+        self.all_carry("an old session", False, silent, ["out", "back"])
+        self.all_carry("an old session", False, answering, ["back", "out"])
         for fence in fences:
             fence.confirm("a", *flows)
         self.state = "standing again: " + "+".join(f.host for f in fences)

@@ -237,7 +237,7 @@ class Session:
 
     def close(self):
         for one in (self.near, self.far):
-            if one is not None:
+            if one is not None and one.fileno() >= 0:
                 # At once and without a word: what is left must not disturb.
                 one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                struct.pack("ii", 1, 0))
@@ -256,15 +256,15 @@ def echo(host, to, seconds=NOTHING):
     sock = _nonblocking(host, family_of(to), socket.SOCK_RAW,
                         socket.IPPROTO_ICMPV6 if v6 else socket.IPPROTO_ICMP)
     ident = 0x5c1e
-    head = struct.pack("!BBHHH", 128 if v6 else 8, 0, 0, ident, 1)
-    head = struct.pack("!BBHHH", 128 if v6 else 8, 0, _checksum(head), ident,
-                       1)
+    kind = 128 if v6 else 8
+    head = struct.pack("!BBHHH", kind, 0, 0, ident, 1)
+    head = struct.pack("!BBHHH", kind, 0, _checksum(head), ident, 1)
     deadline = time.monotonic() + seconds
-    try:
-        sock.sendto(head, (to, 0))
-    except OSError as error:
-        return word(error.errno)
     with sock:
+        try:
+            sock.sendto(head, (to, 0))
+        except OSError as error:
+            return word(error.errno)
         while wait(sock, select.POLLIN, deadline - time.monotonic()):
             data = sock.recv(2048)
             data = data if v6 else data[(data[0] & 15) * 4:]
