@@ -92,6 +92,7 @@ class Loop {
   void HearAgent(const FromAgent& from);
   void HearHello(const FromAgent& from, const engine::AgentConnected& hello);
   bool ReignAbove(const engine::AgentConnected& hello);
+  void BeginReign(uint64_t epoch);
   void HearLost(const FromAgent& from);
   void WelcomeArrivals();
   engine::Event WithOwnOrderId(const engine::Event& event) const;
@@ -125,6 +126,7 @@ class Loop {
   std::map<HostId, StreamId> attached_;
   std::vector<std::pair<HostId, StreamId>> arrivals_;  // to be welcomed
   std::set<HostId> welcomed_;                          // in this reign
+  std::map<HostId, absl::Time> last_reign_for_;
 
   absl::Time now_ = absl::InfinitePast();
   absl::Duration ahead_;  // of the clock, when the journal's time is later

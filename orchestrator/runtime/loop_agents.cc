@@ -14,6 +14,9 @@ namespace {
 // No agent has honestly seen an epoch this far above ours; a captured one
 // could otherwise use the numbers up.
 constexpr uint64_t kMostEpochsAhead = 1'000'000;
+// A new reign makes every agent attach again. One host brings that about this
+// often at most, or a captured one would keep the whole estate busy.
+constexpr absl::Duration kReignPause = absl::Hours(1);
 // Events kept in memory while the journal cannot be written.
 constexpr size_t kMostUnwritten = 100'000;
 
@@ -59,8 +62,10 @@ void Loop::HearHello(const FromAgent& from,
     return link_->Refuse(
         from.host, from.stream,
         absl::StrCat("host '", from.host.str(), "' says it has seen epoch ",
-                     hello.highest_epoch, ", which no orchestrator of this "
-                     "estate can have reached; enrol the host again"));
+                     hello.highest_epoch, " and ours is ",
+                     memory_.engine.epoch(),
+                     ", which cannot be so; look for another orchestrator, "
+                     "and enrol the host again"));
   }
   attached_[from.host] = from.stream;
   arrivals_.emplace_back(from.host, from.stream);
@@ -83,11 +88,30 @@ bool Loop::ReignAbove(const engine::AgentConnected& hello) {
     reign_unfinished_.insert(hello.host);
     return true;
   }
-  welcomed_.clear();
-  for (const auto& [host, stream] : attached_) welcomed_.insert(host);
-  Step(engine::ReignBegan{std::max(seen, memory_.highest_epoch_seen) + 1,
-                          options_.instance});
+  const auto before = last_reign_for_.find(hello.host);
+  if (before != last_reign_for_.end() && now_ < before->second + kReignPause) {
+    return false;
+  }
+  last_reign_for_[hello.host] = now_;
+  BeginReign(std::max(seen, memory_.highest_epoch_seen) + 1);
+  sink_->Announced(HistoryLine{
+      0, now_, "alarm", hello.host.str(),
+      absl::StrCat("Host ", hello.host.str(), " had seen epoch ", seen,
+                   ", and ours was ", ours, ": another orchestrator of this "
+                   "estate is or was at work, or the host is not to be "
+                   "trusted. Epoch ", memory_.engine.epoch(), " begins.")});
   return true;
+}
+
+// The epoch belongs to the stream: all others attach again, under the new one.
+void Loop::BeginReign(uint64_t epoch) {
+  Step(engine::ReignBegan{epoch, options_.instance});
+  for (const auto& [host, stream] : attached_) {
+    link_->Refuse(host, stream, "a new reign begins; attach again");
+  }
+  attached_.clear();
+  arrivals_.clear();
+  welcomed_.clear();
 }
 
 void Loop::HearLost(const FromAgent& from) {

@@ -42,6 +42,29 @@ class Descriptor {
   int fd_;
 };
 
+// A command that does not read its input must not end us: SIGPIPE is held back
+// in this thread for as long as this lives, and forgotten.
+class NoPipeSignal {
+ public:
+  NoPipeSignal() {
+    sigemptyset(&pipe_);
+    sigaddset(&pipe_, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+  }
+  ~NoPipeSignal() {
+    const timespec at_once = {0, 0};
+    while (sigtimedwait(&pipe_, nullptr, &at_once) > 0) {
+    }
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  NoPipeSignal& operator=(const NoPipeSignal&) = delete;
+
+ private:
+  sigset_t pipe_;
+  sigset_t before_;
+};
+
 // Starts argv with `input_fd` as its standard input, in a process group of its
 // own, with no other descriptor of ours.
 absl::Status Spawn(const std::vector<std::string>& argv, int input_fd,
@@ -114,6 +137,7 @@ bool FeedAndWait(const std::string& input, Descriptor* pipe, int child_fd,
 
 absl::Status RunCommand(const std::vector<std::string>& argv,
                         const std::string& input, absl::Duration timeout) {
+  const NoPipeSignal no_pipe_signal;
   int ends[2];
   if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) {
     return absl::ResourceExhaustedError(

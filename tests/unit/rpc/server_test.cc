@@ -1,0 +1,490 @@
+// Real gRPC with mutual TLS on loopback, a real loop, a journal in memory.
+
+#include "orchestrator/rpc/server.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+
+#include "common/digest.h"
+#include "orchestrator/rpc/agent_registry.h"
+#include "orchestrator/rpc/operator_hub.h"
+#include "orchestrator/runtime/driver.h"
+#include "orchestrator/runtime/system_clock.h"
+#include "sluice/v1/agent.grpc.pb.h"
+#include "sluice/v1/operator.grpc.pb.h"
+#include "tests/unit/rpc/certificates.h"
+#include "tests/unit/runtime/fakes.h"
+
+namespace sluice::rpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Made once: openssl takes a while.
+struct Keys {
+  Authority authority;
+  Authority foreign_authority;
+  Pair server = authority.Issue(
+      "URI:sluice://small/orchestrator,DNS:orchestrator.sluice");
+  Pair db = authority.Issue("URI:sluice://small/agent/db-1");
+  Pair app = authority.Issue("URI:sluice://small/agent/app-1");
+  Pair stranger = authority.Issue("URI:sluice://small/agent/stranger");
+  Pair other_estate = authority.Issue("URI:sluice://other/agent/db-1");
+  Pair nameless = authority.Issue("DNS:db-1");
+  Pair two_faced = authority.Issue(
+      "URI:sluice://small/agent/db-1,URI:sluice://small/agent/app-1");
+  Pair commander = authority.Issue("URI:sluice://small/operator/duty-commander");
+  Pair visitor = authority.Issue("URI:sluice://small/operator/visitor");
+  Pair foreign_db = foreign_authority.Issue("URI:sluice://small/agent/db-1");
+};
+Keys& TheKeys() {
+  static Keys keys;
+  return keys;
+}
+
+// An agent that speaks the protocol and nothing else.
+class Agent {
+ public:
+  explicit Agent(const std::shared_ptr<grpc::Channel>& channel)
+      : stub_(v1::AgentLink::NewStub(channel)) {
+    context_.set_deadline(std::chrono::system_clock::now() +
+                          std::chrono::seconds(20));
+    stream_ = stub_->Attach(&context_);
+  }
+  ~Agent() { context_.TryCancel(); }
+
+  bool Hello(uint64_t highest_epoch = 0, uint64_t quarantine = 0) {
+    v1::AgentMessage message;
+    v1::Hello* hello = message.mutable_hello();
+    hello->set_protocol(1);
+    hello->set_agent_version("test");
+    hello->set_boot_id("boot");
+    hello->set_highest_epoch(highest_epoch);
+    v1::FenceState* fence = hello->mutable_fence();
+    fence->set_mode(quarantine == 0 ? v1::FENCE_MODE_OPEN
+                                    : v1::FENCE_MODE_QUARANTINED);
+    fence->set_quarantine_number(quarantine);
+    return stream_->Write(message);
+  }
+  bool Write(const v1::AgentMessage& message) {
+    return stream_->Write(message);
+  }
+  std::optional<v1::OrchestratorMessage> Read() {
+    v1::OrchestratorMessage message;
+    if (!stream_->Read(&message)) return std::nullopt;
+    return message;
+  }
+  // The next order, past renewals.
+  std::optional<v1::Order> ReadOrder() {
+    while (auto message = Read()) {
+      if (message->has_order()) return message->order();
+    }
+    return std::nullopt;
+  }
+  grpc::Status Finish() { return stream_->Finish(); }
+
+ private:
+  std::unique_ptr<v1::AgentLink::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<
+      grpc::ClientReaderWriter<v1::AgentMessage, v1::OrchestratorMessage>>
+      stream_;
+};
+
+class ServerTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto memory = runtime::Replay(journal_, runtime::LoadPlan);
+    ASSERT_TRUE(memory.ok());
+    loop_ = std::make_unique<runtime::Loop>(
+        *std::move(memory), &journal_, &agents_, &operators_,
+        runtime::LoopOptions{"instance", absl::Milliseconds(200)});
+    ASSERT_TRUE(loop_->Begin(runtime::Adopted(), clock_.Now()).ok());
+    driver_ = std::make_unique<runtime::Driver>(&clock_, loop_.get());
+    ServerOptions options;
+    options.listen = {"127.0.0.1:0"};
+    options.certificate = TheKeys().server.certificate;
+    options.key = TheKeys().server.key;
+    options.authority = TheKeys().authority.certificate();
+    options.estate = "small";
+    auto server =
+        Server::Start(options, &agents_, &operators_, &loop_->inbox());
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+  }
+  void TearDown() override {
+    server_.reset();
+    driver_.reset();
+  }
+
+  std::shared_ptr<grpc::Channel> Dial(const Pair& pair) {
+    grpc::SslCredentialsOptions tls;
+    tls.pem_root_certs = TheKeys().authority.certificate();
+    tls.pem_cert_chain = pair.certificate;
+    tls.pem_private_key = pair.key;
+    grpc::ChannelArguments arguments;
+    arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+                        "orchestrator.sluice");
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return grpc::CreateCustomChannel(
+        absl::StrCat("127.0.0.1:", server_->ports()[0]),
+        grpc::SslCredentials(tls), arguments);
+  }
+  std::unique_ptr<v1::Operator::Stub> Operator(const Pair& pair) {
+    return v1::Operator::NewStub(Dial(pair));
+  }
+  // The journal belongs to the loop's thread.
+  void OnLoop(std::function<void()> work) {
+    std::promise<void> done;
+    ASSERT_TRUE(loop_->inbox()
+                    .LookAt([&](const runtime::Glimpse&) {
+                      work();
+                      done.set_value();
+                    })
+                    .ok());
+    done.get_future().wait();
+  }
+  size_t Records() {
+    size_t records = 0;
+    OnLoop([&] { records = journal_.records().size(); });
+    return records;
+  }
+  v1::Status StatusNow() {
+    grpc::ClientContext context;
+    v1::Status status;
+    const grpc::Status got = Operator(TheKeys().commander)
+                                 ->GetStatus(&context, {}, &status);
+    EXPECT_TRUE(got.ok()) << got.error_message();
+    return status;
+  }
+  grpc::Status AttachFails(const Pair& pair) {
+    Agent agent(Dial(pair));
+    agent.Hello();
+    EXPECT_FALSE(agent.Read().has_value());
+    return agent.Finish();
+  }
+
+  journal::MemoryJournal journal_;
+  runtime::SystemClock clock_;
+  AgentRegistry agents_{{"small", "instance", absl::Milliseconds(200)}};
+  OperatorHub operators_;
+  std::unique_ptr<runtime::Loop> loop_;
+  std::unique_ptr<runtime::Driver> driver_;
+  std::unique_ptr<Server> server_;
+};
+
+// ── who may call what ───────────────────────────────────────────────────────
+
+TEST_F(ServerTest, RefusesAnAgentOfAnotherAuthority) {
+  EXPECT_EQ(AttachFails(TheKeys().foreign_db).error_code(),
+            grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(Records(), 2u);
+}
+
+TEST_F(ServerTest, RefusesAClientWithoutCertificate) {
+  grpc::SslCredentialsOptions tls;
+  tls.pem_root_certs = TheKeys().authority.certificate();
+  grpc::ChannelArguments arguments;
+  arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+                      "orchestrator.sluice");
+  const auto stub = v1::Operator::NewStub(grpc::CreateCustomChannel(
+      absl::StrCat("127.0.0.1:", server_->ports()[0]),
+      grpc::SslCredentials(tls), arguments));
+  grpc::ClientContext context;
+  v1::Status status;
+  EXPECT_FALSE(stub->GetStatus(&context, {}, &status).ok());
+}
+
+TEST_F(ServerTest, RefusesAnOperatorWhoAttachesAsAgent) {
+  const grpc::Status status = AttachFails(TheKeys().commander);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(status.error_message(), HasSubstr("only hosts attach here"));
+}
+
+TEST_F(ServerTest, RefusesAnAgentThatAsksAsOperator) {
+  grpc::ClientContext context;
+  v1::Status status;
+  const grpc::Status got =
+      Operator(TheKeys().db)->GetStatus(&context, {}, &status);
+  EXPECT_EQ(got.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(got.error_message(), HasSubstr("only operators may ask"));
+
+  grpc::ClientContext isolating;
+  v1::IsolateRequest request;
+  request.set_all(true);
+  const auto reader = Operator(TheKeys().db)->Isolate(&isolating, request);
+  v1::IsolateProgress progress;
+  EXPECT_FALSE(reader->Read(&progress));
+  EXPECT_EQ(reader->Finish().error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+}
+
+TEST_F(ServerTest, RefusesCertificatesThatNameNobodyOrTwoOrAnotherEstate) {
+  EXPECT_THAT(AttachFails(TheKeys().nameless).error_message(),
+              HasSubstr("holds 0 URIs"));
+  EXPECT_THAT(AttachFails(TheKeys().two_faced).error_message(),
+              HasSubstr("holds 2 URIs"));
+  EXPECT_THAT(AttachFails(TheKeys().other_estate).error_message(),
+              HasSubstr("estate 'other'"));
+}
+
+TEST_F(ServerTest, RefusesAHostThatTheManifestDoesNotKnow) {
+  const grpc::Status status = AttachFails(TheKeys().stranger);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+  EXPECT_THAT(status.error_message(), HasSubstr("not in the manifest"));
+}
+
+// ── agents ──────────────────────────────────────────────────────────────────
+
+TEST_F(ServerTest, WelcomesAnAgentAndShowsItConnected) {
+  Agent agent(Dial(TheKeys().db));
+  ASSERT_TRUE(agent.Hello());
+  const auto welcome = agent.Read();
+  ASSERT_TRUE(welcome.has_value());
+  EXPECT_EQ(welcome->welcome().epoch(), 1u);
+  EXPECT_EQ(welcome->welcome().estate(), "small");
+  EXPECT_EQ(welcome->welcome().instance(), "instance");
+  const v1::Status status = StatusNow();
+  ASSERT_EQ(status.hosts_size(), 2);
+  EXPECT_EQ(status.hosts(1).id(), "db-1");
+  EXPECT_EQ(status.hosts(1).link(), "connected");
+  EXPECT_EQ(status.hosts(0).link(), "never");
+}
+
+TEST_F(ServerTest, SendsRenewalsAsHeartbeats) {
+  Agent agent(Dial(TheKeys().db));
+  agent.Hello();
+  agent.Read();
+  for (uint64_t counter = 1; counter <= 3; ++counter) {
+    auto message = agent.Read();
+    while (message.has_value() && !message->has_renewal()) {
+      message = agent.Read();
+    }
+    ASSERT_TRUE(message.has_value());
+    EXPECT_EQ(message->renewal().counter(), counter);
+    EXPECT_EQ(message->renewal().epoch(), 1u);
+  }
+}
+
+TEST_F(ServerTest, ReplacesTheOlderStreamOfAHost) {
+  Agent first(Dial(TheKeys().db));
+  first.Hello();
+  ASSERT_TRUE(first.Read().has_value());
+  Agent second(Dial(TheKeys().db));
+  second.Hello(1);
+  ASSERT_TRUE(second.Read().has_value());
+  while (first.Read().has_value()) {
+  }
+  EXPECT_EQ(first.Finish().error_code(), grpc::StatusCode::ABORTED);
+  // The old stream's end does not count as the host's.
+  EXPECT_EQ(StatusNow().hosts(1).link(), "connected");
+}
+
+TEST_F(ServerTest, EndsAStreamThatDoesNotBeginWithAHello) {
+  Agent agent(Dial(TheKeys().db));
+  v1::AgentMessage message;
+  message.mutable_lease_lost();
+  agent.Write(message);
+  EXPECT_FALSE(agent.Read().has_value());
+  EXPECT_EQ(agent.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServerTest, EndsAStreamThatSaysTooMuchAtOnce) {
+  Agent agent(Dial(TheKeys().db));
+  agent.Hello();
+  agent.Read();
+  v1::AgentMessage message;
+  message.mutable_report()->set_reason(std::string(5 << 20, 'x'));
+  agent.Write(message);
+  while (agent.Read().has_value()) {
+  }
+  EXPECT_EQ(agent.Finish().error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(StatusNow().journal_problem().empty());
+}
+
+TEST_F(ServerTest, HearsAllOfAFloodingAgentAndServesOthersMeanwhile) {
+  Agent flooding(Dial(TheKeys().db));
+  flooding.Hello();
+  flooding.Read();
+  for (int i = 0; i < 500; ++i) {
+    v1::AgentMessage message;
+    message.mutable_lease_lost()->set_release_digest(Sha256("x"));
+    ASSERT_TRUE(flooding.Write(message));
+  }
+  Agent calm(Dial(TheKeys().app));
+  calm.Hello();
+  EXPECT_TRUE(calm.Read().has_value());
+}
+
+// ── operators ───────────────────────────────────────────────────────────────
+
+TEST_F(ServerTest, ShowsTheWholeEstate) {
+  const v1::Status status = StatusNow();
+  EXPECT_EQ(status.estate(), "small");
+  EXPECT_EQ(status.epoch(), 1u);
+  EXPECT_EQ(status.journal_sequence(), 2u);
+  EXPECT_TRUE(IsDigest(status.journal_head()));
+  EXPECT_EQ(status.run().state(), "none");
+  EXPECT_TRUE(IsDigest(status.run().plan_digest()));
+  ASSERT_EQ(status.steps_size(), 2);
+  EXPECT_EQ(status.steps(0).id(), "application");
+  EXPECT_EQ(status.steps(0).category(), "billing");
+  EXPECT_EQ(status.steps(0).hosts(0), "app-1");
+  EXPECT_GE(status.gates_size(), 1);
+  EXPECT_FALSE(status.orchestrator_version().empty());
+}
+
+TEST_F(ServerTest, PushesAStatusWhenSomethingChanges) {
+  grpc::ClientContext context;
+  const auto stub = Operator(TheKeys().visitor);
+  const auto reader = stub->WatchStatus(&context, {});
+  v1::Status status;
+  ASSERT_TRUE(reader->Read(&status));
+  EXPECT_EQ(status.hosts(1).link(), "never");
+  Agent agent(Dial(TheKeys().db));
+  agent.Hello();
+  while (status.hosts(1).link() == "never") {
+    ASSERT_TRUE(reader->Read(&status));
+  }
+  EXPECT_EQ(status.hosts(1).link(), "connected");
+  context.TryCancel();
+}
+
+TEST_F(ServerTest, StreamsAnIsolationUntilItIsReadBack) {
+  Agent db(Dial(TheKeys().db));
+  db.Hello();
+  db.Read();
+  Agent app(Dial(TheKeys().app));
+  app.Hello();
+  app.Read();
+
+  grpc::ClientContext context;
+  v1::IsolateRequest request;
+  request.set_all(true);
+  request.set_reason("drill");
+  // An operator without a role may isolate (S5).
+  const auto stub = Operator(TheKeys().visitor);
+  const auto reader = stub->Isolate(&context, request);
+  for (Agent* agent : {&db, &app}) {
+    const auto order = agent->ReadOrder();
+    ASSERT_TRUE(order.has_value());
+    ASSERT_TRUE(order->has_isolate_host());
+    v1::AgentMessage message;
+    v1::Report* report = message.mutable_report();
+    report->set_order_id(order->id());
+    report->set_outcome(v1::OUTCOME_DONE);
+    report->mutable_fence()->set_mode(v1::FENCE_MODE_QUARANTINED);
+    report->mutable_fence()->set_quarantine_number(1);
+    ASSERT_TRUE(agent->Write(message));
+  }
+  v1::IsolateProgress progress;
+  while (reader->Read(&progress) && !progress.finished()) {
+  }
+  EXPECT_TRUE(progress.finished());
+  EXPECT_TRUE(progress.recorded());
+  EXPECT_EQ(progress.hosts(), 2);
+  EXPECT_EQ(progress.read_back(), 2);
+  EXPECT_THAT(progress.message(), HasSubstr("2 of 2 hosts"));
+  EXPECT_TRUE(reader->Finish().ok());
+
+  grpc::ClientContext history_context;
+  v1::History history;
+  ASSERT_TRUE(stub->GetHistory(&history_context, {}, &history).ok());
+  bool found = false;
+  for (const v1::Entry& entry : history.entries()) {
+    found = found || entry.kind() == "isolation";
+  }
+  EXPECT_TRUE(found);
+}
+
+TEST_F(ServerTest, IsolatesWithoutRecordWhenTheJournalCannotBeWritten) {
+  Agent db(Dial(TheKeys().db));
+  db.Hello();
+  db.Read();
+  OnLoop([&] {
+    journal_.FailWith(absl::ResourceExhaustedError("the disk is full"));
+  });
+  grpc::ClientContext context;
+  v1::IsolateRequest request;
+  request.set_host("db-1");
+  const auto stub = Operator(TheKeys().commander);
+  const auto reader = stub->Isolate(&context, request);
+  const auto order = db.ReadOrder();
+  ASSERT_TRUE(order.has_value());
+  EXPECT_TRUE(order->has_isolate_host());
+  v1::IsolateProgress progress;
+  ASSERT_TRUE(reader->Read(&progress));
+  EXPECT_FALSE(progress.recorded());
+  EXPECT_THAT(progress.message(), HasSubstr("not recorded"));
+  EXPECT_THAT(StatusNow().journal_problem(), HasSubstr("disk is full"));
+  context.TryCancel();
+}
+
+TEST_F(ServerTest, RefusesInASentenceAndChangesNothing) {
+  const auto stub = Operator(TheKeys().commander);
+  const size_t records = Records();
+  {
+    grpc::ClientContext context;
+    v1::Accepted accepted;
+    v1::DecideRequest request;
+    request.set_gate("no-such-gate");
+    EXPECT_EQ(stub->Decide(&context, request, &accepted).error_code(),
+              grpc::StatusCode::NOT_FOUND);
+  }
+  {
+    grpc::ClientContext context;
+    v1::Accepted accepted;
+    EXPECT_EQ(stub->Pause(&context, {}, &accepted).error_code(),
+              grpc::StatusCode::FAILED_PRECONDITION);
+  }
+  {
+    grpc::ClientContext context;
+    v1::Accepted accepted;
+    v1::StartRequest request;
+    request.set_plan_digest(Sha256("another"));
+    const grpc::Status status = stub->Start(&context, request, &accepted);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
+    EXPECT_THAT(status.error_message(), HasSubstr("compare the two"));
+  }
+  {
+    grpc::ClientContext context;
+    v1::Accepted accepted;
+    const grpc::Status status = Operator(TheKeys().visitor)
+                                    ->Start(&context, {}, &accepted);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_THAT(status.error_message(), HasSubstr("look and isolate"));
+  }
+  {
+    grpc::ClientContext context;
+    const auto reader = stub->Isolate(&context, {});
+    v1::IsolateProgress progress;
+    EXPECT_FALSE(reader->Read(&progress));
+    EXPECT_EQ(reader->Finish().error_code(),
+              grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  EXPECT_EQ(Records(), records);
+}
+
+TEST_F(ServerTest, SaysWhichAddressCannotBeHad) {
+  ServerOptions options;
+  options.listen = {absl::StrCat("127.0.0.1:", server_->ports()[0])};
+  options.certificate = TheKeys().server.certificate;
+  options.key = TheKeys().server.key;
+  options.authority = TheKeys().authority.certificate();
+  options.estate = "small";
+  const auto second =
+      Server::Start(options, &agents_, &operators_, &loop_->inbox());
+  ASSERT_FALSE(second.ok());
+  EXPECT_THAT(second.status().message(), HasSubstr(options.listen[0]));
+}
+
+}  // namespace
+}  // namespace sluice::rpc
