@@ -1,6 +1,6 @@
 // The fence as nftables text. Pure: what is changed, not how it is run.
 //
-// The table, in short (tests/unit/isolation/ruleset.golden shows all of it):
+// The table, in short (all of it: tests/golden/isolation/ruleset.nft):
 //
 //   raw_in, raw_out  management passes by connection tracking, so that nothing
 //                    done to connections can stall the agent
