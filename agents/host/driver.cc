@@ -45,6 +45,12 @@ bool IsUrgent(const Event& event) {
          std::holds_alternative<IsolateHost>(order->order.what);
 }
 
+bool IsLinkNews(const Event& event) {
+  return std::holds_alternative<LinkConnected>(event) ||
+         std::holds_alternative<LinkWelcomed>(event) ||
+         std::holds_alternative<LinkDown>(event);
+}
+
 }  // namespace
 
 Driver::Driver(CoreOptions options, DriverPorts ports)
@@ -53,8 +59,8 @@ Driver::Driver(CoreOptions options, DriverPorts ports)
 void Driver::Start(const std::string& boot_id, uint64_t fresh_number) {
   Started started{.boot_id = boot_id, .fresh_number = fresh_number};
   const absl::StatusOr<std::string> text = ports_.store->Load();
-  absl::StatusOr<AgentState> state = text.status();
-  if (text.ok()) state = AgentState::Decode(*text);
+  absl::StatusOr<AgentState> state =
+      text.ok() ? AgentState::Decode(*text) : text.status();
   if (state.ok()) {
     started.file = Started::File::kRead;
     started.state = *std::move(state);
@@ -71,13 +77,18 @@ void Driver::Start(const std::string& boot_id, uint64_t fresh_number) {
 void Driver::Post(Event event) {
   const std::lock_guard lock(mutex_);
   if (IsUrgent(event)) {
-    urgent_.push_back(std::move(event));
+    // Ahead of all work, but not of the link's own beginning and end: an order
+    // belongs to the stream that it came on.
+    auto place = waiting_.begin();
+    for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
+      if (IsLinkNews(*at)) place = std::next(at);
+    }
+    while (place != waiting_.end() && IsUrgent(*place)) ++place;
+    waiting_.insert(place, std::move(event));
   } else if (std::holds_alternative<OrderReceived>(event) &&
              waiting_.size() >= kMaxOrders) {
     overflowed_ = true;
   } else {
-    // A new link's beginning must not be taken before the old one's end, so
-    // nothing but isolation overtakes.
     waiting_.push_back(std::move(event));
   }
   wake_.notify_one();
@@ -95,7 +106,7 @@ void Driver::Run() {
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     const auto ready = [this] {
-      return stopping_ || !urgent_.empty() || !waiting_.empty();
+      return stopping_ || !waiting_.empty();
     };
     // Woken at least once an hour, whatever the deadline.
     const absl::Duration wait =
@@ -120,10 +131,9 @@ bool Driver::Take(Event& event) {
   {
     const std::lock_guard lock(mutex_);
     overflowed = std::exchange(overflowed_, false);
-    std::deque<Event>& lane = urgent_.empty() ? waiting_ : urgent_;
-    if (stopping_ || lane.empty()) return false;
-    event = std::move(lane.front());
-    lane.pop_front();
+    if (stopping_ || waiting_.empty()) return false;
+    event = std::move(waiting_.front());
+    waiting_.pop_front();
   }
   if (overflowed) {
     ports_.hang_up(absl::StrCat("more than ", kMaxOrders,

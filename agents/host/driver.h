@@ -78,7 +78,6 @@ class Driver {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Event> urgent_;   // guarded by mutex_
   std::deque<Event> waiting_;  // guarded by mutex_
   bool overflowed_ = false;    // guarded by mutex_
   bool stopping_ = false;      // guarded by mutex_

@@ -31,13 +31,13 @@ CheckSpec Spec(const std::string& kind,
           .between = absl::Milliseconds(10)};
 }
 
-CheckResult Run(const CheckSpec& spec, const CheckContext& context = {}) {
+CheckResult RunIt(const CheckSpec& spec, const CheckContext& context = {}) {
   const Stop stop;
   return RunCheckWithRetries(spec, context, stop);
 }
 
 TEST(Check, OfAnUnknownKindIsInconclusive) {
-  const CheckResult result = Run(Spec("telepathy", {}));
+  const CheckResult result = RunIt(Spec("telepathy", {}));
   EXPECT_EQ(result.verdict, Verdict::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("does not know checks of kind"));
 }
@@ -45,10 +45,10 @@ TEST(Check, OfAnUnknownKindIsInconclusive) {
 TEST(Tcp, PassesWhereSomethingListensAndFailsWhereNothingDoes) {
   LocalSocket socket(SOCK_STREAM);
   socket.Listen();
-  EXPECT_EQ(Run(Spec("tcp", {{"port", absl::StrCat(socket.port())}})).verdict,
+  EXPECT_EQ(RunIt(Spec("tcp", {{"port", absl::StrCat(socket.port())}})).verdict,
             Verdict::kPass);
   const CheckResult closed =
-      Run(Spec("tcp", {{"port", absl::StrCat(ClosedPort())}}));
+      RunIt(Spec("tcp", {{"port", absl::StrCat(ClosedPort())}}));
   EXPECT_EQ(closed.verdict, Verdict::kFail);
   EXPECT_THAT(closed.reason, HasSubstr("refuses"));
 }
@@ -57,14 +57,14 @@ TEST(Tcp, LooksAtTheHostsOwnAddressFirst) {
   LocalSocket socket(SOCK_STREAM, "127.9.9.9");
   socket.Listen();
   const CheckResult result =
-      Run(Spec("tcp", {{"port", absl::StrCat(socket.port())}}),
+      RunIt(Spec("tcp", {{"port", absl::StrCat(socket.port())}}),
           {.addresses = {*Prefix::Parse("127.9.9.9")}});
   EXPECT_EQ(result.verdict, Verdict::kPass);
   EXPECT_THAT(result.reason, HasSubstr("127.9.9.9:"));
 }
 
 TEST(Tcp, WithoutAPortIsInconclusive) {
-  EXPECT_EQ(Run(Spec("tcp", {{"port", "postgres"}})).verdict,
+  EXPECT_EQ(RunIt(Spec("tcp", {{"port", "postgres"}})).verdict,
             Verdict::kInconclusive);
 }
 
@@ -81,7 +81,7 @@ TEST(Retries, GoOnUntilTheCheckPasses) {
                     absl::Seconds(3)}}}};
   CheckSpec spec = Spec("plugin", {{"name", "second"}});
   spec.attempts = 3;
-  EXPECT_EQ(Run(spec, context).verdict, Verdict::kPass);
+  EXPECT_EQ(RunIt(spec, context).verdict, Verdict::kPass);
   std::filesystem::remove(marker);
 }
 
@@ -89,17 +89,17 @@ TEST(Http, JudgesStatusAndBody) {
   const LocalServer server(
       "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nready: 42 rows");
   const std::string port = absl::StrCat(server.port());
-  EXPECT_EQ(Run(Spec("http", {{"port", port}, {"path", "/ready"}})).verdict,
+  EXPECT_EQ(RunIt(Spec("http", {{"port", port}, {"path", "/ready"}})).verdict,
             Verdict::kPass);
   EXPECT_THAT(server.asked(), HasSubstr("GET /ready HTTP/1.1"));
-  EXPECT_EQ(Run(Spec("http", {{"port", port}, {"contains", "42 rows"}}))
+  EXPECT_EQ(RunIt(Spec("http", {{"port", port}, {"contains", "42 rows"}}))
                 .verdict,
             Verdict::kPass);
-  EXPECT_EQ(Run(Spec("http", {{"port", port}, {"contains", "43 rows"}}))
+  EXPECT_EQ(RunIt(Spec("http", {{"port", port}, {"contains", "43 rows"}}))
                 .verdict,
             Verdict::kFail);
   const CheckResult other =
-      Run(Spec("http", {{"port", port}, {"expect", "204"}}));
+      RunIt(Spec("http", {{"port", port}, {"expect", "204"}}));
   EXPECT_EQ(other.verdict, Verdict::kFail);
   EXPECT_THAT(other.reason, HasSubstr("answered 200, expected 204"));
 }
@@ -109,7 +109,7 @@ TEST(Http, FollowsNoRedirect) {
       "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\n"
       "Content-Length: 0\r\n\r\n");
   EXPECT_EQ(
-      Run(Spec("http", {{"port", absl::StrCat(server.port())}})).verdict,
+      RunIt(Spec("http", {{"port", absl::StrCat(server.port())}})).verdict,
       Verdict::kFail);
 }
 
@@ -117,13 +117,13 @@ TEST(Http, ReadsNoMoreThanItNeedsOfAnEndlessBody) {
   const LocalServer server("HTTP/1.1 200 OK\r\n\r\n" +
                            std::string(4 << 20, 'x'));
   EXPECT_EQ(
-      Run(Spec("http", {{"port", absl::StrCat(server.port())}})).verdict,
+      RunIt(Spec("http", {{"port", absl::StrCat(server.port())}})).verdict,
       Verdict::kPass);
 }
 
 TEST(Http, FailsWhereNothingListens) {
   const CheckResult result =
-      Run(Spec("http", {{"port", absl::StrCat(ClosedPort())}}));
+      RunIt(Spec("http", {{"port", absl::StrCat(ClosedPort())}}));
   EXPECT_EQ(result.verdict, Verdict::kFail);
 }
 
@@ -133,7 +133,7 @@ CheckResult RunPlugin(const std::string& script,
       .plugins = {{"check_it", {{"/bin/sh", "-c", script}, timeout}}}};
   CheckSpec spec = Spec("plugin", {{"name", "check_it"}});
   spec.timeout = absl::Seconds(30);
-  return Run(spec, context);
+  return RunIt(spec, context);
 }
 
 TEST(Plugin, ExitCodesAreVerdictsAndTheFirstLineIsWhy) {
@@ -148,7 +148,7 @@ TEST(Plugin, ExitCodesAreVerdictsAndTheFirstLineIsWhy) {
 }
 
 TEST(Plugin, ThatIsNotInTheHostsOwnFileDoesNotRun) {
-  const CheckResult result = Run(Spec("plugin", {{"name", "/bin/true"}}));
+  const CheckResult result = RunIt(Spec("plugin", {{"name", "/bin/true"}}));
   EXPECT_EQ(result.verdict, Verdict::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("agent.yaml"));
 }
@@ -288,7 +288,7 @@ class Listeners : public ::testing::Test {
                         "   0 4242 1 0000000000000000 100 0 0 10 0\n");
   }
   CheckResult Check(const std::string& ports) {
-    return Run(Spec("listeners", {{"allow", "declared-only"},
+    return RunIt(Spec("listeners", {{"allow", "declared-only"},
                                   {"ports", ports}}),
                {.proc = proc_.string()});
   }
@@ -348,7 +348,7 @@ TEST(ListenersOfThisMachine, AreFoundWithTheProcessThatHoldsThem) {
   LocalSocket socket(SOCK_STREAM, "0.0.0.0");
   socket.Listen();
   const CheckResult result =
-      Run(Spec("listeners", {{"allow", "declared-only"},
+      RunIt(Spec("listeners", {{"allow", "declared-only"},
                              {"ports", socket.port() == 1 ? "" : "1/tcp"}}));
   EXPECT_EQ(result.verdict, Verdict::kFail);
   EXPECT_THAT(result.reason, HasSubstr("undeclared: "));
@@ -376,9 +376,9 @@ TEST(Dns, AsksThisHostsOwnNameService) {
     }
   });
   const std::string port = absl::StrCat(socket.port());
-  EXPECT_EQ(Run(Spec("dns", {{"ask", "db.city.example"}, {"port", port}})),
+  EXPECT_EQ(RunIt(Spec("dns", {{"ask", "db.city.example"}, {"port", port}})),
             (CheckResult{Verdict::kPass, "db.city.example is 10.77.0.11", ""}));
-  EXPECT_EQ(Run(Spec("dns", {{"ask", "db.city.example"},
+  EXPECT_EQ(RunIt(Spec("dns", {{"ask", "db.city.example"},
                              {"port", port},
                              {"expect", "10.77.0.99"}}))
                 .verdict,
@@ -390,7 +390,7 @@ TEST(Dns, ThatNobodyAnswersFails) {
   CheckSpec spec = Spec("dns", {{"ask", "db.city.example"},
                                 {"port", absl::StrCat(ClosedPort())}});
   spec.timeout = absl::Milliseconds(300);
-  EXPECT_EQ(Run(spec).verdict, Verdict::kFail);
+  EXPECT_EQ(RunIt(spec).verdict, Verdict::kFail);
 }
 
 // Gathers what workers say.
