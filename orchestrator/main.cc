@@ -219,6 +219,10 @@ absl::Status Serve(const std::string& config_path) {
         "plan it was started with. Restart after it has ended to use the new "
         "one.");
   }
+  if (!loop.Look().journal_problem.empty()) {
+    Say(absl::StrCat("nothing can be recorded, so only isolating works until "
+                     "it can: ", loop.Look().journal_problem));
+  }
   const std::string served = WhatIsServed(loop.Look(), config, last_record);
   // The loop turns until every call has ended, which the server waits for.
   const runtime::Driver driver(&clock, &loop);

@@ -36,9 +36,11 @@ std::string Conclusion(
                    " the rules in the kernel, read back.");
   if (!progress.unreachable.empty()) {
     absl::StrAppend(&text, "\nUnreachable: ", Names(progress.unreachable),
-                    ". Their peers are closed to them; they are isolated when "
-                    "their agents attach again. Cut them at the switch if "
-                    "that cannot wait.");
+                    ". They are isolated when their agents attach again; ",
+                    progress.read_back > 0
+                        ? "the fences that were read back keep them out. "
+                        : "",
+                    "Cut them at the switch if that cannot wait.");
   }
   std::vector<HostId> silent;
   std::set_difference(progress.waiting_for.begin(), progress.waiting_for.end(),

@@ -64,9 +64,15 @@ absl::StatusOr<bool> Loop::Begin(std::optional<engine::PlanAdopted> plan,
       in_force = true;
     }
   }
-  if (!Write()) return absl::UnavailableError(problem_);
-  LeaveInOrder();
+  const bool first_start = written_.sequence == 0;
   next_heartbeat_ = now_;
+  if (Write()) {
+    LeaveInOrder();
+  } else if (first_start) {
+    return absl::UnavailableError(problem_);
+  }
+  // S5: otherwise it serves all the same, for isolations, under the reign that
+  // is on disk; the new one begins when it can be recorded.
   return in_force;
 }
 

@@ -49,8 +49,9 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   // Takes the estate over: a reign above every epoch seen, and `plan` (when
-  // given) if it is new and no run is active. An error: the journal cannot be
-  // written, nothing was taken over. Returns whether `plan` is in force.
+  // given) if it is new and no run is active. When that cannot be recorded,
+  // Look().journal_problem says so and only isolating works until it can; at
+  // a first start it is an error. Returns whether `plan` is in force.
   absl::StatusOr<bool> Begin(std::optional<engine::PlanAdopted> plan,
                              absl::Time now);
 
@@ -121,7 +122,7 @@ class Loop {
   absl::Time try_again_ = absl::InfinitePast();
   std::set<engine::OrderId> left_unrecorded_;
   std::set<HostId> lost_meanwhile_;    // not even in memory
-  std::set<HostId> reign_unfinished_;  // saw a higher epoch than ours
+  std::set<HostId> reign_unfinished_;  // attached under too low an epoch
 
   std::map<HostId, StreamId> attached_;
   std::vector<std::pair<HostId, StreamId>> arrivals_;  // to be welcomed

@@ -127,12 +127,10 @@ void Loop::HearLost(const FromAgent& from) {
 
 void Loop::WelcomeArrivals() {
   for (const auto& [host, stream] : arrivals_) {
+    // A reign that did not reach the disk is none: until it does the host
+    // hears the one before, which is good for isolations.
     if (memory_.engine.epoch() != written_epoch_) {
-      // Its reign did not reach the disk; the next attempt finds another.
-      link_->Refuse(host, stream,
-                    absl::StrCat("the orchestrator cannot record: ", problem_,
-                                 " Attach again later."));
-      continue;
+      reign_unfinished_.insert(host);
     }
     link_->Welcome(host, stream, written_epoch_);
   }

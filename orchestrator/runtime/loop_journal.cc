@@ -129,9 +129,11 @@ void Loop::CatchUp() {
   }
   lost_meanwhile_.clear();
   for (const HostId& host : reign_unfinished_) {
-    link_->Refuse(host, attached_[host],
-                  "a reign above the one this host has seen begins; attach "
-                  "again");
+    const auto attached = attached_.find(host);
+    if (attached == attached_.end()) continue;
+    link_->Refuse(host, attached->second,
+                  "what could not be recorded is recorded now, and a new reign "
+                  "begins; attach again");
   }
   reign_unfinished_.clear();
   sink_->Announced(HistoryLine{0, now_, "alarm", "",

@@ -55,13 +55,37 @@ TEST_F(LoopTest, StartsAboveEveryEpochAnAgentHasSeen) {
   EXPECT_EQ(loop_->Look().engine.epoch(), 9u);
 }
 
-TEST_F(LoopTest, DoesNotBeginWhenTheJournalCannotBeWritten) {
-  auto memory = Replay(journal_, LoadPlan);
-  ASSERT_TRUE(memory.ok());
-  Loop loop(*std::move(memory), &journal_, link_.get(), sink_.get(), {"x"});
-  journal_.FailWith(kFull);
-  EXPECT_THAT(loop.Begin(std::nullopt, now_).status().message(),
+TEST(LoopStart, StopsAtAFirstStartThatCannotBeRecorded) {
+  journal::MemoryJournal journal;
+  FakeLink link(&journal);
+  FakeSink sink;
+  Loop loop(Memory(), &journal, &link, &sink, {"x"});
+  journal.FailWith(kFull);
+  EXPECT_THAT(loop.Begin(Adopted(), absl::UnixEpoch()).status().message(),
               HasSubstr("make room"));
+}
+
+TEST_F(LoopTest, ServesIsolationsWhenItsStartCannotBeRecorded) {
+  journal_.FailWith(kFull);
+  Start();
+  EXPECT_THAT(loop_->Look().journal_problem, HasSubstr("make room"));
+  Attach(db_, 1, 1);
+  ASSERT_EQ(link_->welcomes.size(), 1u);
+  EXPECT_EQ(link_->welcomes[0].epoch, 1u) << "reign 2 is not on disk";
+  const auto answer = IsolateAll();
+  Turn();
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_TRUE((*answer)->status.ok());
+  EXPECT_FALSE((*answer)->recorded);
+  ASSERT_EQ(link_->sent.size(), 1u);
+  EXPECT_EQ(link_->sent[0].epoch, 1u);
+  // Once it is recorded, the host attaches again under the new reign.
+  journal_.FailWith(absl::OkStatus());
+  Turn(absl::Seconds(2));
+  ASSERT_EQ(link_->refused.size(), 1u);
+  EXPECT_EQ(link_->refused[0].first, db_);
+  Attach(db_, 2, 1);
+  EXPECT_EQ(link_->welcomes.back().epoch, 2u);
 }
 
 TEST_F(LoopTest, GoesOnWithTheJournalsTimeWhenTheClockIsBehind) {
