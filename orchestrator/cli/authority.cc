@@ -103,8 +103,7 @@ absl::Status AddExtension(X509* cert, X509* issuer, int nid,
   X509V3_CTX context;
   X509V3_set_ctx_nodb(&context);
   X509V3_set_ctx(&context, issuer, cert, nullptr, nullptr, 0);
-  const Extension extension(
-      X509V3_EXT_conf_nid(nullptr, &context, nid, value));
+  const Extension extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
   if (!extension || X509_add_ext(cert, extension.get(), -1) != 1) {
     return OpensslError(absl::StrCat("add ", OBJ_nid2sn(nid)));
   }
@@ -113,9 +112,8 @@ absl::Status AddExtension(X509* cert, X509* issuer, int nid,
 
 absl::Status PushName(GENERAL_NAMES* names, int type, absl::string_view bytes) {
   GENERAL_NAME* name = GENERAL_NAME_new();
-  ASN1_STRING* text =
-      ASN1_STRING_type_new(type == GEN_IPADD ? V_ASN1_OCTET_STRING
-                                             : V_ASN1_IA5STRING);
+  ASN1_STRING* text = ASN1_STRING_type_new(
+      type == GEN_IPADD ? V_ASN1_OCTET_STRING : V_ASN1_IA5STRING);
   if (name == nullptr || text == nullptr ||
       ASN1_STRING_set(text, bytes.data(), static_cast<int>(bytes.size())) !=
           1) {
@@ -142,8 +140,8 @@ absl::Status AddNames(X509* cert, const Bearer& bearer) {
     const size_t size = address.family() == Family::kIpv4 ? 4 : 16;
     SLUICE_RETURN_IF_ERROR(PushName(
         names.get(), GEN_IPADD,
-        absl::string_view(
-            reinterpret_cast<const char*>(address.bytes().data()), size)));
+        absl::string_view(reinterpret_cast<const char*>(address.bytes().data()),
+                          size)));
   }
   if (X509_add1_ext_i2d(cert, NID_subject_alt_name, names.get(), 0, 0) != 1) {
     return OpensslError("add a subject's names");
@@ -166,8 +164,7 @@ absl::StatusOr<Cert> NewCert(EVP_PKEY* key, absl::string_view name, int days) {
   return cert;
 }
 
-absl::StatusOr<Credential> Signed(X509* cert, EVP_PKEY* key,
-                                  EVP_PKEY* signer) {
+absl::StatusOr<Credential> Signed(X509* cert, EVP_PKEY* key, EVP_PKEY* signer) {
   if (X509_sign(cert, signer, EVP_sha256()) == 0) {
     return OpensslError("sign a certificate");
   }
@@ -199,8 +196,9 @@ Authority& Authority::operator=(Authority&&) noexcept = default;
 absl::StatusOr<Authority> Authority::Make(absl::string_view estate) {
   SLUICE_ASSIGN_OR_RETURN(Key key, NewKey());
   SLUICE_ASSIGN_OR_RETURN(
-      Cert cert, NewCert(key.get(), absl::StrCat("Sluice authority of ", estate),
-                         kAuthorityDays));
+      Cert cert,
+      NewCert(key.get(), absl::StrCat("Sluice authority of ", estate),
+              kAuthorityDays));
   X509* const raw = cert.get();
   if (X509_set_issuer_name(raw, X509_get_subject_name(raw)) != 1) {
     return OpensslError("name an authority");
@@ -224,9 +222,8 @@ absl::StatusOr<Authority> Authority::Load(const Credential& credential) {
   const Bio cert_bio(
       BIO_new_mem_buf(credential.certificate_pem.data(),
                       static_cast<int>(credential.certificate_pem.size())));
-  const Bio key_bio(
-      BIO_new_mem_buf(credential.key_pem.data(),
-                      static_cast<int>(credential.key_pem.size())));
+  const Bio key_bio(BIO_new_mem_buf(
+      credential.key_pem.data(), static_cast<int>(credential.key_pem.size())));
   auto parts = std::make_unique<Parts>();
   parts->cert.reset(
       PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));

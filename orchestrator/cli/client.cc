@@ -2,6 +2,7 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -17,6 +18,9 @@ namespace {
 constexpr absl::Duration kCallPatience = absl::Seconds(10);
 // How far behind the one before an address is tried.
 constexpr absl::Duration kHeadStart = absl::Milliseconds(300);
+// A channel's change is asked for in pieces: what was asked for has to come
+// back before the queue can go, and must not keep a person waiting.
+constexpr absl::Duration kPiece = absl::Milliseconds(50);
 constexpr int kLargestMessage = 64 << 20;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ClientConfig& config,
@@ -83,11 +87,9 @@ class Dialler {
       if (got == grpc::CompletionQueue::GOT_EVENT) {
         const size_t index = reinterpret_cast<uintptr_t>(tag);
         if (Look(index)) return static_cast<int>(index);
-      } else if (absl::Now() >= end_) {
-        return -1;
-      } else if (more) {
-        StartNext();
       }
+      if (absl::Now() >= end_) return -1;
+      if (more && absl::Now() >= last_start_ + kHeadStart) StartNext();
     }
   }
 
@@ -132,8 +134,9 @@ class Dialler {
       if (tries_.size() < config_.orchestrators.size()) StartNext();
       return false;
     }
-    one.channel->NotifyOnStateChange(state, absl::ToChronoTime(end_), &queue_,
-                                     reinterpret_cast<void*>(index));
+    one.channel->NotifyOnStateChange(
+        state, absl::ToChronoTime(std::min(end_, absl::Now() + kPiece)),
+        &queue_, reinterpret_cast<void*>(index));
     return false;
   }
 
@@ -155,15 +158,14 @@ struct Client::Impl {
   bool cancelled ABSL_GUARDED_BY(mutex) = false;
 
   template <typename Response, typename Request>
-  absl::StatusOr<Response> Call(grpc::Status (v1::Operator::Stub::*method)(
-                                    grpc::ClientContext*, const Request&,
-                                    Response*),
-                                const Request& request, bool changes) {
+  absl::StatusOr<Response> Call(
+      grpc::Status (v1::Operator::Stub::*method)(grpc::ClientContext*,
+                                                 const Request&, Response*),
+      const Request& request, bool changes) {
     grpc::ClientContext context;
     context.set_deadline(Deadline(kCallPatience));
     Response response;
-    const grpc::Status status =
-        ((*stub).*method)(&context, request, &response);
+    const grpc::Status status = ((*stub).*method)(&context, request, &response);
     if (status.ok()) return response;
     return CallFailed(address, status.error_code(), status.error_message(),
                       changes);
@@ -198,8 +200,8 @@ struct Client::Impl {
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::~Client() = default;
 
-absl::StatusOr<std::unique_ptr<Client>> Client::Dial(
-    const ClientConfig& config, absl::Duration patience) {
+absl::StatusOr<std::unique_ptr<Client>> Client::Dial(const ClientConfig& config,
+                                                     absl::Duration patience) {
   Dialler dialler(config, patience);
   const int ready = dialler.Run();
   if (ready < 0) return NobodyAnswers(dialler.Failures());

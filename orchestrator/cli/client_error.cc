@@ -14,14 +14,15 @@ namespace {
 
 // gRPC's own words for a connection that broke or never stood.
 constexpr std::array<absl::string_view, 8> kBroken = {
-    "failed to connect",   "Socket closed",  "Connection reset",
-    "GOAWAY",              "Broken pipe",    "Endpoint closing",
-    "recvmsg",             "Stream removed"};
+    "failed to connect", "Socket closed",
+    "Connection reset",  "GOAWAY",
+    "Broken pipe",       "Endpoint closing",
+    "recvmsg",           "Stream removed"};
 
 // Their certificate is not one that our authority signed, or names another.
 constexpr std::array<absl::string_view, 4> kStranger = {
-    "CERTIFICATE_VERIFY_FAILED", "certificate verify failed",
-    "Peer name", "handshake failed"};
+    "CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "Peer name",
+    "handshake failed"};
 
 // It listened, and ended the handshake.
 constexpr std::array<absl::string_view, 3> kHungUp = {
@@ -68,9 +69,9 @@ absl::Status NobodyAnswers(const std::vector<FailedAddress>& failed) {
   std::vector<std::pair<std::string, std::vector<std::string>>> reasons;
   for (const FailedAddress& one : failed) {
     const std::string reason = ShortReason(one.reason);
-    auto found = std::find_if(
-        reasons.begin(), reasons.end(),
-        [&](const auto& group) { return group.first == reason; });
+    auto found =
+        std::find_if(reasons.begin(), reasons.end(),
+                     [&](const auto& group) { return group.first == reason; });
     if (found == reasons.end()) {
       found = reasons.insert(reasons.end(), {reason, {}});
     }
@@ -98,9 +99,13 @@ absl::Status CallFailed(const std::string& address, int grpc_code,
     const absl::string_view what =
         late ? "has not answered in time" : "hung up";
     // S9: a command that got no answer may or may not have been carried out.
-    return absl::UnavailableError(absl::StrCat(
-        "the orchestrator at ", address, " ", what, ". ",
-        changes ? "Whether it was carried out is not known: look with `sluice "
+    return absl::Status(
+        late ? absl::StatusCode::kDeadlineExceeded
+             : absl::StatusCode::kUnavailable,
+        absl::StrCat(
+            "the orchestrator at ", address, " ", what, ". ",
+            changes
+                ? "Whether it was carried out is not known: look with `sluice "
                   "status` before you repeat it."
                 : "Ask again; if it hangs up each time, it may not know your "
                   "certificate's authority: compare your ca.crt with its."));
@@ -112,10 +117,9 @@ absl::Status CallFailed(const std::string& address, int grpc_code,
         "`sluice --version` with the version in `sluice status --json`."));
   }
   if (message.empty()) {
-    return absl::Status(
-        code, absl::StrCat("the orchestrator at ", address,
-                           " refused without saying why (code ", grpc_code,
-                           "); look at its log."));
+    return absl::Status(code, absl::StrCat("the orchestrator at ", address,
+                                           " refused without saying why (code ",
+                                           grpc_code, "); look at its log."));
   }
   return absl::Status(code, message);
 }

@@ -85,29 +85,26 @@ std::string Summary(const v1::GateDetail& detail, int width,
     }
     if (host.answer().substr(0, 7) != "accepts") refusing.insert(host.host());
   }
-  std::string out =
-      absl::StrCat(paint.Bold(absl::StrCat("Gate ", gate.id())), ", round ",
-                   gate.round(), "\n");
-  absl::StrAppend(&out,
-                  Hang("  opens      ", absl::StrJoin(gate.steps(), ", "),
-                       width),
-                  "             ", flows, " flow ends on ",
-                  detail.flows_size(), " hosts\n");
+  std::string out = absl::StrCat(paint.Bold(absl::StrCat("Gate ", gate.id())),
+                                 ", round ", gate.round(), "\n");
+  absl::StrAppend(
+      &out, Hang("  opens      ", absl::StrJoin(gate.steps(), ", "), width),
+      "             ", flows, " flow ends on ", detail.flows_size(),
+      " hosts\n");
   absl::StrAppend(&out, "  evidence   ", passes, " without a sign, ",
                   others == 0 ? "none otherwise"
                               : paint.Red(absl::StrCat(others, " otherwise")),
                   "\n");
   if (!refusing.empty()) {
-    absl::StrAppend(&out, paint.Yellow(Hang(
-                              "  agents     ",
-                              absl::StrCat("not accepting: ",
-                                           absl::StrJoin(refusing, ", ")),
-                              width)));
+    absl::StrAppend(
+        &out, paint.Yellow(Hang("  agents     ",
+                                absl::StrCat("not accepting: ",
+                                             absl::StrJoin(refusing, ", ")),
+                                width)));
   }
-  absl::StrAppend(&out, Hang("  needs      ", QuorumText(gate.missing()),
-                             width),
-                  "  the go signs the release order\n    ",
-                  gate.body_digest(), "\n");
+  absl::StrAppend(
+      &out, Hang("  needs      ", QuorumText(gate.missing()), width),
+      "  the go signs the release order\n    ", gate.body_digest(), "\n");
   return out;
 }
 

@@ -88,8 +88,9 @@ std::string UnitsYaml(const std::set<std::string>& units) {
   std::string out =
       "# The units that may be started and stopped here. Without commands of\n"
       "# their own, `systemctl start UNIT` and `systemctl stop UNIT` are run:\n"
-      "#   postgresql.service: {start: [/usr/local/sbin/db-up], "
-      "stop: [/usr/local/sbin/db-down]}\n";
+      "#   postgresql.service:\n"
+      "#     start: [/usr/local/sbin/db-up]\n"
+      "#     stop: [/usr/local/sbin/db-down]\n";
   if (units.empty()) return absl::StrCat(out, "units: {}\n");
   absl::StrAppend(&out, "units:\n");
   for (const std::string& unit : units) {
@@ -102,16 +103,16 @@ std::string PluginsYaml(const std::set<std::string>& plugins) {
   std::string out =
       "# The check plugins that may be run here, by the name the manifest\n"
       "# uses. Each needs its command, in full:\n"
-      "#   check_pgsql: {command: [/usr/lib/nagios/plugins/check_pgsql, "
-      "-d, billing], timeout: 10s}\n";
+      "#   check_pgsql:\n"
+      "#     command: [/usr/lib/nagios/plugins/check_pgsql, -d, billing]\n"
+      "#     timeout: 10s\n";
   if (plugins.empty()) return absl::StrCat(out, "plugins: {}\n");
   absl::StrAppend(&out,
                   "# The manifest asks for the ones below; complete and "
                   "uncomment them. Until\n"
                   "# then such a check is inconclusive, and never a pass.\n");
   for (const std::string& plugin : plugins) {
-    absl::StrAppend(&out, "#   ", YamlText(plugin),
-                    ": {command: [/usr/lib/nagios/plugins/…], timeout: 10s}\n");
+    absl::StrAppend(&out, "#   ", YamlText(plugin), ": {command: [/…]}\n");
   }
   return absl::StrCat(out, "plugins: {}\n");
 }
@@ -120,10 +121,10 @@ std::string PluginsYaml(const std::set<std::string>& plugins) {
 
 absl::StatusOr<Endpoint> Endpoint::Parse(absl::string_view text) {
   const auto bad = [&] {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "orchestrator address '", text,
-        "' is not an address and a port such as 10.77.0.1:7443 or "
-        "[fd77::1]:7443; names cannot be resolved in quarantine"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("orchestrator address '", text,
+                     "' is not an address and a port such as 10.77.0.1:7443 or "
+                     "[fd77::1]:7443; names cannot be resolved in quarantine"));
   };
   const size_t colon = text.rfind(':');
   if (colon == absl::string_view::npos) return bad();
@@ -166,7 +167,9 @@ std::string OrchestratorYaml(const Plan& plan) {
       "# Start it with: sluice-orchestrator --config orchestrator.yaml\n"
       "manifest: manifest.yaml\n"
       "journal: journal.db\n"
-      "listen: ", YamlList(listen), "\n"
+      "listen: ",
+      YamlList(listen),
+      "\n"
       "certificate: server.crt\n"
       "key: server.key\n"
       "authority: ca.crt\n"
@@ -185,9 +188,15 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       ". Paths are relative to this file.\n"
       "# Start it with: sluice-agent --config agent.yaml\n"
       "# What an orchestrator may ask of this host is what is written here.\n"
-      "estate: ", YamlText(plan.estate.str()), "\n"
-      "host: ", YamlText(host.id.str()), "\n"
-      "orchestrators: ", YamlList(plan.management.orchestrators), "\n"
+      "estate: ",
+      YamlText(plan.estate.str()),
+      "\n"
+      "host: ",
+      YamlText(host.id.str()),
+      "\n"
+      "orchestrators: ",
+      YamlList(plan.management.orchestrators),
+      "\n"
       "certificate: agent.crt\n"
       "key: agent.key\n"
       "authority: ca.crt\n"
@@ -195,9 +204,8 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       "\n"
       "# Open in quarantine too: protocol, client, server, port.\n",
       YamlLines("management", ManagementFlows(plan, host)),
-      "# Kept because cutting them destroys data.\n",
-      YamlLines("vital", vital), "\n", UnitsYaml(mentioned.units), "\n",
-      PluginsYaml(mentioned.plugins));
+      "# Kept because cutting them destroys data.\n", YamlLines("vital", vital),
+      "\n", UnitsYaml(mentioned.units), "\n", PluginsYaml(mentioned.plugins));
 }
 
 std::string ClientYaml(const Plan& plan) {
@@ -208,7 +216,9 @@ std::string ClientYaml(const Plan& plan) {
       ", and who asks.\n"
       "# Use it with --client FILE or SLUICE_CLIENT=FILE, or as\n"
       "# ~/.config/sluice/client.yaml. Paths are relative to this file.\n"
-      "orchestrators: ", YamlList(orchestrators), "\n"
+      "orchestrators: ",
+      YamlList(orchestrators),
+      "\n"
       "certificate: operator.crt\n"
       "key: operator.key\n"
       "authority: ca.crt\n");

@@ -8,7 +8,7 @@ namespace sluice::cli {
 
 enum ExitCode : int {
   kDone = 0,
-  kMistakes = 1,      // the manifest or the input has mistakes; the answer is no
+  kMistakes = 1,      // the manifest or input has mistakes; the answer is no
   kUsage = 2,         // the command line is wrong
   kRefused = 3,       // the orchestrator's state does not allow it
   kUnreachable = 4,   // no orchestrator answers

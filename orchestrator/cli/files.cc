@@ -21,8 +21,7 @@ namespace sluice::cli {
 namespace {
 
 absl::Status ErrnoStatus(absl::string_view what, const std::string& path) {
-  return absl::ErrnoToStatus(
-      errno, absl::StrCat(what, " '", path, "'"));
+  return absl::ErrnoToStatus(errno, absl::StrCat(what, " '", path, "'"));
 }
 
 // Feeds the file to `take`, piece by piece.
@@ -56,8 +55,9 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path,
   std::string bytes;
   SLUICE_RETURN_IF_ERROR(ReadPieces(path, [&](absl::string_view piece) {
     if (bytes.size() + piece.size() > limit) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "'", path, "' is larger than ", limit, " bytes; is it the right one?"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("'", path, "' is larger than ", limit,
+                       " bytes; is it the right one?"));
     }
     bytes.append(piece.data(), piece.size());
     return absl::OkStatus();
@@ -66,9 +66,9 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path,
 }
 
 absl::Status WriteNewFile(const std::string& path, absl::string_view bytes) {
-  const int fd = open(path.c_str(),
-                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                      S_IRUSR | S_IWUSR);
+  const int fd =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+           S_IRUSR | S_IWUSR);
   if (fd < 0) return ErrnoStatus("cannot make", path);
   auto close_it = absl::MakeCleanup([fd] { close(fd); });
   while (!bytes.empty()) {
@@ -87,18 +87,18 @@ absl::StatusOr<std::string> FileDigest(const std::string& path) {
   SLUICE_CHECK(context != nullptr);
   SLUICE_CHECK(EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) == 1);
   SLUICE_RETURN_IF_ERROR(ReadPieces(path, [&](absl::string_view piece) {
-    SLUICE_CHECK(
-        EVP_DigestUpdate(context.get(), piece.data(), piece.size()) == 1);
+    SLUICE_CHECK(EVP_DigestUpdate(context.get(), piece.data(), piece.size()) ==
+                 1);
     return absl::OkStatus();
   }));
   std::array<char, EVP_MAX_MD_SIZE> digest;
   unsigned int size = 0;
-  SLUICE_CHECK(EVP_DigestFinal_ex(
-                   context.get(),
-                   reinterpret_cast<unsigned char*>(digest.data()),
-                   &size) == 1);
-  return absl::StrCat("sha256:", absl::BytesToHexString(absl::string_view(
-                                     digest.data(), size)));
+  SLUICE_CHECK(
+      EVP_DigestFinal_ex(context.get(),
+                         reinterpret_cast<unsigned char*>(digest.data()),
+                         &size) == 1);
+  return absl::StrCat("sha256:", absl::BytesToHexString(
+                                     absl::string_view(digest.data(), size)));
 }
 
 }  // namespace sluice::cli

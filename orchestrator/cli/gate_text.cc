@@ -24,24 +24,22 @@ std::vector<const v1::CheckResult*> WorstFirst(const v1::HostEvidence& host) {
     if (result->verdict() == v1::VERDICT_FAIL) return 0;
     return result->verdict() == v1::VERDICT_PASS ? 2 : 1;
   };
-  std::stable_sort(results.begin(), results.end(),
-                   [&](const auto* a, const auto* b) {
-                     return rank(a) < rank(b);
-                   });
+  std::stable_sort(
+      results.begin(), results.end(),
+      [&](const auto* a, const auto* b) { return rank(a) < rank(b); });
   return results;
 }
 
 std::string EvidenceLines(const v1::HostEvidence& host, int width,
                           const Paint& paint) {
-  std::string out = absl::StrCat("  ", paint.Bold(host.host()), "  ",
-                                 host.digest().empty()
-                                     ? "not frozen yet"
-                                     : ShortDigest(host.digest()));
+  std::string out = absl::StrCat(
+      "  ", paint.Bold(host.host()), "  ",
+      host.digest().empty() ? "not frozen yet" : ShortDigest(host.digest()));
   const bool accepts = absl::StartsWith(host.answer(), "accepts");
   absl::StrAppend(&out, "\n");
   if (!host.answer().empty()) {
-    const std::string line = Hang(
-        "    ", absl::StrCat("its agent ", host.answer()), width);
+    const std::string line =
+        Hang("    ", absl::StrCat("its agent ", host.answer()), width);
     absl::StrAppend(&out, accepts ? line : paint.Yellow(line));
   }
   int passes = 0;
@@ -58,10 +56,9 @@ std::string EvidenceLines(const v1::HostEvidence& host, int width,
     for (const v1::CheckResult& result : host.results()) {
       if (result.verdict() == v1::VERDICT_PASS) ids.push_back(result.id());
     }
-    absl::StrAppend(&out,
-                    Hang(absl::StrCat("    ", paint.Green("✔ no sign found"),
-                                      "  "),
-                         absl::StrJoin(ids, ", "), width));
+    absl::StrAppend(
+        &out, Hang(absl::StrCat("    ", paint.Green("✔ no sign found"), "  "),
+                   absl::StrJoin(ids, ", "), width));
   }
   if (host.results().empty()) {
     absl::StrAppend(&out, "    ",
@@ -80,9 +77,9 @@ std::string FlowsLines(const v1::GateDetail& gate, int width,
     return absl::StrCat("\n", paint.Bold("What opens"),
                         "  no flow: these steps need none\n");
   }
-  std::string out = absl::StrCat(
-      "\n", paint.Bold("What opens"),
-      "  protocol, client, server, port; on each host\n");
+  std::string out =
+      absl::StrCat("\n", paint.Bold("What opens"),
+                   "  protocol, client, server, port; on each host\n");
   for (const v1::HostFlows& host : gate.flows()) {
     absl::StrAppend(&out, "  ", paint.Bold(host.host()), "  ",
                     host.flows_size(),
@@ -97,20 +94,18 @@ std::string FlowsLines(const v1::GateDetail& gate, int width,
 std::string VoteLines(const v1::Gate& gate, int width, const Paint& paint) {
   std::string out = absl::StrCat("\n", paint.Bold("Votes"), "\n");
   for (const v1::Vote& vote : gate.votes()) {
-    std::string text = absl::StrCat(vote.by(), " (",
-                                    absl::StrJoin(vote.roles(), ", "), ")");
+    std::string text =
+        absl::StrCat(vote.by(), " (", absl::StrJoin(vote.roles(), ", "), ")");
     if (!vote.reason().empty()) absl::StrAppend(&text, ": ", vote.reason());
-    absl::StrAppend(
-        &out,
-        Hang(absl::StrCat("  ", ClockText(vote.at_ms()), "  ",
-                          vote.go() ? paint.Green("go   ")
-                                    : paint.Red("no-go"),
-                          "  "),
-             text, width));
+    absl::StrAppend(&out, Hang(absl::StrCat("  ", ClockText(vote.at_ms()), "  ",
+                                            vote.go() ? paint.Green("go   ")
+                                                      : paint.Red("no-go"),
+                                            "  "),
+                               text, width));
   }
   if (gate.votes().empty()) absl::StrAppend(&out, "  none yet\n");
-  absl::StrAppend(&out, Hang("  still needed: ", QuorumText(gate.missing()),
-                             width));
+  absl::StrAppend(&out,
+                  Hang("  still needed: ", QuorumText(gate.missing()), width));
   return out;
 }
 
@@ -158,8 +153,7 @@ std::string GateSummary(const v1::Gate& gate) {
   return out;
 }
 
-std::string GatesText(const v1::Status& status, int width,
-                      const Paint& paint) {
+std::string GatesText(const v1::Status& status, int width, const Paint& paint) {
   if (status.gates().empty()) {
     return "There are no gates: the orchestrator has no plan yet.\n";
   }
@@ -170,14 +164,14 @@ std::string GatesText(const v1::Status& status, int width,
     const std::string summary = GateSummary(gate);
     if (!summary.empty()) absl::StrAppend(&out, Hang("  ", summary, width));
     if (gate.steps_size() > 0) {
-      absl::StrAppend(&out, Hang("  steps   ",
-                                 absl::StrJoin(gate.steps(), ", "), width));
+      absl::StrAppend(
+          &out, Hang("  steps   ", absl::StrJoin(gate.steps(), ", "), width));
     }
-    absl::StrAppend(&out,
-                    Hang("  quorum  ", QuorumText(gate.quorum()), width));
+    absl::StrAppend(&out, Hang("  quorum  ", QuorumText(gate.quorum()), width));
     if (gate.state() == "asking") {
-      absl::StrAppend(&out, "  ", paint.Cyan(absl::StrCat(
-                                      "sluice show ", gate.id())), "\n");
+      absl::StrAppend(&out, "  ",
+                      paint.Cyan(absl::StrCat("sluice show ", gate.id())),
+                      "\n");
     }
   }
   return out;
@@ -186,9 +180,10 @@ std::string GatesText(const v1::Status& status, int width,
 std::string GateText(const v1::GateDetail& detail, bool with_body, int width,
                      const Paint& paint) {
   const v1::Gate& gate = detail.gate();
-  std::string out = absl::StrCat(paint.Bold(absl::StrCat("Gate ", gate.id())),
-                                 ", round ", gate.round(), ": ",
-                                 GateWord(gate, paint), "\n");
+  std::string out = absl::StrCat(
+      paint.Bold(absl::StrCat("Gate ", gate.id())),
+      gate.round() == 0 ? "" : absl::StrCat(", round ", gate.round()), ": ",
+      GateWord(gate, paint), "\n");
   if (!gate.why().empty()) absl::StrAppend(&out, Hang("", gate.why(), width));
   if (gate.opened_ms() != 0) {
     absl::StrAppend(
@@ -196,8 +191,7 @@ std::string GateText(const v1::GateDetail& detail, bool with_body, int width,
         gate.deadline_ms() == 0
             ? std::string("")
             : absl::StrCat(", to be answered before ",
-                           ClockText(gate.deadline_ms()),
-                           "; after that it holds and opens nothing"),
+                           ClockText(gate.deadline_ms()), "; then it holds"),
         "\n");
   }
   if (gate.steps_size() > 0) {
@@ -227,9 +221,8 @@ std::string GateText(const v1::GateDetail& detail, bool with_body, int width,
   absl::StrAppend(&out, FlowsLines(detail, width, paint),
                   VoteLines(gate, width, paint));
   if (with_body && !detail.body().empty()) {
-    absl::StrAppend(&out, "\n",
-                    paint.Bold("The release order that a go signs"), "\n",
-                    detail.body());
+    absl::StrAppend(&out, "\n", paint.Bold("The release order that a go signs"),
+                    "\n", detail.body());
   }
   return out;
 }

@@ -17,6 +17,7 @@ constexpr Line kLines[] = {
     {"", "Before an incident"},
     {"validate MANIFEST", "every mistake, with its place"},
     {"plan MANIFEST", "what would come back, in which order"},
+    {"diff OLD NEW", "what a new manifest changes, and for whom"},
     {"explain MANIFEST SYSTEM", "why a system comes when it comes"},
     {"init MANIFEST --out DIR", "certificates and configuration"},
     {"", "In an incident: isolate first"},

@@ -127,7 +127,7 @@ class Initializer {
   const ManifestSources& sources_;
   const InitOptions& options_;
   const fs::path out_;
-  std::vector<Prefix> addresses_;        // the orchestrator's
+  std::vector<Prefix> addresses_;  // the orchestrator's
   std::set<std::string> operators_;
   std::vector<NewFile> manifest_files_;
   InitReport report_;
@@ -163,9 +163,9 @@ absl::StatusOr<Authority> Initializer::FindAuthority() const {
   const fs::path directory = out_ / "authority";
   if (!Exists(directory)) {
     if (options_.add) {
-      return absl::NotFoundError(absl::StrCat(
-          "there is no authority in '", out_.string(),
-          "' to add to; leave --add out to make a new one"));
+      return absl::NotFoundError(
+          absl::StrCat("there is no authority in '", out_.string(),
+                       "' to add to; leave --add out to make a new one"));
     }
     SLUICE_ASSIGN_OR_RETURN(Authority made,
                             Authority::Make(plan_.estate.str()));
@@ -206,13 +206,13 @@ absl::Status Initializer::Orchestrator(const Authority& authority) {
   }
   SLUICE_ASSIGN_OR_RETURN(
       const Credential server,
-      authority.Issue({.name = absl::StrCat("orchestrator of ",
-                                            plan_.estate.str()),
-                       .uri = Uri("orchestrator"),
-                       .dns = {"orchestrator.sluice"},
-                       .addresses = addresses_,
-                       .server = true},
-                      options_.days));
+      authority.Issue(
+          {.name = absl::StrCat("orchestrator of ", plan_.estate.str()),
+           .uri = Uri("orchestrator"),
+           .dns = {"orchestrator.sluice"},
+           .addresses = addresses_,
+           .server = true},
+          options_.days));
   std::vector<NewFile> files = {
       {"orchestrator.yaml", OrchestratorYaml(plan_)},
       {"ca.crt", authority.credential().certificate_pem},
@@ -246,9 +246,9 @@ absl::Status Initializer::Operator(const Authority& authority,
   if (Keep(directory)) return absl::OkStatus();
   SLUICE_ASSIGN_OR_RETURN(
       const Credential person,
-      authority.Issue({.name = name,
-                       .uri = Uri(absl::StrCat("operator/", name))},
-                      options_.days));
+      authority.Issue(
+          {.name = name, .uri = Uri(absl::StrCat("operator/", name))},
+          options_.days));
   report_.operators.push_back(name);
   return WriteDirectory(directory,
                         {{"client.yaml", ClientYaml(plan_)},
@@ -262,6 +262,8 @@ absl::StatusOr<InitReport> Initializer::Run() {
   SLUICE_ASSIGN_OR_RETURN(const Authority authority, FindAuthority());
   SLUICE_RETURN_IF_ERROR(Orchestrator(authority));
   for (const PlannedHost& host : plan_.hosts) {
+    // A manual point has no agent: its work is a task.
+    if (host.grade == Grade::kManual) continue;
     SLUICE_RETURN_IF_ERROR(Agent(authority, host));
   }
   for (const std::string& name : operators_) {

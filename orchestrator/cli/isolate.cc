@@ -16,8 +16,7 @@ constexpr int kMostNames = 12;
 
 std::string Names(const google::protobuf::RepeatedPtrField<std::string>& all) {
   const int shown = std::min(all.size(), kMostNames);
-  std::string out =
-      absl::StrJoin(all.begin(), all.begin() + shown, ", ");
+  std::string out = absl::StrJoin(all.begin(), all.begin() + shown, ", ");
   if (shown < all.size()) {
     absl::StrAppend(&out, " and ", all.size() - shown, " more");
   }
@@ -79,9 +78,6 @@ class Progress {
 ExitCode Conclude(const Terminal& terminal, const absl::Status& status,
                   const v1::IsolateProgress& last, absl::Duration took) {
   const Paint paint = terminal.paint();
-  if (!last.message().empty()) {
-    *terminal.out << Hang("", Printable(last.message()), terminal.width);
-  }
   if (last.finished() && !last.recorded()) {
     // S5: isolating leaves even if the journal cannot be written.
     terminal.Complain(
@@ -92,11 +88,14 @@ ExitCode Conclude(const Terminal& terminal, const absl::Status& status,
   // S9: only what the kernel said counts.
   if (last.finished() && last.read_back() >= last.hosts() &&
       last.waiting_for_size() == 0 && last.unreachable_size() == 0) {
+    if (!last.message().empty()) {
+      *terminal.out << Hang("", Printable(last.message()), terminal.width);
+    }
     *terminal.out << paint.Green("isolated") << ": " << last.read_back()
                   << " of " << last.hosts()
                   << " hosts, kernel rules read back, in "
-                  << absl::FormatDuration(absl::Trunc(
-                         took, absl::Milliseconds(1)))
+                  << absl::FormatDuration(
+                         absl::Trunc(took, absl::Milliseconds(1)))
                   << "\n";
     return kDone;
   }
@@ -144,20 +143,20 @@ ExitCode Isolate(const Terminal& terminal, const Common& common,
   std::optional<v1::IsolateProgress> last;
   const absl::Time start = absl::Now();
   const auto run = [&] {
-    return (*client)->Isolate(
-        request, options.wait, [&](const v1::IsolateProgress& now) {
-          last = now;
-          // A program gets one object, the last.
-          if (!common.json) progress.Show(now);
-          return !now.finished();
-        });
+    return (*client)->Isolate(request, options.wait,
+                              [&](const v1::IsolateProgress& now) {
+                                last = now;
+                                // A program gets one object, the last.
+                                if (!common.json) progress.Show(now);
+                                return !now.finished();
+                              });
   };
   absl::Status status = run();
   progress.End();
   if (absl::IsFailedPrecondition(status) && !last.has_value() &&
       terminal.can_ask && !common.json && request.confirmation().empty() &&
       (absl::StrContains(status.message(), "protected") ||
-       absl::StrContains(status.message(), "--yes"))) {
+       absl::StrContains(status.message(), "--confirm"))) {
     request.set_confirmation(AskConfirmation(terminal, status, options));
     if (request.confirmation().empty()) {
       return terminal.Complain("nothing was typed; nothing was isolated.",

@@ -15,7 +15,7 @@ struct IsolateOptions {
   std::string system;
   std::string host;
   std::string reason;
-  std::string confirmation;  // --yes NAME
+  std::string confirmation;  // --confirm NAME
   absl::Duration wait = absl::Seconds(30);
 };
 

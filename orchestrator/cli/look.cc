@@ -23,26 +23,25 @@ constexpr int kPage = 1000;
 absl::StatusOr<v1::History> WholeHistory(Client& client, uint64_t from,
                                          int limit) {
   v1::History all;
+  // One event may have several lines, all of its sequence: the next page
+  // begins at the last sequence seen, less the lines of it that are here.
+  int known = 0;
   while (true) {
     v1::GetHistoryRequest request;
     request.set_from_sequence(from);
     const int left = limit == 0 ? kPage : limit - all.entries_size();
-    request.set_limit(std::min(left, kPage));
+    request.set_limit(std::min(left, kPage) + known);
     auto page = client.GetHistory(request);
     if (!page.ok()) return page.status();
-    uint64_t last = 0;
-    bool more = false;
-    for (v1::Entry& entry : *page->mutable_entries()) {
-      last = std::max(last, entry.sequence());
-      more = more || entry.sequence() >= from;
-      *all.add_entries() = std::move(entry);
+    for (int i = known; i < page->entries_size(); ++i) {
+      *all.add_entries() = std::move(*page->mutable_entries(i));
     }
-    // A short page is the last; one that does not move on never ends.
-    if (!more || page->entries_size() < request.limit() ||
-        (limit != 0 && all.entries_size() >= limit)) {
-      return all;
-    }
-    from = last + 1;
+    const bool short_page = page->entries_size() < request.limit();
+    if (short_page || (limit != 0 && all.entries_size() >= limit)) return all;
+    from = all.entries(all.entries_size() - 1).sequence();
+    known = static_cast<int>(std::count_if(
+        all.entries().begin(), all.entries().end(),
+        [&](const v1::Entry& entry) { return entry.sequence() == from; }));
   }
 }
 
@@ -64,11 +63,10 @@ std::string HistoryText(const v1::History& history, int width,
     const bool bad = entry.kind() == "failure" || entry.kind() == "alarm" ||
                      entry.kind() == "isolation";
     const std::string kind = PadTo(Clip(entry.kind(), 11), 11);
-    absl::StrAppend(&out, Hang(absl::StrCat(ClockText(entry.at_ms()), "  ",
-                                            bad ? paint.Red(kind)
-                                                : paint.Cyan(kind),
-                                            "  "),
-                               text, width));
+    absl::StrAppend(
+        &out, Hang(absl::StrCat(ClockText(entry.at_ms()), "  ",
+                                bad ? paint.Red(kind) : paint.Cyan(kind), "  "),
+                   text, width));
   }
   return out;
 }
@@ -85,8 +83,8 @@ ExitCode ShowStatus(const Terminal& terminal, const Common& common) {
     return kDone;
   }
   MakePrintable(&*status);
-  *terminal.out << StatusText(*status, {.width = terminal.width,
-                                        .colour = terminal.colour});
+  *terminal.out << StatusText(
+      *status, {.width = terminal.width, .colour = terminal.colour});
   return kDone;
 }
 
@@ -134,29 +132,27 @@ ExitCode Show(const Terminal& terminal, const Common& common,
   for (int i = 0; i < status->steps_size(); ++i) {
     names.push_back(raw.steps(i).id());
     if (raw.steps(i).id() != name) continue;
-    *terminal.out << (common.json
-                          ? MessageJson(raw.steps(i))
-                          : StepText(*status, status->steps(i), terminal.width,
-                                     terminal.paint()));
+    *terminal.out << (common.json ? MessageJson(raw.steps(i))
+                                  : StepText(*status, status->steps(i),
+                                             terminal.width, terminal.paint()));
     return kDone;
   }
   for (int i = 0; i < status->hosts_size(); ++i) {
     names.push_back(raw.hosts(i).id());
     if (raw.hosts(i).id() != name) continue;
-    *terminal.out << (common.json
-                          ? MessageJson(raw.hosts(i))
-                          : HostText(*status, status->hosts(i), terminal.width,
-                                     terminal.paint()));
+    *terminal.out << (common.json ? MessageJson(raw.hosts(i))
+                                  : HostText(*status, status->hosts(i),
+                                             terminal.width, terminal.paint()));
     return kDone;
   }
   const std::string near = Nearest(name, names);
   return terminal.Complain(
-      absl::StrCat("there is no gate, step or host '", name, "'",
-                   near.empty() ? "" : absl::StrCat("; did you mean '", near,
-                                                    "'?"),
-                   near.empty() ? "; `sluice status` and `sluice gates` list "
-                                  "their names."
-                                : ""),
+      absl::StrCat(
+          "there is no gate, step or host '", name, "'",
+          near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?"),
+          near.empty() ? "; `sluice status` and `sluice gates` list "
+                         "their names."
+                       : ""),
       kMistakes);
 }
 

@@ -12,7 +12,7 @@
 int main(int argc, char** argv) {
   // Debian's Abseil looks for deadlocks in every lock; see docs/decisions.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  // gRPC's own log lines are not for people; GRPC_VERBOSITY still asks for them.
+  // gRPC's own log lines are not for people, unless they ask for them.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   // `sluice history | head` ends quietly.
   std::signal(SIGPIPE, SIG_DFL);

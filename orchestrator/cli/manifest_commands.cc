@@ -7,7 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/manifest/manifest.h"
+#include "orchestrator/planner/diff.h"
 #include "orchestrator/planner/explain.h"
+#include "orchestrator/planner/graph_format.h"
 #include "orchestrator/planner/plan.h"
 #include "orchestrator/planner/render.h"
 
@@ -16,6 +18,10 @@ namespace {
 
 std::string Count(size_t number, absl::string_view noun) {
   return absl::StrCat(number, " ", noun, number == 1 ? "" : "s");
+}
+
+std::string FileName(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
 }
 
 struct Counts {
@@ -54,8 +60,9 @@ Loaded Load(const Terminal& terminal, const std::string& path,
   if (!loaded.manifest.ok()) {
     PrintDiagnostics(terminal, loaded.manifest, /*warnings=*/false);
     terminal.Complain(
-        absl::StrCat(Count(CountOf(loaded.manifest).errors, "mistake"), " in ",
-                     path, "; ", then),
+        absl::StrCat(FileName(path), ": ",
+                     Count(CountOf(loaded.manifest).errors, "mistake"), "; ",
+                     then),
         kMistakes);
     return loaded;
   }
@@ -91,27 +98,27 @@ ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
     }
     return mistakes ? kMistakes : kDone;
   }
-  PrintDiagnostics(terminal, result, /*warnings=*/true);
+  // Mistakes first: warnings are worth reading once there are none.
+  PrintDiagnostics(terminal, result, /*warnings=*/counts.errors == 0);
   if (!planning.ok()) {
     return terminal.Complain(
         absl::StrCat(options.manifest, ": ", planning.message()), kMistakes);
   }
-  const std::string name =
-      std::filesystem::path(options.manifest).filename().string();
+  const std::string name = FileName(options.manifest);
   if (mistakes) {
     std::string text = Count(counts.errors, "mistake");
     if (counts.warnings > 0) {
-      absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"));
-    }
-    if (counts.errors == 0) {
-      absl::StrAppend(&text, "; with --strict a warning is a mistake");
+      absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"),
+                      counts.errors == 0
+                          ? "; with --strict a warning is a mistake"
+                          : " (shown when there are no mistakes)");
     }
     return terminal.Complain(absl::StrCat(name, ": ", text, "."), kMistakes);
   }
-  std::string text = absl::StrCat(
-      name, ": ", Count(result.model.systems.size(), "system"), " on ",
-      Count(result.model.hosts.size(), "host"), ", ",
-      Count(plan->stages.size(), "gate"), ": no mistakes");
+  std::string text =
+      absl::StrCat(name, ": ", Count(result.model.systems.size(), "system"),
+                   " on ", Count(result.model.hosts.size(), "host"), ", ",
+                   Count(plan->stages.size(), "gate"), ": no mistakes");
   if (counts.warnings > 0) {
     absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"));
   }
@@ -120,31 +127,46 @@ ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
 }
 
 ExitCode ShowPlan(const Terminal& terminal, const PlanOptions& options) {
-  const Loaded loaded = Load(terminal, options.manifest,
-                             "correct them, then plan again.");
+  const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
   if (loaded.plan == nullptr) return kMistakes;
-  if (options.json) {
-    *terminal.out << PlanJson(*loaded.plan);
-    return kDone;
+  const Plan& plan = *loaded.plan;
+  if (options.format == "json") {
+    *terminal.out << PlanJson(plan);
+  } else if (options.format == "dot") {
+    *terminal.out << PlanDot(plan);
+  } else if (options.format == "svg") {
+    *terminal.out << PlanSvg(plan);
+  } else if (options.format == "mermaid") {
+    *terminal.out << PlanMermaid(plan);
+  } else {
+    *terminal.out << PlanText(
+        plan, {.width = options.width > 0 ? options.width : terminal.width,
+               .colour = terminal.colour,
+               .show_flows = options.flows});
   }
-  *terminal.out << PlanText(
-      *loaded.plan,
-      {.width = options.width > 0 ? options.width : terminal.width,
-       .colour = terminal.colour,
-       .show_flows = options.flows});
+  return kDone;
+}
+
+ExitCode Diff(const Terminal& terminal, const DiffOptions& options) {
+  const Loaded before = Load(terminal, options.before, "nothing was compared.");
+  if (before.plan == nullptr) return kMistakes;
+  const Loaded after = Load(terminal, options.after, "nothing was compared.");
+  if (after.plan == nullptr) return kMistakes;
+  const PlanDiff diff = DiffPlans(*before.plan, *after.plan);
+  *terminal.out << (options.json ? DiffJson(diff)
+                                 : DiffText(diff, {.width = terminal.width,
+                                                   .colour = terminal.colour}));
   return kDone;
 }
 
 ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
-  const Loaded loaded = Load(terminal, options.manifest,
-                             "correct them, then ask again.");
+  const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
   if (loaded.plan == nullptr) return kMistakes;
-  const auto text =
-      options.json ? ExplainJson(*loaded.plan, options.system)
-                   : ExplainText(*loaded.plan, options.system,
-                                 {.width = terminal.width,
-                                  .colour = terminal.colour,
-                                  .show_flows = options.flows});
+  const auto text = options.json ? ExplainJson(*loaded.plan, options.system)
+                                 : ExplainText(*loaded.plan, options.system,
+                                               {.width = terminal.width,
+                                                .colour = terminal.colour,
+                                                .show_flows = options.flows});
   if (!text.ok()) return terminal.Complain(text.status().message(), kMistakes);
   *terminal.out << *text;
   return kDone;
@@ -152,8 +174,7 @@ ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
 
 ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
                     const InitOptions& options) {
-  const Loaded loaded = Load(terminal, manifest,
-                             "correct them first. Nothing was made.");
+  const Loaded loaded = Load(terminal, manifest, "nothing was made.");
   if (loaded.plan == nullptr) return kMistakes;
   const auto report = Init(*loaded.plan, loaded.manifest.sources, options);
   if (!report.ok()) {
@@ -180,13 +201,12 @@ ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
   }
   if (!report->operators.empty()) {
     line("  operators/      ",
-         absl::StrCat(Count(report->operators.size(), "person or role"), ": ",
+         absl::StrCat(Count(report->operators.size(), "operator"), ": ",
                       absl::StrJoin(report->operators, ", ")));
   }
   if (report->kept > 0) {
-    line("  ", absl::StrCat(Count(static_cast<size_t>(report->kept),
-                                  "directory"),
-                            " kept as found"));
+    line("  ", absl::StrCat("kept as found: ", report->kept,
+                            report->kept == 1 ? " directory" : " directories"));
   }
   if (report->manifest_differs) {
     line("  ",

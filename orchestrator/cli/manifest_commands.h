@@ -1,5 +1,5 @@
-// Commands that read a manifest and talk to nobody: validate, plan, explain,
-// init.
+// Commands that read a manifest and talk to nobody: validate, plan, diff,
+// explain, init.
 
 #pragma once
 
@@ -19,11 +19,20 @@ ExitCode Validate(const Terminal& terminal, const ValidateOptions& options);
 
 struct PlanOptions {
   std::string manifest;
-  bool json = false;
+  // "text", "json", "dot", "svg" or "mermaid".
+  std::string format = "text";
   bool flows = false;
   int width = 0;  // 0: the terminal's
 };
 ExitCode ShowPlan(const Terminal& terminal, const PlanOptions& options);
+
+// What NEW changes for whom, and which stages' decisions it voids.
+struct DiffOptions {
+  std::string before;
+  std::string after;
+  bool json = false;
+};
+ExitCode Diff(const Terminal& terminal, const DiffOptions& options);
 
 struct ExplainOptions {
   std::string manifest;

@@ -27,6 +27,7 @@ struct Words {
   Common common;
   ValidateOptions validate;
   PlanOptions plan;
+  DiffOptions diff;
   ExplainOptions explain;
   std::string init_manifest;
   InitOptions init;
@@ -107,9 +108,9 @@ class CommandLine {
     }
     const auto subs = app_.get_subcommands();
     const std::string help =
-        subs.empty() ? "sluice help"
-                     : absl::StrCat("sluice ", subs.front()->get_name(),
-                                    " --help");
+        subs.empty()
+            ? "sluice help"
+            : absl::StrCat("sluice ", subs.front()->get_name(), " --help");
     return terminal_.Complain(
         absl::StrCat(text, ". `", help, "` says how it is used."), kUsage);
   }
@@ -121,11 +122,11 @@ class CommandLine {
 };
 
 void CommandLine::AddManifestCommands() {
-  CLI::App* sub = Add("validate", "every mistake in a manifest, at its place",
-                      [this] {
-                        words_.validate.json = words_.common.json;
-                        return Validate(terminal_, words_.validate);
-                      });
+  CLI::App* sub =
+      Add("validate", "every mistake in a manifest, at its place", [this] {
+        words_.validate.json = words_.common.json;
+        return Validate(terminal_, words_.validate);
+      });
   sub->add_option("MANIFEST", words_.validate.manifest)->required();
   sub->add_flag("--strict", words_.validate.strict,
                 "warnings are mistakes too");
@@ -133,13 +134,27 @@ void CommandLine::AddManifestCommands() {
 
   sub = Add("plan", "what would come back, in which order, through which gates",
             [this] {
-              words_.plan.json = words_.common.json;
+              if (words_.common.json) words_.plan.format = "json";
               return ShowPlan(terminal_, words_.plan);
             });
   sub->add_option("MANIFEST", words_.plan.manifest)->required();
   sub->add_flag("--flows", words_.plan.flows, "every flow, not their number");
+  sub->add_option("--format", words_.plan.format,
+                  "text, json, dot, svg or mermaid")
+      ->check(CLI::IsMember({"text", "json", "dot", "svg", "mermaid"})
+                  .description(""));
   sub->add_option("--width", words_.plan.width, "columns")
-      ->check(CLI::Range(40, 400));
+      ->type_name("N")
+      ->check(CLI::Range(40, 400).description(""));
+  Json(sub);
+
+  sub = Add("diff", "what a new manifest changes, and whose decisions it voids",
+            [this] {
+              words_.diff.json = words_.common.json;
+              return Diff(terminal_, words_.diff);
+            });
+  sub->add_option("OLD", words_.diff.before)->required();
+  sub->add_option("NEW", words_.diff.after)->required();
   Json(sub);
 
   sub = Add("explain", "why a system comes when it comes, and what it gets",
@@ -152,18 +167,19 @@ void CommandLine::AddManifestCommands() {
   sub->add_flag("--flows", words_.explain.flows, "every flow");
   Json(sub);
 
-  sub = Add("init",
-            "an authority, certificates and configuration for an estate",
-            [this] {
-              return InitEstate(terminal_, words_.init_manifest, words_.init);
-            });
+  sub =
+      Add("init", "an authority, certificates and configuration for an estate",
+          [this] {
+            return InitEstate(terminal_, words_.init_manifest, words_.init);
+          });
   sub->add_option("MANIFEST", words_.init_manifest)->required();
   sub->add_option("--out", words_.init.out, "where to write")
       ->required()
       ->type_name("DIR");
   sub->add_option("--days", words_.init.days,
                   "how long certificates are good (365)")
-      ->check(CLI::Range(1, 3650));
+      ->type_name("N")
+      ->check(CLI::Range(1, 3650).description(""));
   sub->add_flag("--add", words_.init.add,
                 "what is missing, to an authority that is there");
   sub->add_option("--operator", words_.init.operators,
@@ -194,12 +210,12 @@ void CommandLine::AddIsolate() {
   sub->add_option("--host", options.host, "one host")->type_name("HOST");
   sub->add_option("--reason", options.reason, "for the record")
       ->type_name("TEXT");
-  sub->add_option("--yes", options.confirmation,
-                  "the name of a protected system, to isolate it anyway")
+  sub->add_option("--confirm,--yes", options.confirmation,
+                  "what is protected, typed once more")
       ->type_name("NAME");
-  sub->add_option("--wait", words_.isolate_wait,
-                  "seconds to wait for the last host (30)")
-      ->check(CLI::Range(1, 3600));
+  sub->add_option("--wait", words_.isolate_wait, "for the last host (30)")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 3600).description(""));
   Json(sub);
 }
 
@@ -224,7 +240,7 @@ void CommandLine::AddLooks() {
     return ShowBrief(terminal_, words_.common, words_.language);
   });
   sub->add_option("--lang", words_.language, "en or es")
-      ->check(CLI::IsMember({"en", "es"}));
+      ->check(CLI::IsMember({"en", "es"}).description(""));
   Json(sub);
 
   sub = Add("history", "everything that was done, by whom, when", [this] {
@@ -233,7 +249,8 @@ void CommandLine::AddLooks() {
   sub->add_option("--from", words_.history.from, "from this record on")
       ->type_name("N");
   sub->add_option("--limit", words_.history.limit, "at most so many")
-      ->check(CLI::Range(1, 10000000));
+      ->type_name("N")
+      ->check(CLI::Range(1, 10000000).description(""));
   Json(sub);
 }
 
@@ -256,9 +273,8 @@ void CommandLine::AddDecisions() {
   sub->add_flag("--yes", words_.decide.yes, "do not ask again");
   Json(sub);
 
-  sub = Add("done", "sign a task you have done", [this] {
-    return SignTask(terminal_, words_.common, words_.task);
-  });
+  sub = Add("done", "sign a task you have done",
+            [this] { return SignTask(terminal_, words_.common, words_.task); });
   sub->add_option("TASK", words_.task.task)->required();
   sub->add_option("--note", words_.task.note, "what you found");
   sub->add_option("--attachment", words_.task.attachment,
@@ -279,18 +295,17 @@ void CommandLine::AddRunCommands() {
            [this] { return Pause(terminal_, words_.common); }));
   Json(Add("resume", "go on",
            [this] { return Resume(terminal_, words_.common); }));
-  sub = Add("end", "end the run", [this] {
-    return End(terminal_, words_.common, words_.reason);
-  });
+  sub = Add("end", "end the run",
+            [this] { return End(terminal_, words_.common, words_.reason); });
   sub->add_option("--reason", words_.reason,
                   "needed when not everything is back");
   Json(sub);
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan", "explain", "init",  "isolate", "start", "status",
-    "gates",    "show", "go",      "no-go", "done",    "retry", "pause",
-    "resume",   "end",  "brief",   "history", "help"};
+    "validate", "plan",   "diff", "explain", "init",    "isolate", "start",
+    "status",   "gates",  "show", "go",      "no-go",   "done",    "retry",
+    "pause",    "resume", "end",  "brief",   "history", "help"};
 
 }  // namespace
 
@@ -316,11 +331,11 @@ int RunSluice(const std::vector<std::string>& arguments,
       std::find(known.begin(), known.end(), first) == known.end()) {
     const std::string near = Nearest(first, known);
     return terminal.Complain(
-        absl::StrCat("there is no command '", first, "'",
-                     near.empty() ? "" : absl::StrCat("; did you mean '", near,
-                                                      "'?"),
-                     near.empty() ? ". `sluice help` lists them."
-                                  : " `sluice help` lists them all."),
+        absl::StrCat(
+            "there is no command '", first, "'",
+            near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?"),
+            near.empty() ? ". `sluice help` lists them."
+                         : " `sluice help` lists them all."),
         kUsage);
   }
   return CommandLine(terminal).Run(arguments);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "orchestrator/cli/gate_text.h"
 #include "orchestrator/cli/step_text.h"
 #include "orchestrator/report/layout.h"
@@ -25,7 +26,7 @@ enum class Size { kFull, kShort };
 
 std::string RunLine(const v1::Status& status, int width, const Paint& paint) {
   const v1::Run& run = status.run();
-  std::string out = paint.Bold(status.estate());
+  std::string out = paint.Bold(Clip(status.estate(), width / 2));
   if (run.id().empty() || run.state() == "none") {
     return absl::StrCat(out, "  no run; `sluice start` begins one\n");
   }
@@ -33,10 +34,10 @@ std::string RunLine(const v1::Status& status, int width, const Paint& paint) {
                             : run.state() == "ended"
                                 ? paint.Bold(run.state())
                                 : paint.Yellow(run.state());
-  absl::StrAppend(&out, "  run ", run.id(), "  ", state, "\n");
-  std::string when =
-      absl::StrCat("started ", ClockText(run.started_ms()), " by ",
-                   run.started_by());
+  absl::StrAppend(&out, "  run ", run.id(), "  ", state);
+  out = absl::StrCat(Clip(out, width), "\n");
+  std::string when = absl::StrCat("started ", ClockText(run.started_ms()),
+                                  " by ", run.started_by());
   if (run.ended_ms() != 0) {
     absl::StrAppend(&when, ", ended ", ClockText(run.ended_ms()));
   } else {
@@ -48,8 +49,8 @@ std::string RunLine(const v1::Status& status, int width, const Paint& paint) {
   }
   absl::StrAppend(&out, paint.Dim(Clip(when, width)), "\n");
   if (!run.why().empty()) {
-    absl::StrAppend(&out, Hang("", absl::StrCat(run.state(), ": ", run.why()),
-                               width));
+    absl::StrAppend(
+        &out, Hang("", absl::StrCat(run.state(), ": ", run.why()), width));
   }
   return out;
 }
@@ -76,8 +77,7 @@ std::string ForecastLines(const v1::Status& status, int width,
                       " of machine work left");
     }
   }
-  std::string out =
-      Clip(absl::StrCat(paint.Green(bar), "  ", text), width + 9);
+  std::string out = Clip(absl::StrCat(paint.Green(bar), "  ", text), width);
   absl::StrAppend(&out, "\n");
   if (!forecast.text().empty()) {
     absl::StrAppend(&out, paint.Dim(Hang("", forecast.text(), width)));
@@ -129,8 +129,7 @@ std::vector<std::string> GateWaits(const Stage& stage) {
 
 std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
                        Size size, int width, const Paint& paint) {
-  const std::string name =
-      stage.id.empty() ? "without stage" : stage.id;
+  const std::string name = stage.id.empty() ? "without stage" : stage.id;
   std::string head = paint.Bold(name);
   if (stage.gate != nullptr) {
     absl::StrAppend(&head, "  ", GateWord(*stage.gate, paint));
@@ -141,10 +140,9 @@ std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
   if (size == Size::kShort) {
     const char* word = stage.finished ? "back" : "not begun";
     const std::string glyph = stage.finished ? paint.Green("●") : "○";
-    return absl::StrCat(Clip(absl::StrCat(head, "  ", glyph, " ", count, " ",
-                                          word),
-                             width),
-                        "\n");
+    return absl::StrCat(
+        Clip(absl::StrCat(head, "  ", glyph, " ", count, " ", word), width),
+        "\n");
   }
   std::string out = absl::StrCat(Clip(head, width), "\n");
   // One sentence for all is said once; different ones stand with their steps.
@@ -158,8 +156,7 @@ std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
   return out;
 }
 
-std::string HostLines(const v1::Status& status, int width,
-                      const Paint& paint) {
+std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
   if (status.hosts().empty()) return "";
   std::map<std::string, int> fences;
   int connected = 0;
@@ -170,7 +167,8 @@ std::string HostLines(const v1::Status& status, int width,
     // S9: an unheard host's fence is not counted as what it last was.
     ++fences[heard ? host.fence() : "unknown"];
     if (heard && host.fence() != "unknown") continue;
-    std::string text = host.text();
+    std::string text(
+        absl::StripPrefix(host.text(), absl::StrCat(host.id(), " ")));
     if (text.empty()) {
       text = host.link() == "never"
                  ? "its agent has never connected"
@@ -197,16 +195,16 @@ std::string PeopleLines(const v1::Status& status, int width,
                        const std::string& how) {
     absl::StrAppend(&out, Hang(absl::StrCat("  ", paint.Yellow("▸ ")),
                                absl::StrCat(who, ": ", what), width));
-    absl::StrAppend(&out, "      ", paint.Cyan(how), "\n");
+    absl::StrAppend(&out, paint.Cyan(Hang("      ", how, width)));
   };
   for (const v1::Gate& gate : status.gates()) {
     if (gate.state() == "asking") {
       add(QuorumText(gate.missing()),
-          absl::StrCat("go or no-go at gate ", gate.id(),
-                       gate.deadline_ms() == 0
-                           ? ""
-                           : absl::StrCat(", until ",
-                                          ClockText(gate.deadline_ms()))),
+          absl::StrCat(
+              "go or no-go at gate ", gate.id(),
+              gate.deadline_ms() == 0
+                  ? ""
+                  : absl::StrCat(", until ", ClockText(gate.deadline_ms()))),
           absl::StrCat("sluice show ", gate.id(), "; sluice go ", gate.id()));
     }
   }
@@ -250,10 +248,10 @@ std::string Whole(const v1::Status& status, const StatusOptions& options,
   for (const Stage& stage : Stages(status)) {
     const bool shrink =
         size == Size::kShort && (stage.finished || stage.untouched);
-    absl::StrAppend(&out, short_before && shrink ? "" : "\n",
-                    StageBlock(stage, name_width, status.now_ms(),
-                               shrink ? Size::kShort : Size::kFull,
-                               options.width, paint));
+    absl::StrAppend(
+        &out, short_before && shrink ? "" : "\n",
+        StageBlock(stage, name_width, status.now_ms(),
+                   shrink ? Size::kShort : Size::kFull, options.width, paint));
     short_before = shrink;
   }
   return absl::StrCat(out, PeopleLines(status, options.width, paint),
@@ -262,8 +260,7 @@ std::string Whole(const v1::Status& status, const StatusOptions& options,
 
 }  // namespace
 
-std::string StatusText(const v1::Status& status,
-                       const StatusOptions& options) {
+std::string StatusText(const v1::Status& status, const StatusOptions& options) {
   std::string text = Whole(status, options, Size::kFull);
   if (options.height <= 0) return text;
   const auto lines = [](const std::string& s) {
@@ -276,7 +273,8 @@ std::string StatusText(const v1::Status& status,
   const size_t kept = static_cast<size_t>(options.height) - 1;
   return absl::StrCat(
       absl::StrJoin(all.begin(), all.begin() + static_cast<long>(kept), "\n"),
-      "\n… ", all.size() - 1 - kept, " more lines; `sluice status` shows all\n");
+      "\n… ", all.size() - 1 - kept,
+      " more lines; `sluice status` shows all\n");
 }
 
 std::vector<std::string> StatusChanges(const v1::Status& before,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/report/time_text.h"
@@ -27,8 +28,7 @@ std::string Coloured(const v1::Step& step, absl::string_view text,
 std::string Timing(const v1::Step& step, int64_t now_ms) {
   const std::string& state = step.state();
   if (state == "soaking" && step.state_ends_ms() > now_ms) {
-    return absl::StrCat("watched, ",
-                        SpanTextMs(step.state_ends_ms() - now_ms),
+    return absl::StrCat("watched, ", SpanTextMs(step.state_ends_ms() - now_ms),
                         " left");
   }
   if (state == "connecting" || state == "probing" || state == "inspecting" ||
@@ -37,9 +37,19 @@ std::string Timing(const v1::Step& step, int64_t now_ms) {
                ? ""
                : absl::StrCat("for ", SpanTextMs(now_ms - step.since_ms()));
   }
-  if (state == "reconnected" || step.eta_high_ms() == 0) return "";
-  return absl::StrCat("back ", RangeText(step.eta_low_ms(),
-                                         step.eta_high_ms()));
+  if (state == "reconnected" || state == "unknown" || state == "open" ||
+      step.failed() || step.eta_high_ms() == 0) {
+    return "";
+  }
+  // People's time is in no forecast.
+  for (const v1::Wait& wait : step.waits()) {
+    if (wait.kind() == "gate" || wait.kind() == "task" ||
+        wait.kind() == "person") {
+      return "";
+    }
+  }
+  return absl::StrCat("back ",
+                      RangeText(step.eta_low_ms(), step.eta_high_ms()));
 }
 
 }  // namespace
@@ -62,11 +72,11 @@ std::string StateText(const v1::Step& step, int width, const Paint& paint) {
 
 std::string StepLines(const v1::Step& step, int name_width, int64_t now_ms,
                       bool skip_gate_waits, int width, const Paint& paint) {
-  std::string line = absl::StrCat(
-      "  ", Coloured(step, StateGlyph(step), paint), " ",
-      PadTo(Clip(step.id(), name_width), name_width), "  ",
-      StateText(step, kStateWidth, paint), " ",
-      paint.Dim(ClockText(step.since_ms())), "  ");
+  std::string line =
+      absl::StrCat("  ", Coloured(step, StateGlyph(step), paint), " ",
+                   PadTo(Clip(step.id(), name_width), name_width), "  ",
+                   StateText(step, kStateWidth, paint), " ",
+                   paint.Dim(ClockText(step.since_ms())), "  ");
   absl::StrAppend(&line, Clip(Timing(step, now_ms),
                               std::max(width - DisplayWidth(line), 0)));
   while (!line.empty() && line.back() == ' ') line.pop_back();
@@ -74,7 +84,12 @@ std::string StepLines(const v1::Step& step, int name_width, int64_t now_ms,
   const auto below = [&](absl::string_view text) {
     absl::StrAppend(&out, Hang("      ", text, width));
   };
-  if (!step.reason().empty()) {
+  // A wait that gives the reason says it once for both.
+  const bool said = std::any_of(
+      step.waits().begin(), step.waits().end(), [&](const v1::Wait& wait) {
+        return absl::StrContains(wait.text(), step.reason());
+      });
+  if (!step.reason().empty() && !said) {
     below(absl::StrCat(step.failed() ? "failed: " : "", step.reason()));
   }
   if (step.partial()) below("on enough of its hosts, not on all");
@@ -120,8 +135,9 @@ std::string StepText(const v1::Status& status, const v1::Step& step, int width,
       StepLines(step, DisplayWidth(step.id()), status.now_ms(), false, width,
                 paint));
   if (step.hosts_size() > 0) {
-    absl::StrAppend(&out, "\n",
-                    Hang("Hosts    ", absl::StrJoin(step.hosts(), ", "), width));
+    absl::StrAppend(
+        &out, "\n",
+        Hang("Hosts    ", absl::StrJoin(step.hosts(), ", "), width));
   }
   for (const std::string& note : step.notes()) {
     absl::StrAppend(&out, Hang("Note     ", note, width));
@@ -138,13 +154,12 @@ std::string StepText(const v1::Status& status, const v1::Step& step, int width,
     if (!header) absl::StrAppend(&out, "\n", paint.Bold("Tasks"), "\n");
     header = true;
     const std::string state =
-        task.done() ? absl::StrCat("signed by ", task.by(), " at ",
-                                   ClockText(task.at_ms()),
+        task.done()         ? absl::StrCat("signed by ", task.by(), " at ",
+                                           ClockText(task.at_ms()),
                                    task.note().empty() ? "" : ": ", task.note())
-        : task.wanted_now()
-            ? absl::StrCat("wanted now of ", task.owner(),
-                           ": sluice done ", task.id())
-            : absl::StrCat("later, of ", task.owner());
+        : task.wanted_now() ? absl::StrCat("wanted now of ", task.owner(),
+                                           ": sluice done ", task.id())
+                            : absl::StrCat("later, of ", task.owner());
     absl::StrAppend(&out, Hang(task.done() ? "  ✔ " : "  ○ ",
                                absl::StrCat(task.what(), ": ", state), width));
   }

@@ -3,6 +3,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <string>
 #include <thread>
@@ -20,6 +21,7 @@ namespace sluice::cli {
 namespace {
 
 constexpr absl::Duration kRedraw = absl::Seconds(1);
+constexpr size_t kMostUnread = 256;
 constexpr absl::Duration kRedial = absl::Seconds(1);
 
 // Draws frames over each other, without an alternate screen: the last one
@@ -55,6 +57,9 @@ class Canvas {
 struct Latest {
   absl::Mutex mutex;
   std::optional<v1::Status> status ABSL_GUARDED_BY(mutex);
+  // For a log, each one counts; what a slow reader leaves behind is dropped
+  // from the front.
+  std::deque<v1::Status> unread ABSL_GUARDED_BY(mutex);
   absl::Time received ABSL_GUARDED_BY(mutex);
   absl::Status away ABSL_GUARDED_BY(mutex);  // why nobody answers just now
   absl::Time away_since ABSL_GUARDED_BY(mutex);
@@ -85,11 +90,12 @@ absl::Status Read(const ClientConfig& config, std::unique_ptr<Client> client,
       const absl::Status status = client->WatchStatus([&](const v1::Status& s) {
         const std::string& state = s.run().state();
         ended = was_running && state == "ended";
-        was_running =
-            was_running || state == "active" || state == "paused" ||
-            state == "held";
+        was_running = was_running || state == "active" || state == "paused" ||
+                      state == "held";
         absl::MutexLock lock(&latest->mutex);
         latest->status = s;
+        latest->unread.push_back(s);
+        if (latest->unread.size() > kMostUnread) latest->unread.pop_front();
         latest->received = absl::Now();
         latest->away = absl::OkStatus();
         latest->changed = true;
@@ -120,13 +126,13 @@ absl::Status Read(const ClientConfig& config, std::unique_ptr<Client> client,
 
 std::string AwayLine(absl::Time since, absl::Time now, int width,
                      const Paint& paint) {
-  return paint.Red(Hang(
-      "! ",
-      absl::StrCat("no answer from the orchestrator for ",
-                   SpanText(now - since),
-                   "; below is what it last said. Leased flows close by "
-                   "themselves. Trying again…"),
-      width));
+  return paint.Red(
+      Hang("! ",
+           absl::StrCat("no answer from the orchestrator for ",
+                        SpanText(now - since),
+                        "; below is what it last said. Leased flows close by "
+                        "themselves. Trying again…"),
+           width));
 }
 
 class Watcher {
@@ -136,13 +142,14 @@ class Watcher {
     if (terminal.live && !json) canvas_.emplace(terminal.out);
   }
 
-  void Show(v1::Status status, absl::Time received, bool away,
-            absl::Time away_since, bool changed) {
+  void Show(v1::Status status, std::deque<v1::Status> unread,
+            absl::Time received, bool away, absl::Time away_since) {
     if (canvas_.has_value()) {
       Draw(std::move(status), received, away, away_since);
-    } else if (changed) {
-      Print(std::move(status), away);
+      return;
     }
+    for (v1::Status& one : unread) Print(std::move(one));
+    SayAway(away);
   }
 
  private:
@@ -156,24 +163,25 @@ class Watcher {
     if (away) {
       head = AwayLine(away_since, now, terminal_.width, terminal_.paint());
     }
-    const int used = static_cast<int>(
-        std::count(head.begin(), head.end(), '\n'));
+    const int used =
+        static_cast<int>(std::count(head.begin(), head.end(), '\n'));
     canvas_->Draw(absl::StrCat(
         head, StatusText(status, {.width = terminal_.width,
                                   .colour = terminal_.colour,
                                   .height = terminal_.height - 1 - used})));
   }
 
-  void Print(v1::Status status, bool away) {
-    if (away != away_ && !json_) {
-      away_ = away;
-      *terminal_.out << ClockText(absl::ToUnixMillis(absl::Now()))
-                     << (away ? "  no answer from the orchestrator; trying "
-                                "again\n"
-                              : "  the orchestrator answers again\n")
-                     << std::flush;
-    }
-    if (away) return;
+  void SayAway(bool away) {
+    if (away == away_ || json_) return;
+    away_ = away;
+    *terminal_.out << ClockText(absl::ToUnixMillis(absl::Now()))
+                   << (away ? "  no answer from the orchestrator; trying "
+                              "again\n"
+                            : "  the orchestrator answers again\n")
+                   << std::flush;
+  }
+
+  void Print(v1::Status status) {
     if (json_) {
       google::protobuf::util::JsonPrintOptions options;
       options.always_print_primitive_fields = true;
@@ -231,24 +239,25 @@ ExitCode WatchStatus(const Terminal& terminal, const Common& common) {
     bool finished = false;
     while (!finished) {
       std::optional<v1::Status> status;
+      std::deque<v1::Status> unread;
       absl::Time received;
       absl::Time away_since;
       bool away = false;
-      bool changed = false;
       {
         absl::MutexLock lock(&latest.mutex);
         latest.mutex.AwaitWithTimeout(absl::Condition(&latest.changed),
                                       kRedraw);
-        changed = latest.changed;
         latest.changed = false;
         status = latest.status;
+        unread.swap(latest.unread);
         received = latest.received;
         away = !latest.away.ok();
         away_since = latest.away_since;
         finished = latest.finished;
       }
       if (status.has_value()) {
-        watcher.Show(*std::move(status), received, away, away_since, changed);
+        watcher.Show(*std::move(status), std::move(unread), received, away,
+                     away_since);
       }
     }
     reader.join();

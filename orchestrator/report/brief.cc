@@ -6,9 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_replace.h"
 #include "common/digest.h"
 #include "orchestrator/report/brief_facts.h"
 #include "orchestrator/report/brief_words.h"
@@ -60,7 +61,7 @@ class Brief {
   void Decided();
   void Isolation();
 
-  std::string WaitText(const v1::Wait& wait) const;
+  std::string WaitText(const v1::Step& step, const v1::Wait& wait) const;
   std::string WhyText(const v1::Step& step) const;
   std::string TaskWhat(const std::string& id) const;
   std::string Who(const std::string& who) const {
@@ -77,7 +78,7 @@ void Brief::Head() {
   Page::Section& head = page_.Add("", /*least=*/6);
   const std::string title = Fill(words_.title, {status_.estate()});
   const std::string at = DateTimeText(status_.now_ms());
-  head.Item(absl::StrCat(
+  head.Line(absl::StrCat(
       PadTo(Clip(title, kBriefWidth - 21), kBriefWidth - DisplayWidth(at)),
       at));
   const v1::Run& run = status_.run();
@@ -102,14 +103,13 @@ void Brief::Head() {
 void Brief::Back() {
   const size_t total = facts_.back.size() + facts_.not_back.size();
   Page::Section& section =
-      page_.Add(Fill(words_.back, {absl::StrCat(facts_.back.size()),
-                                   absl::StrCat(total)}),
+      page_.Add(Fill(words_.back,
+                     {absl::StrCat(facts_.back.size()), absl::StrCat(total)}),
                 /*least=*/4, "sluice status");
   if (facts_.back.empty()) section.Item(words_.nothing_back);
   std::vector<std::string> items;
   for (const v1::Step* step : facts_.back) {
-    items.push_back(
-        absl::StrCat(ClockText(step->since_ms()), " ", step->id()));
+    items.push_back(absl::StrCat(ClockText(step->since_ms()), " ", step->id()));
   }
   section.Flow(items, " · ");
 }
@@ -121,18 +121,30 @@ std::string Brief::TaskWhat(const std::string& id) const {
   return id;
 }
 
-std::string Brief::WaitText(const v1::Wait& wait) const {
+std::string Brief::WaitText(const v1::Step& step, const v1::Wait& wait) const {
   const std::string& kind = wait.kind();
   const std::string who = Who(wait.who());
-  if (kind == "gate") return Fill(words_.wait_gate, {wait.on(), who});
+  if (kind == "gate" && !wait.who().empty()) {
+    return Fill(words_.wait_gate, {wait.on(), who});
+  }
+  if (kind == "gate") {
+    return Fill(
+        wait.on() == step.stage() ? words_.wait_round : words_.wait_stage,
+        {wait.on()});
+  }
   if (kind == "task") return Fill(words_.wait_task, {TaskWhat(wait.on()), who});
   if (kind == "need") return Fill(words_.wait_need, {wait.on()});
   if (kind == "check") return Fill(words_.wait_check, {wait.on()});
   if (kind == "host") return Fill(words_.wait_host, {wait.on()});
   if (kind == "soak") return words_.wait_soak;
-  if (kind == "person") {
-    return Fill(words_.wait_person, {wait.on(), who, wait.text()});
+  if (kind == "person" && wait.on() == "run") {
+    return wait.who().empty() ? std::string(words_.wait_run)
+                              : Fill(words_.wait_paused, {wait.who()});
   }
+  if (kind == "person" && step.failed()) {
+    return Fill(words_.wait_retry, {step.id()});
+  }
+  if (kind == "person") return Fill(words_.wait_person, {who, wait.text()});
   return wait.text();
 }
 
@@ -147,19 +159,22 @@ std::string Brief::WhyText(const v1::Step& step) const {
   for (const std::string& host : step.hosts()) {
     for (const v1::Host* lost : facts_.lost) {
       if (lost->id() != host) continue;
-      parts.push_back(Fill(words_.unknown_host,
-                           {host, MinuteText(lost->since_ms())}));
+      parts.push_back(lost->link() == "never"
+                          ? Fill(words_.unknown_never, {host})
+                          : Fill(words_.unknown_host,
+                                 {host, MinuteText(lost->since_ms())}));
     }
   }
-  for (const v1::Wait& wait : step.waits()) parts.push_back(WaitText(wait));
+  for (const v1::Wait& wait : step.waits())
+    parts.push_back(WaitText(step, wait));
   if (parts.empty()) parts.emplace_back(words_.wait_nothing_known);
   return absl::StrJoin(parts, "; ");
 }
 
 void Brief::NotBack() {
-  Page::Section& section = page_.Add(
-      Fill(words_.not_back, {absl::StrCat(facts_.not_back.size())}),
-      /*least=*/10, "sluice status");
+  Page::Section& section =
+      page_.Add(Fill(words_.not_back, {absl::StrCat(facts_.not_back.size())}),
+                /*least=*/10, "sluice status");
   if (facts_.not_back.empty()) section.Item(words_.everything_back);
   // Steps in the same state for the same reason share an item.
   std::vector<std::pair<std::string, std::vector<std::string>>> groups;
@@ -191,18 +206,18 @@ void Brief::Decision() {
         gate->deadline_ms() == 0
             ? ""
             : Fill(words_.gate_until, {MinuteText(gate->deadline_ms())});
-    section.Item(Fill(words_.gate_asks,
-                      {gate->id(), absl::StrJoin(gate->steps(), ", "),
-                       Who(QuorumText(gate->missing())), until}));
-    section.Item(Fill(words_.answer_with,
-                      {absl::StrCat("sluice show ", gate->id(),
-                                    ", sluice go ", gate->id())}),
-                 0);
+    section.Item(
+        Fill(words_.gate_asks, {gate->id(), absl::StrJoin(gate->steps(), ", "),
+                                Who(QuorumText(gate->missing())), until}));
+    section.Item(
+        Fill(words_.answer_with, {absl::StrCat("sluice show ", gate->id(),
+                                               ", sluice go ", gate->id())}),
+        0);
   }
   for (const v1::Gate* gate : facts_.stuck) {
-    section.Item(Fill(gate->state() == "refused" ? words_.gate_refused
-                                                 : words_.gate_held,
-                      {gate->id(), gate->why()}));
+    section.Item(Fill(
+        gate->state() == "refused" ? words_.gate_refused : words_.gate_held,
+        {gate->id(), gate->why()}));
     section.Item(Fill(words_.answer_with, {"sluice retry"}), 0);
   }
   for (const v1::Task* task : facts_.wanted) {
@@ -226,11 +241,10 @@ void Brief::Forecast() {
   if (forecast.high_ms() == 0) {
     section.Item(words_.forecast_none);
   } else {
-    const auto left =
-        absl::Milliseconds(forecast.high_ms() - status_.now_ms());
-    section.Item(Fill(words_.forecast_range, {MinuteText(forecast.low_ms()),
-                                              MinuteText(forecast.high_ms()),
-                                              RoughSpanText(left)}));
+    const auto left = absl::Milliseconds(forecast.high_ms() - status_.now_ms());
+    section.Item(Fill(words_.forecast_range,
+                      {MinuteText(forecast.low_ms()),
+                       MinuteText(forecast.high_ms()), RoughSpanText(left)}));
   }
   if (!forecast.critical_path().empty()) {
     section.Item(Fill(words_.critical_path,
@@ -276,10 +290,15 @@ void Brief::Decided() {
                      made.note.empty() ? "" : absl::StrCat(": ", made.note)});
         break;
       case Kind::kIsolation:
-        line = Fill(words_.isolated_by, {at, made.by, made.on});
+        line = Fill(words_.isolated_by,
+                    {at, made.by,
+                     absl::StrReplaceAll(
+                         made.on, {{absl::StrCat(" by ", made.by), ""}})});
         break;
       case Kind::kAsWritten:
-        line = absl::StrCat(at, "  ", made.by, ": ", made.on);
+        line = absl::StrContains(made.on, made.by)
+                   ? absl::StrCat(at, "  ", made.on)
+                   : absl::StrCat(at, "  ", made.by, ": ", made.on);
         break;
     }
     section.Item(line);
@@ -309,9 +328,8 @@ void Brief::Isolation() {
                      : Fill(words_.host_problem,
                             {host->id(), ClockText(host->since_ms())}));
   }
-  section.Item(Fill(words_.journal,
-                    {absl::StrCat(status_.journal_sequence()),
-                     ShortDigest(status_.journal_head())}),
+  section.Item(Fill(words_.journal, {absl::StrCat(status_.journal_sequence()),
+                                     ShortDigest(status_.journal_head())}),
                0);
 }
 
@@ -322,9 +340,9 @@ absl::StatusOr<std::string> BriefText(const v1::Status& status,
                                       absl::string_view language) {
   const BriefWords* words = FindBriefWords(language);
   if (words == nullptr) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "there is no brief in language '", Printable(language),
-        "'; ask for --lang en or --lang es"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no brief in language '", Printable(language),
+                     "'; ask for --lang en or --lang es"));
   }
   return Brief(status, history, *words).Text();
 }

@@ -1,6 +1,8 @@
 #include "orchestrator/report/brief_facts.h"
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <tuple>
 
 #include "absl/strings/match.h"
@@ -13,6 +15,8 @@ void GatherSteps(const v1::Status& status, BriefFacts* facts) {
     (step.state() == "reconnected" ? facts->back : facts->not_back)
         .push_back(&step);
     for (const std::string& note : step.notes()) {
+      // Said among the hosts already.
+      if (absl::StartsWith(note, "unknown: ")) continue;
       (absl::StrContains(note, "waive") ? facts->waivers : facts->unproven)
           .push_back({&step, note});
     }
@@ -49,6 +53,10 @@ using Decision = BriefFacts::Decision;
 void GatherDecisions(const v1::Status& status, const v1::History& history,
                      BriefFacts* facts) {
   auto& decisions = facts->decisions;
+  // A line of the history may be about a step or a host: no person decided it.
+  std::set<std::string> things = {""};
+  for (const v1::Step& step : status.steps()) things.insert(step.id());
+  for (const v1::Host& host : status.hosts()) things.insert(host.id());
   for (const v1::Gate& gate : status.gates()) {
     for (const v1::Vote& vote : gate.votes()) {
       decisions.push_back({Decision::Kind::kVote, vote.at_ms(), vote.by(),
@@ -62,12 +70,11 @@ void GatherDecisions(const v1::Status& status, const v1::History& history,
   }
   const size_t structured = decisions.size();
   for (const v1::Entry& entry : history.entries()) {
+    if (things.count(entry.who()) != 0) continue;
     if (entry.kind() == "isolation") {
       facts->isolations.push_back(&entry);
-      if (!entry.who().empty()) {
-        decisions.push_back({Decision::Kind::kIsolation, entry.at_ms(),
-                             entry.who(), entry.text(), true, ""});
-      }
+      decisions.push_back({Decision::Kind::kIsolation, entry.at_ms(),
+                           entry.who(), entry.text(), true, ""});
       continue;
     }
     if (entry.kind() != "decision" && entry.kind() != "task" &&
@@ -80,7 +87,7 @@ void GatherDecisions(const v1::Status& status, const v1::History& history,
                       return decision.at_ms == entry.at_ms() &&
                              decision.by == entry.who();
                     });
-    if (!known && !entry.who().empty()) {
+    if (!known) {
       decisions.push_back({Decision::Kind::kAsWritten, entry.at_ms(),
                            entry.who(), entry.text(), true, ""});
     }

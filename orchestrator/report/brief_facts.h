@@ -39,7 +39,7 @@ struct BriefFacts {
   };
   std::vector<Decision> decisions;  // by time
 
-  std::vector<const v1::Entry*> isolations;
+  std::vector<const v1::Entry*> isolations;  // ordered by people
   std::vector<const v1::Host*> lost;  // unheard hosts
   int quarantined = 0;
   int open = 0;

@@ -26,15 +26,21 @@ struct BriefWords {
   const char* not_back_line;
   const char* failed;
   const char* unknown_host;
+  const char* unknown_never;
   const char* partial;
 
   const char* wait_gate;
+  const char* wait_round;
+  const char* wait_stage;
   const char* wait_task;
   const char* wait_need;
   const char* wait_check;
   const char* wait_host;
   const char* wait_soak;
   const char* wait_person;
+  const char* wait_retry;
+  const char* wait_run;
+  const char* wait_paused;
   const char* wait_nothing_known;
   const char* somebody;
 

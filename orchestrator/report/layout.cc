@@ -116,7 +116,10 @@ std::string PadTo(absl::string_view text, int width) {
 std::string Clip(absl::string_view text, int width) {
   if (DisplayWidth(text) <= width) return std::string(text);
   if (width < 1) return "";
-  return absl::StrCat(text.substr(0, FittingBytes(text, width - 1)), "…");
+  // A colour that was begun is ended, though its end was cut off.
+  const bool coloured = text.find('\x1b') != absl::string_view::npos;
+  return absl::StrCat(text.substr(0, FittingBytes(text, width - 1)), "…",
+                      coloured ? "\x1b[0m" : "");
 }
 
 std::vector<std::string> Wrap(absl::string_view text, int width) {

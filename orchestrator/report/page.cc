@@ -23,10 +23,14 @@ void Page::Section::Item(absl::string_view text, int count) {
   }
   if (block.lines.size() > kLongestItem) {
     block.lines.resize(kLongestItem);
-    block.lines.back() = absl::StrCat(
-        Clip(block.lines.back(), width_ - 2), " …");
+    block.lines.back() =
+        absl::StrCat(Clip(block.lines.back(), width_ - 2), " …");
   }
   blocks_.push_back(std::move(block));
+}
+
+void Page::Section::Line(absl::string_view line) {
+  blocks_.push_back({{std::string(line)}, 0});
 }
 
 void Page::Section::Flow(const std::vector<std::string>& items,
@@ -73,13 +77,13 @@ std::string Page::SectionText(const Section& section, int limit) const {
     const int wanted = static_cast<int>(block.lines.size());
     const int reserve = blocks_left > 0 ? 1 : 0;  // for "and … more"
     // Where the rest fits as a whole, nothing has to be kept for that line.
-    full = full || (used + wanted + reserve > limit &&
-                    section.Lines() > limit);
+    full = full || (used + wanted + reserve > limit && section.Lines() > limit);
     if (full) {
       left_over += block.count;
       continue;
     }
-    for (const std::string& line : block.lines) absl::StrAppend(&out, line, "\n");
+    for (const std::string& line : block.lines)
+      absl::StrAppend(&out, line, "\n");
     used += wanted;
   }
   if (left_over > 0) {
@@ -101,8 +105,8 @@ std::string Page::Text(int lines) const {
     left -= limits.back() + (section.header_.empty() ? 0 : 2);
   }
   for (size_t i = 0; i < sections_.size(); ++i) {
-    const int more = std::clamp(sections_[i].Lines() - limits[i], 0,
-                                std::max(left, 0));
+    const int more =
+        std::clamp(sections_[i].Lines() - limits[i], 0, std::max(left, 0));
     limits[i] += more;
     left -= more;
   }

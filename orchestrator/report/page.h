@@ -19,6 +19,8 @@ class Page {
     // An entry of its own, wrapped; `count` is what it adds to the number
     // behind "and … more" when there is no room for it.
     void Item(absl::string_view text, int count = 1);
+    // A line as it is. REQUIRES: it fits.
+    void Line(absl::string_view line);
     // Short entries, several a line.
     void Flow(const std::vector<std::string>& items,
               absl::string_view separator);

@@ -9,8 +9,6 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "common/digest.h"
 #include "common/flow.h"
@@ -123,9 +121,7 @@ class Command : public ::testing::Test {
       ExpectFits(out_.substr(0, out_.find("\nsluice release order")));
     }
     ExpectFits(err_);
-    // Sentences are wrapped; what they say is not.
-    err_ = absl::StrJoin(
-        absl::StrSplit(err_, absl::ByAnyChar(" \n"), absl::SkipEmpty()), " ");
+    err_ = Flat(err_);
     return code;
   }
 
@@ -253,8 +249,8 @@ TEST_F(Command, ARefusalKeepsTheOrchestratorsSentence) {
 
 TEST_F(Command, DoneSendsTheAttachmentsDigestOnly) {
   std::ofstream(dir_ / "invoice.pdf") << "paper";
-  EXPECT_EQ(Run({"done", "billing-engine/known-invoice-matches-paper",
-                 "--note", "17.40 both", "--attachment", dir_ / "invoice.pdf"}),
+  EXPECT_EQ(Run({"done", "billing-engine/known-invoice-matches-paper", "--note",
+                 "17.40 both", "--attachment", dir_ / "invoice.pdf"}),
             kDone)
       << err_;
   EXPECT_EQ(fake_.signed_task.attachment_digest(), Sha256("paper"));

@@ -38,18 +38,17 @@ Plan SmallPlan() {
   plan.management.orchestrators = {"10.77.0.1:7443", "[fd77::1]:7443"};
   plan.approvers = {{.id = OperatorId("duty-commander"),
                      .roles = {RoleId("incident-commander")}}};
-  plan.hosts = {
-      {.id = HostId("app-1"), .addresses = {address("10.77.0.31")}},
-      {.id = HostId("db-1"),
-       .addresses = {address("10.77.0.21"), address("fd77::21")},
-       .vital = {*Flow::Parse("tcp 10.77.0.21 10.77.0.99 3260")}}};
+  plan.hosts = {{.id = HostId("app-1"), .addresses = {address("10.77.0.31")}},
+                {.id = HostId("db-1"),
+                 .addresses = {address("10.77.0.21"), address("fd77::21")},
+                 .vital = {*Flow::Parse("tcp 10.77.0.21 10.77.0.99 3260")}}};
   PlannedStep step;
   step.id = StepId("billing-db");
   step.hosts = {HostId("db-1")};
   step.start_unit = "postgresql.service";
-  step.health = {{.id = CheckId("billing-db/health-1"),
-                  .spec = {.kind = "plugin",
-                           .args = {{"name", "check_pgsql"}}}}};
+  step.health = {
+      {.id = CheckId("billing-db/health-1"),
+       .spec = {.kind = "plugin", .args = {{"name", "check_pgsql"}}}}};
   plan.steps = {step};
   return plan;
 }
@@ -91,9 +90,9 @@ grpc::Status FakeOperator::GetStatus(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
-grpc::Status FakeOperator::WatchStatus(
-    grpc::ServerContext*, const v1::GetStatusRequest*,
-    grpc::ServerWriter<v1::Status>* writer) {
+grpc::Status FakeOperator::WatchStatus(grpc::ServerContext*,
+                                       const v1::GetStatusRequest*,
+                                       grpc::ServerWriter<v1::Status>* writer) {
   for (const v1::Status& one : watched) writer->Write(one);
   return grpc::Status::OK;
 }
@@ -102,9 +101,9 @@ grpc::Status FakeOperator::GetGate(grpc::ServerContext*,
                                    const v1::GetGateRequest* request,
                                    v1::GateDetail* response) {
   if (request->gate() != gate.gate().id()) {
-    return {grpc::StatusCode::NOT_FOUND,
-            "no gate is called '" + request->gate() +
-                "'; `sluice gates` lists them"};
+    return {grpc::StatusCode::NOT_FOUND, "no gate is called '" +
+                                             request->gate() +
+                                             "'; `sluice gates` lists them"};
   }
   *response = gate;
   return grpc::Status::OK;
@@ -161,8 +160,7 @@ grpc::Status FakeOperator::SignTask(grpc::ServerContext*,
                                     v1::Accepted* response) {
   signed_task = *request;
   if (request->task() == "no-such-task") {
-    return {grpc::StatusCode::NOT_FOUND,
-            "no task is called 'no-such-task'"};
+    return {grpc::StatusCode::NOT_FOUND, "no task is called 'no-such-task'"};
   }
   return Accept("signed", response);
 }

@@ -12,6 +12,8 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "orchestrator/report/layout.h"
 
 namespace sluice::cli {
@@ -45,11 +47,17 @@ inline void ExpectFits(const std::string& text, int width = 80) {
   }
 }
 
+// Sentences are wrapped; what they say is not.
+inline std::string Flat(const std::string& text) {
+  return absl::StrJoin(
+      absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty()), " ");
+}
+
 template <typename Message>
 Message Canned(const std::string& name) {
   Message message;
-  const bool parsed = google::protobuf::TextFormat::ParseFromString(
-      ReadGolden(name), &message);
+  const bool parsed =
+      google::protobuf::TextFormat::ParseFromString(ReadGolden(name), &message);
   EXPECT_TRUE(parsed) << name;
   return message;
 }

@@ -198,9 +198,9 @@ TEST_F(InitTest, AgentsFilesListWhatTheManifestMentions) {
 TEST(Endpoint, IsAnAddressAndAPort) {
   EXPECT_TRUE(Endpoint::Parse("10.77.0.1:7443").ok());
   EXPECT_TRUE(Endpoint::Parse("[fd77::1]:7443").ok());
-  for (const char* bad : {"10.77.0.1", "fd77::1:7443", "[10.77.0.1]:7443",
-                          "10.77.0.0/24:7443", "host:7443", "10.77.0.1:0",
-                          "10.77.0.1:65536", ":7443", ""}) {
+  for (const char* bad :
+       {"10.77.0.1", "fd77::1:7443", "[10.77.0.1]:7443", "10.77.0.0/24:7443",
+        "host:7443", "10.77.0.1:0", "10.77.0.1:65536", ":7443", ""}) {
     EXPECT_FALSE(Endpoint::Parse(bad).ok()) << bad;
   }
 }

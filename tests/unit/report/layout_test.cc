@@ -33,10 +33,14 @@ TEST(Layout, WrapsAtBlanksAndCutsWhatIsLonger) {
 
 TEST(Printable, LeavesNothingThatATerminalObeys) {
   EXPECT_EQ(Printable("\x1b[2J\x07"), "?[2J?");
-  EXPECT_EQ(Printable("\xc2\x9b" "31m"), "?31m");       // C1: CSI
-  EXPECT_EQ(Printable("a\xe2\x80\xae" "b"), "a?b");     // right-to-left
-  EXPECT_EQ(Printable("\xed\xa0\x80"), "???");          // a surrogate
-  EXPECT_EQ(Printable("\xc0\xaf"), "??");               // an overlong form
+  EXPECT_EQ(Printable("\xc2\x9b"
+                      "31m"),
+            "?31m");  // C1: CSI
+  EXPECT_EQ(Printable("a\xe2\x80\xae"
+                      "b"),
+            "a?b");                             // right-to-left
+  EXPECT_EQ(Printable("\xed\xa0\x80"), "???");  // a surrogate
+  EXPECT_EQ(Printable("\xc0\xaf"), "??");       // an overlong form
   EXPECT_EQ(Printable("a\nb\tc"), "a b c");
   EXPECT_EQ(Printable("a\nb", true), "a\nb");
   EXPECT_EQ(Printable("señal"), "señal");
