@@ -7,6 +7,7 @@
 
 #include "common/digest.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -24,6 +25,11 @@ namespace {
 // another line; nothing at all is "-", which no encoded text is.
 class Facts {
  public:
+  // Words that are canonical already, and end the line.
+  struct Canonical {
+    std::string text;
+  };
+
   template <class... Words>
   void Line(const Words&... words) {
     bool first = true;
@@ -49,6 +55,13 @@ class Facts {
       text_ += "%2d";
       return;
     }
+    const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
+      return static_cast<unsigned char>(c) > ' ' && c != '%' && c != 0x7f;
+    });
+    if (plain) {
+      text_ += word;
+      return;
+    }
     for (const char c : word) {
       const auto byte = static_cast<unsigned char>(c);
       if (byte <= ' ' || byte == '%' || byte == 0x7f) {
@@ -57,6 +70,10 @@ class Facts {
         text_ += c;
       }
     }
+  }
+  void Word(const Canonical& words, bool& first) {
+    Blank(first);
+    text_ += words.text;
   }
   void Word(absl::Duration duration, bool& first) {
     Word(absl::ToInt64Milliseconds(duration), first);
@@ -109,7 +126,7 @@ const char* GradeWord(Grade grade) {
 void WriteChecks(const char* kind, const std::vector<PlannedCheck>& checks,
                  Facts& facts) {
   for (const PlannedCheck& check : checks) {
-    facts.Line(kind, check.id, check.spec.Line());
+    facts.Line(kind, check.id, Facts::Canonical{check.spec.Line()});
   }
 }
 
@@ -123,7 +140,8 @@ void WriteTasks(const char* kind, const std::vector<PlannedTask>& tasks,
 void WriteGrant(const PlannedGrant& grant, Facts& facts) {
   facts.Line("grant", grant.id, StrengthWord(grant.strength));
   for (const HostFlow& flow : grant.flows) {
-    facts.Line("flow", flow.client, flow.server, flow.flow.Line());
+    facts.Line("flow", flow.client, flow.server,
+               Facts::Canonical{flow.flow.Line()});
     for (const HostId& host : flow.through) facts.Line("through", host);
   }
 }
@@ -145,8 +163,13 @@ void WriteStep(const Plan& plan, const PlannedStep& step,
   WriteChecks("health", step.health, facts);
   WriteChecks("watch", step.watch, facts);
   WriteTasks("accept-task", step.accept_tasks, facts);
-  for (const GrantId& grant : step.grants) {
-    WriteGrant(*plan.FindGrant(grant), facts);
+  // A step's grants stand beside each other as a rule: look one up, then walk.
+  const PlannedGrant* end = plan.grants.data() + plan.grants.size();
+  const PlannedGrant* grant = end;
+  for (const GrantId& id : step.grants) {
+    if (grant != end) ++grant;
+    if (grant == end || grant->id != id) grant = plan.FindGrant(id);
+    WriteGrant(*grant, facts);
   }
 }
 
@@ -209,7 +232,8 @@ void WriteEstate(const Plan& plan, Facts& facts) {
     for (const Prefix& address : host.addresses) {
       facts.Line("address", address.ToString());
     }
-    for (const Flow& flow : host.vital) facts.Line("vital", flow.Line());
+    for (const Flow& flow : host.vital)
+      facts.Line("vital", Facts::Canonical{flow.Line()});
   }
 }
 

@@ -1,10 +1,10 @@
 // Needs, entries and peer ports as flows between hosts.
 
 #include <algorithm>
-#include <numeric>
 #include <tuple>
 #include <utility>
 
+#include "absl/container/node_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "orchestrator/planner/draft.h"
@@ -47,6 +47,7 @@ class Resolver {
     for (size_t i = 0; i < draft_.steps.size(); ++i) {
       step_ = i;
       const DraftStep& step = draft_.steps[i];
+      const size_t first = result_.grants.size();
       if (step.external != nullptr) {
         SLUICE_RETURN_IF_ERROR(AddEntry(step));
         continue;
@@ -59,14 +60,18 @@ class Resolver {
       for (const PortId& port : step.system->peers) {
         SLUICE_RETURN_IF_ERROR(AddPeers(*step.system, port));
       }
+      SortOwn(first);
     }
     SLUICE_RETURN_IF_ERROR(SortAndMerge());
     return std::move(result_);
   }
 
  private:
-  absl::StatusOr<std::vector<End>> EndsOf(const System& system) const {
-    std::vector<End> ends;
+  // Looked up once a system: most systems are an end of many grants.
+  absl::StatusOr<const std::vector<End>*> EndsOf(const System& system) {
+    const auto [at, is_new] = ends_.try_emplace(&system);
+    std::vector<End>& ends = at->second;
+    if (!is_new) return &ends;
     for (const HostId& id : system.hosts) {
       const auto host = draft_.hosts.find(id);
       if (host == draft_.hosts.end()) {
@@ -78,7 +83,7 @@ class Resolver {
       }
       ends.push_back(EndOf(*host->second));
     }
-    return ends;
+    return &ends;
   }
 
   absl::StatusOr<const Port*> FindPort(const System& system, const PortId& id,
@@ -133,10 +138,10 @@ class Resolver {
     grant.strength = need.strength;
     SLUICE_ASSIGN_OR_RETURN(const Port* port,
                             FindPort(server, need.port, need.place));
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<End> clients, EndsOf(client));
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<End> servers, EndsOf(server));
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<End>* clients, EndsOf(client));
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<End>* servers, EndsOf(server));
     SLUICE_RETURN_IF_ERROR(
-        Connect(clients, servers, port->ranges, need.place, grant));
+        Connect(*clients, *servers, port->ranges, need.place, grant));
     Keep(std::move(grant));
     return absl::OkStatus();
   }
@@ -155,10 +160,10 @@ class Resolver {
     grant.client_system = client.id;
     grant.server_external = need.external;
     grant.strength = need.strength;
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<End> clients, EndsOf(client));
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<End>* clients, EndsOf(client));
     const std::vector<End> servers = {EndOf(*at->second)};
     SLUICE_RETURN_IF_ERROR(
-        Connect(clients, servers, need.ranges, need.place, grant));
+        Connect(*clients, servers, need.ranges, need.place, grant));
     Keep(std::move(grant));
     return absl::OkStatus();
   }
@@ -169,10 +174,10 @@ class Resolver {
     grant.client_external = entry.external->id;
     grant.server_system = entry.system->id;
     const std::vector<End> clients = {EndOf(*entry.external)};
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<End> servers,
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<End>* servers,
                             EndsOf(*entry.system));
     SLUICE_RETURN_IF_ERROR(
-        Connect(clients, servers, entry.port->ranges, entry.place, grant));
+        Connect(clients, *servers, entry.port->ranges, entry.place, grant));
     Keep(std::move(grant));
     return absl::OkStatus();
   }
@@ -188,40 +193,49 @@ class Resolver {
     grant.strength = Strength::kHard;
     SLUICE_ASSIGN_OR_RETURN(const Port* port,
                             FindPort(system, port_id, system.place));
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<End> ends, EndsOf(system));
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<End>* ends, EndsOf(system));
     SLUICE_RETURN_IF_ERROR(
-        Connect(ends, ends, port->ranges, system.place, grant));
+        Connect(*ends, *ends, port->ranges, system.place, grant));
     Keep(std::move(grant));
     return absl::OkStatus();
   }
 
+  // Grants come step by step, and steps are sorted: as a rule they are sorted
+  // already once each step's own are.
   absl::Status SortAndMerge() {
     std::vector<PlannedGrant>& all = result_.grants;
-    std::vector<size_t> by_id(all.size());
-    std::iota(by_id.begin(), by_id.end(), 0);
-    std::stable_sort(by_id.begin(), by_id.end(),
-                     [&](size_t a, size_t b) { return all[a].id < all[b].id; });
-    std::vector<PlannedGrant> sorted;
-    sorted.reserve(all.size());
-    for (const size_t i : by_id) {
-      if (sorted.empty() || sorted.back().id != all[i].id) {
-        sorted.push_back(std::move(all[i]));
-        continue;
-      }
-      SLUICE_RETURN_IF_ERROR(Merge(all[i], sorted.back()));
+    const auto by_id = [](const PlannedGrant& a, const PlannedGrant& b) {
+      return a.id < b.id;
+    };
+    if (!std::is_sorted(all.begin(), all.end(), by_id)) {
+      std::stable_sort(all.begin(), all.end(), by_id);
     }
-    for (PlannedGrant& grant : sorted) {
+    size_t kept = 0;
+    for (size_t i = 1; i < all.size(); ++i) {
+      if (all[kept].id == all[i].id) {
+        SLUICE_RETURN_IF_ERROR(Merge(all[i], all[kept]));
+      } else if (++kept != i) {
+        all[kept] = std::move(all[i]);
+      }
+    }
+    if (!all.empty()) all.resize(kept + 1);
+    for (PlannedGrant& grant : all) {
       std::sort(grant.flows.begin(), grant.flows.end(), Before);
       grant.flows.erase(
           std::unique(grant.flows.begin(), grant.flows.end(), Same),
           grant.flows.end());
     }
-    all = std::move(sorted);
-    for (std::vector<GrantId>& ids : result_.opened_by) {
-      std::sort(ids.begin(), ids.end());
-      ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-    }
     return absl::OkStatus();
+  }
+
+  void SortOwn(size_t first) {
+    std::stable_sort(result_.grants.begin() + first, result_.grants.end(),
+                     [](const PlannedGrant& a, const PlannedGrant& b) {
+                       return a.id < b.id;
+                     });
+    std::vector<GrantId>& ids = result_.opened_by[step_];
+    std::sort(ids.begin(), ids.end());
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   }
 
   // The same need written twice is one; an external that has a system's name
@@ -242,6 +256,8 @@ class Resolver {
   }
 
   const Draft& draft_;
+  // Node-based: pointers into it stay good while it grows.
+  absl::node_hash_map<const System*, std::vector<End>> ends_;
   size_t step_ = 0;
   Grants result_;
 };
