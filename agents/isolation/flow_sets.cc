@@ -63,8 +63,8 @@ class Layers {
 }  // namespace
 
 std::string SetKey::Suffix() const {
-  std::string suffix = absl::StrCat(ProtocolName(protocol),
-                                    family == Family::kIpv4 ? "4" : "6");
+  std::string suffix =
+      absl::StrCat(ProtocolName(protocol), family == Family::kIpv4 ? "4" : "6");
   if (layer > 0) absl::StrAppend(&suffix, "_wide", layer);
   return suffix;
 }

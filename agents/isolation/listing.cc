@@ -1,5 +1,7 @@
 #include "agents/isolation/listing.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -32,8 +34,8 @@ absl::StatusOr<Prefix> ToPrefix(const Json& value) {
   if (value.is_string()) return Prefix::Parse(value.get<std::string>());
   const auto prefix = value.find("prefix");
   if (prefix == value.end()) return Unreadable("an address");
-  return Prefix::Parse(absl::StrCat(StringAt(*prefix, "addr"), "/",
-                                    prefix->value("len", -1)));
+  return Prefix::Parse(
+      absl::StrCat(StringAt(*prefix, "addr"), "/", prefix->value("len", -1)));
 }
 
 absl::StatusOr<PortRange> ToPorts(const Json& value) {
@@ -106,7 +108,8 @@ absl::Status ReadAttempts(const std::string& name, const Json& elements,
     Attempt attempt;
     attempt.outbound = absl::StartsWith(name, kTriedOut);
     SLUICE_ASSIGN_OR_RETURN(attempt.peer, ToPrefix((*parts)[0]));
-    const bool udp = (*parts)[1].is_string() && (*parts)[1] == "udp";
+    // By name or by number, as the lister was asked to write.
+    const bool udp = (*parts)[1] == "udp" || (*parts)[1] == IPPROTO_UDP;
     attempt.protocol = udp ? Protocol::kUdp : Protocol::kTcp;
     if ((*parts)[2].is_number_integer()) {
       attempt.port = (*parts)[2].get<uint16_t>();
@@ -133,14 +136,14 @@ absl::Status ReadSet(const Json& set, Listing& listing) {
     guard.digest = StringAt(set, "comment");
     // Both families stand or fall together; the kernel lists no expired one.
     guard.live = elements.size() == 2;
-    guard.remaining = guard.live ? absl::InfiniteDuration()
-                                 : absl::ZeroDuration();
+    guard.remaining =
+        guard.live ? absl::InfiniteDuration() : absl::ZeroDuration();
     for (const Json& element : elements) {
       if (!element.contains("elem")) return Unreadable("a guard");
       const absl::Duration left =
           absl::Seconds(element["elem"].value("expires", int64_t{0}));
-      guard.remaining = std::min(guard.remaining,
-                                 std::max(left, absl::Milliseconds(1)));
+      guard.remaining =
+          std::min(guard.remaining, std::max(left, absl::Milliseconds(1)));
     }
     listing.guards[std::string(absl::StripSuffix(name, kGuardSuffix))] = guard;
     return absl::OkStatus();

@@ -51,9 +51,9 @@ absl::StatusOr<FenceReading> MemoryFence::Replace(const FenceRules& rules) {
   return Read();
 }
 
-absl::StatusOr<FenceReading> MemoryFence::Open(
-    const std::string& digest, absl::Duration lease,
-    const std::vector<Flow>& flows) {
+absl::StatusOr<FenceReading> MemoryFence::Open(const std::string& digest,
+                                               absl::Duration lease,
+                                               const std::vector<Flow>& flows) {
   if (mode_ == Mode::kOpen) return NoFence("opening flows");
   SLUICE_RETURN_IF_ERROR(CheckRelease({digest, lease, flows}));
   if (flows.empty()) return Read();

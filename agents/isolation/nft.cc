@@ -48,7 +48,9 @@ absl::StatusOr<std::string> Nft::Run(const std::string& text, bool json) {
     return absl::ResourceExhaustedError(
         "libnftables does not start; free memory and start again");
   }
-  nft_ctx_output_set_flags(context_, json ? NFT_CTX_OUTPUT_JSON : 0);
+  // Protocols as numbers: each name would cost a reading of /etc/protocols.
+  nft_ctx_output_set_flags(
+      context_, json ? NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_PROTO : 0);
   const int result = nft_run_cmd_from_buffer(context_, text.c_str());
   // Each buffer is emptied by being read.
   std::string output = nft_ctx_get_output_buffer(context_);

@@ -114,9 +114,8 @@ absl::StatusOr<Listing> NftablesFence::List() {
     if (!text.ok()) return WithContext(text.status(), "reading a lease");
     SLUICE_ASSIGN_OR_RETURN(const absl::Duration left, ParseExpires(*text));
     guard.live = left != absl::InfiniteDuration();
-    guard.remaining =
-        guard.live ? std::max(left, absl::Milliseconds(1))
-                   : absl::ZeroDuration();
+    guard.remaining = guard.live ? std::max(left, absl::Milliseconds(1))
+                                 : absl::ZeroDuration();
   }
   return listing;
 }
@@ -147,8 +146,7 @@ absl::StatusOr<Listing> NftablesFence::ListFence(absl::string_view act) {
 // Connections that nothing admits are of no use to anyone, and would come back
 // to life when something does (S4). This host's talk with itself goes on.
 absl::Status NftablesFence::ForgetUnlessAdmittedBy(const Listing& listing) {
-  SLUICE_ASSIGN_OR_RETURN(const std::set<AddressBytes> local,
-                          LocalAddresses());
+  SLUICE_ASSIGN_OR_RETURN(const std::set<AddressBytes> local, LocalAddresses());
   const Keep keep(Joined(listing.Live(), AllFlows(listing.Group(kManagement))),
                   options_);
   SLUICE_RETURN_IF_ERROR(ForgetConnections([&](const Connection& connection) {
@@ -173,8 +171,7 @@ absl::Status NftablesFence::ForgetForReplace(const Listing& before,
   const Keep keep_leased(leased, options_);
   const Keep admitted(before.upright ? before.Live() : std::vector<Flow>(),
                       options_);
-  SLUICE_ASSIGN_OR_RETURN(const std::set<AddressBytes> local,
-                          LocalAddresses());
+  SLUICE_ASSIGN_OR_RETURN(const std::set<AddressBytes> local, LocalAddresses());
   return ForgetConnections([&](const Connection& connection) {
     return keep_lasting(connection) ||
            (keep_leased(connection) && admitted(connection)) ||
@@ -195,8 +192,8 @@ absl::StatusOr<FenceReading> NftablesFence::Replace(const FenceRules& rules) {
       SLUICE_RETURN_IF_ERROR(ForgetUnlessAdmittedBy(before));
       swept_table_ = 0;
     }
-    SLUICE_RETURN_IF_ERROR(WithContext(
-        nft_->Run(DeleteText(options_)).status(), "taking the fence down"));
+    SLUICE_RETURN_IF_ERROR(WithContext(nft_->Run(DeleteText(options_)).status(),
+                                       "taking the fence down"));
     return Read();
   }
   SLUICE_ASSIGN_OR_RETURN(const std::string text,
@@ -211,18 +208,17 @@ absl::StatusOr<FenceReading> NftablesFence::Replace(const FenceRules& rules) {
         "the fence was put up and is gone again; another program changes the "
         "kernel's rules. Find it, then isolate again");
   }
-  SLUICE_RETURN_IF_ERROR(CheckHolds("management", rules.management,
-                                    reading.management, true));
   SLUICE_RETURN_IF_ERROR(
-      CheckHolds("vital", rules.vital, reading.vital, true));
+      CheckHolds("management", rules.management, reading.management, true));
+  SLUICE_RETURN_IF_ERROR(CheckHolds("vital", rules.vital, reading.vital, true));
   SLUICE_RETURN_IF_ERROR(
       CheckHolds("standing", rules.standing, reading.standing, true));
   for (const Release& release : rules.releases) {
     if (release.leased.empty()) continue;
     const FenceReading::Leased* held = FindRelease(reading, release.digest);
-    SLUICE_RETURN_IF_ERROR(CheckHolds(
-        "leased", release.leased,
-        held == nullptr ? std::vector<Flow>() : held->flows, true));
+    SLUICE_RETURN_IF_ERROR(
+        CheckHolds("leased", release.leased,
+                   held == nullptr ? std::vector<Flow>() : held->flows, true));
   }
   swept_table_ = after.table_handle;
   return reading;
@@ -246,9 +242,9 @@ absl::StatusOr<FenceReading> NftablesFence::Open(
       WithContext(nft_->Run(text).status(), "opening flows"));
   SLUICE_ASSIGN_OR_RETURN(FenceReading reading, Read());
   const FenceReading::Leased* held = FindRelease(reading, digest);
-  SLUICE_RETURN_IF_ERROR(CheckHolds(
-      "leased", flows, held == nullptr ? std::vector<Flow>() : held->flows,
-      false));
+  SLUICE_RETURN_IF_ERROR(
+      CheckHolds("leased", flows,
+                 held == nullptr ? std::vector<Flow>() : held->flows, false));
   return reading;
 }
 
@@ -310,8 +306,7 @@ absl::StatusOr<FenceReading> NftablesFence::Confirm(
   SLUICE_RETURN_IF_ERROR(CheckSameRelease(before, digest));
   const std::vector<Flow> standing = AllFlows(before.Group(kStanding));
   const auto guard = before.guards.find(ReleaseGroup(digest));
-  const std::vector<Flow> leased =
-      AllFlows(before.Group(ReleaseGroup(digest)));
+  const std::vector<Flow> leased = AllFlows(before.Group(ReleaseGroup(digest)));
   for (const Flow& flow : flows) {
     if (std::binary_search(leased.begin(), leased.end(), flow)) {
       if (!guard->second.live) return GuardsRanOut({digest});

@@ -81,8 +81,7 @@ absl::Status NoFence(absl::string_view act) {
 
 absl::Status GuardsRanOut(const std::vector<std::string>& digests) {
   return absl::FailedPreconditionError(absl::StrCat(
-      digests.size() == 1 ? "the lease of release "
-                          : "the leases of releases ",
+      digests.size() == 1 ? "the lease of release " : "the leases of releases ",
       absl::StrJoin(digests, ", ",
                     [](std::string* out, const std::string& digest) {
                       absl::StrAppend(out, ShortDigest(digest));

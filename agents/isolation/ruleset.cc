@@ -42,8 +42,8 @@ class Script {
     }
     if (options_.interior.empty()) return;
     for (const std::string& rule : FlowRules(group, key, /*guests=*/true)) {
-      absl::StrAppend(&text_, "add rule ", table_, GuestChain(group), " ",
-                      rule, "\n");
+      absl::StrAppend(&text_, "add rule ", table_, GuestChain(group), " ", rule,
+                      "\n");
     }
   }
   void Elements(absl::string_view verb, const std::string& group,
@@ -150,9 +150,9 @@ absl::StatusOr<std::string> ReplaceText(const RulesetOptions& options,
                                         const std::vector<Attempt>& attempts) {
   SLUICE_ASSIGN_OR_RETURN(const FlowSets management,
                           Place({}, rules.management));
-  std::string text = absl::StrCat(
-      "add table inet ", options.table, "\ndelete table inet ", options.table,
-      "\n", FrameText(options, management, attempts));
+  std::string text = absl::StrCat("add table inet ", options.table,
+                                  "\ndelete table inet ", options.table, "\n",
+                                  FrameText(options, management, attempts));
   Script script(options);
   script.Elements("add", kManagement, management);
   SLUICE_ASSIGN_OR_RETURN(const FlowSets vital, Place({}, rules.vital));
@@ -169,8 +169,8 @@ absl::StatusOr<std::string> ReplaceText(const RulesetOptions& options,
 }
 
 std::string DeleteText(const RulesetOptions& options) {
-  return absl::StrCat("add table inet ", options.table,
-                      "\ndelete table inet ", options.table, "\n");
+  return absl::StrCat("add table inet ", options.table, "\ndelete table inet ",
+                      options.table, "\n");
 }
 
 absl::StatusOr<std::string> OpenText(const RulesetOptions& options,

@@ -98,10 +98,10 @@ void Frame::Sensor(const std::vector<Attempt>& attempts) {
             elements.size() == kMaxAttempts) {
           continue;
         }
-        elements.push_back(absl::StrCat(
-            attempt.peer.Address(), " . ", ProtocolName(attempt.protocol),
-            " . ", attempt.port, " counter packets ", attempt.packets,
-            " bytes 0"));
+        elements.push_back(absl::StrCat(attempt.peer.Address(), " . ",
+                                        ProtocolName(attempt.protocol), " . ",
+                                        attempt.port, " counter packets ",
+                                        attempt.packets, " bytes 0"));
       }
       const bool is4 = family == Family::kIpv4;
       Set(absl::StrCat(outbound ? kTriedOut : kTriedIn, is4 ? "4" : "6"),
@@ -124,15 +124,14 @@ void Frame::Management(const FlowSets& management) {
     for (const auto& [key, flows] : management) {
       const char* ip = Is4(key) ? "ip" : "ip6";
       const bool tcp = key.protocol == Protocol::kTcp;
-      const absl::string_view no_syn =
-          tcp && !outbound && rest == "accept"
-              ? "tcp flags & (syn | ack) != syn "
-              : "";
-      Line(absl::Substitute(
-          outbound ? "$0 saddr . $0 daddr . $1 dport @$2 $3$4"
-                   : "$0 daddr . $0 saddr . $1 sport @$2 $3$4",
-          ip, ProtocolName(key.protocol), SetName(kManagement, key), no_syn,
-          rest));
+      const absl::string_view no_syn = tcp && !outbound && rest == "accept"
+                                           ? "tcp flags & (syn | ack) != syn "
+                                           : "";
+      Line(absl::Substitute(outbound
+                                ? "$0 saddr . $0 daddr . $1 dport @$2 $3$4"
+                                : "$0 daddr . $0 saddr . $1 sport @$2 $3$4",
+                            ip, ProtocolName(key.protocol),
+                            SetName(kManagement, key), no_syn, rest));
     }
   };
   Begin("raw_in", "type filter hook prerouting priority raw; policy accept;");
@@ -154,10 +153,12 @@ void Frame::Management(const FlowSets& management) {
 // The hop limits prove that the sender is on the link.
 void Frame::Neighbours() {
   Begin("neighbours");
-  Line("icmpv6 type { nd-router-solicit, nd-router-advert, "
-       "nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept");
-  Line("icmpv6 type { mld-listener-query, mld-listener-report, "
-       "mld-listener-done, mld2-listener-report } ip6 hoplimit 1 accept");
+  Line(
+      "icmpv6 type { nd-router-solicit, nd-router-advert, "
+      "nd-neighbor-solicit, nd-neighbor-advert } ip6 hoplimit 255 accept");
+  Line(
+      "icmpv6 type { mld-listener-query, mld-listener-report, "
+      "mld-listener-done, mld2-listener-report } ip6 hoplimit 1 accept");
   End();
 }
 
@@ -204,10 +205,10 @@ void Frame::Record() {
           "meta nfproto ipv$0 tcp flags & (fin | syn | rst | ack) == syn "
           "add @$1$0 { $2 $3 . meta l4proto . tcp dport }",
           version, name, ip, end));
-      Line(absl::Substitute(
-          "meta nfproto ipv$0 meta l4proto udp ct state new "
-          "add @$1$0 { $2 $3 . meta l4proto . udp dport }",
-          version, name, ip, end));
+      Line(
+          absl::Substitute("meta nfproto ipv$0 meta l4proto udp ct state new "
+                           "add @$1$0 { $2 $3 . meta l4proto . udp dport }",
+                           version, name, ip, end));
     }
     End();
   }
@@ -217,13 +218,13 @@ void Frame::Hooks() {
   const std::string drop = absl::StrCat("counter name ", kDropped, " drop");
   if (has_guests()) {
     Set("interior", "type ifname;",
-        absl::StrCat("{ ",
-                     absl::StrJoin(options_.interior, ", ",
-                                   [](std::string* out,
-                                      const std::string& name) {
-                                     absl::StrAppend(out, "\"", name, "\"");
-                                   }),
-                     " }"));
+        absl::StrCat(
+            "{ ",
+            absl::StrJoin(options_.interior, ", ",
+                          [](std::string* out, const std::string& name) {
+                            absl::StrAppend(out, "\"", name, "\"");
+                          }),
+            " }"));
   }
   Begin("in", "type filter hook input priority filter - 10; policy drop;");
   Line("iif \"lo\" accept");
@@ -288,10 +289,9 @@ std::string GuestChain(const std::string& group) {
 }
 
 std::string SetType(const SetKey& key) {
-  return absl::StrCat(Is4(key) ? "type ipv4_addr . ipv4_addr"
-                               : "type ipv6_addr . ipv6_addr",
-                      " . inet_service;",
-                      key.layer > 0 ? " flags interval;" : "");
+  return absl::StrCat(
+      Is4(key) ? "type ipv4_addr . ipv4_addr" : "type ipv6_addr . ipv6_addr",
+      " . inet_service;", key.layer > 0 ? " flags interval;" : "");
 }
 
 std::string GuardType(const std::string& digest) {
@@ -300,23 +300,22 @@ std::string GuardType(const std::string& digest) {
 }
 
 std::string ElementsText(const std::vector<Flow>& flows) {
-  return absl::StrCat(
-      "{ ",
-      absl::StrJoin(flows, ", ",
-                    [](std::string* out, const Flow& flow) {
-                      absl::StrAppend(out, flow.client.ToString(), " . ",
-                                      flow.server.ToString(), " . ",
-                                      flow.ports.ToString());
-                    }),
-      " }");
+  return absl::StrCat("{ ",
+                      absl::StrJoin(flows, ", ",
+                                    [](std::string* out, const Flow& flow) {
+                                      absl::StrAppend(
+                                          out, flow.client.ToString(), " . ",
+                                          flow.server.ToString(), " . ",
+                                          flow.ports.ToString());
+                                    }),
+                      " }");
 }
 
 std::vector<std::string> FlowRules(const std::string& group, const SetKey& key,
                                    bool guests) {
   const absl::string_view protocol = ProtocolName(key.protocol);
   const char* ip = Is4(key) ? "ip" : "ip6";
-  const std::string in_set =
-      absl::StrCat(" @", SetName(group, key), " accept");
+  const std::string in_set = absl::StrCat(" @", SetName(group, key), " accept");
   const std::string tuple = guests ? OutsideTuple(key) : OriginalTuple(key);
   // An ICMP error belongs to the connection whose packet it quotes.
   const std::string error =

@@ -19,7 +19,7 @@ ALL_PUBLISHED = [flow(protocol, "client", "router", 8080, version)
                  for protocol in ("tcp", "udp") for version in BOTH]
 
 
-def until(condition, seconds=SOON):
+def until(condition, seconds=10):
     """Waits for a condition, up to a deadline, and says whether it came."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -55,12 +55,12 @@ Json ToJson(const FenceReading& reading) {
   }
   Json attempts = Json::array();
   for (const Attempt& attempt : reading.attempts) {
-    attempts.push_back({{"outbound", attempt.outbound},
-                        {"protocol", std::string(ProtocolName(
-                                         attempt.protocol))},
-                        {"peer", attempt.peer.ToString()},
-                        {"port", attempt.port},
-                        {"packets", attempt.packets}});
+    attempts.push_back(
+        {{"outbound", attempt.outbound},
+         {"protocol", std::string(ProtocolName(attempt.protocol))},
+         {"peer", attempt.peer.ToString()},
+         {"port", attempt.port},
+         {"packets", attempt.packets}});
   }
   return {{"mode", reading.mode == Mode::kOpen ? "open" : "quarantined"},
           {"management", Lines(reading.management)},

@@ -28,7 +28,7 @@ class Quarantined(FenceTest):
             self.attempt("out of it", "refused", "client", "server", 8080,
                          "tcp", version)
             self.case(f"out of it, tcp IPv{version}, refused at once", True,
-                      time.monotonic() - start < NOTHING)
+                      time.monotonic() - start < 1.0)
             made = self.session("client", "server", 8080, "udp", version)
             made.near.connect(made.to)
             self.assertFalse(made.carries("out"))
@@ -148,7 +148,7 @@ class Guests(FenceTest):
                          version=version)
         flows = [flow(protocol, "router", "server", 8080, version)
                  for protocol in ("tcp", "udp") for version in BOTH]
-        inside.lease("a", 1500, *flows, *ALL_PUBLISHED)
+        inside.lease("a", 60000, *flows, *ALL_PUBLISHED)
         self.state = "leased to the router"
         live = {}
         for version in BOTH:

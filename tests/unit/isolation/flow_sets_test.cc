@@ -15,10 +15,9 @@ const SetKey kTcp4Wide2{Protocol::kTcp, Family::kIpv4, 2};
 
 TEST(FlowSets, KeepHostsApartFromRanges) {
   const FlowSets placed =
-      Place({}, {F("tcp 10.0.0.1 10.0.0.2 443"),
-                 F("tcp 10.0.0.1 10.0.0.2 80-90"),
-                 F("tcp 10.9.0.0/16 10.0.0.2 443"),
-                 F("udp fd77::1 fd77::2 53")})
+      Place({},
+            {F("tcp 10.0.0.1 10.0.0.2 443"), F("tcp 10.0.0.1 10.0.0.2 80-90"),
+             F("tcp 10.9.0.0/16 10.0.0.2 443"), F("udp fd77::1 fd77::2 53")})
           .value();
   EXPECT_EQ(placed.size(), 3u);
   EXPECT_EQ(placed.at(kTcp4Exact).size(), 1u);
@@ -50,11 +49,10 @@ TEST(FlowSets, AddNothingThatIsThere) {
 }
 
 TEST(FlowSets, SeeOverlapsWithRangesOfServers) {
-  const FlowSets placed =
-      Place({}, {F("tcp 10.0.0.1 10.8.0.0/16 443"),
-                 F("tcp 10.0.0.0/8 10.8.1.1 400-500"),
-                 F("tcp 10.0.0.0/8 10.9.1.1 400-500")})
-          .value();
+  const FlowSets placed = Place({}, {F("tcp 10.0.0.1 10.8.0.0/16 443"),
+                                     F("tcp 10.0.0.0/8 10.8.1.1 400-500"),
+                                     F("tcp 10.0.0.0/8 10.9.1.1 400-500")})
+                              .value();
   EXPECT_EQ(placed.at(kTcp4Wide1).size(), 2u);
   EXPECT_EQ(placed.at(kTcp4Wide2).size(), 1u);
 }
@@ -63,9 +61,9 @@ TEST(FlowSets, NeverHoldTwoThatOverlapInOneSet) {
   std::vector<Flow> flows;
   for (int bits = 8; bits <= 24; bits += 4) {
     for (int low = 1; low < 200; low += 20) {
-      flows.push_back(F(absl::StrCat("tcp 10.0.0.0/", bits, " 10.1.0.0/",
-                                     bits == 8 ? 16 : 24, " ", low, "-",
-                                     low + 5 * bits)));
+      flows.push_back(
+          F(absl::StrCat("tcp 10.0.0.0/", bits, " 10.1.0.0/",
+                         bits == 8 ? 16 : 24, " ", low, "-", low + 5 * bits)));
     }
   }
   const FlowSets placed = Place({}, flows).value();

@@ -36,8 +36,7 @@ std::string Changed(const std::string& from, const std::string& to) {
 TEST(Listing, TellsWhatTheKernelHolds) {
   const FenceReading reading = ParseListing(Recorded()).value().Reading();
   EXPECT_EQ(reading.mode, Mode::kQuarantined);
-  EXPECT_THAT(reading.management,
-              ElementsAre(F("tcp 10.0.0.2 10.0.0.9 7443")));
+  EXPECT_THAT(reading.management, ElementsAre(F("tcp 10.0.0.2 10.0.0.9 7443")));
   EXPECT_THAT(reading.standing,
               ElementsAre(F("tcp 0.0.0.0/0 10.0.0.2 443"),
                           F("tcp 10.90.3.0/24 10.0.0.2 443-444")));
@@ -63,8 +62,8 @@ TEST(Listing, CountsOnlyLiveReleasesAsLive) {
 }
 
 TEST(Listing, IsNoFenceWhenAChainAccepts) {
-  const std::string text = Changed("\"policy\": \"drop\"",
-                                   "\"policy\": \"accept\"");
+  const std::string text =
+      Changed("\"policy\": \"drop\"", "\"policy\": \"accept\"");
   EXPECT_EQ(ParseListing(text).value().Reading().mode, Mode::kOpen);
 }
 
@@ -74,15 +73,13 @@ TEST(Listing, KeepsItsDigestWhenOnlyCountersAndTimersMove) {
                 .value()
                 .rules_digest,
             digest);
-  EXPECT_EQ(
-      ParseListing(Changed("\"timeout\": 60", "\"timeout\": 90"))
-          .value()
-          .rules_digest,
-      digest);
-  EXPECT_EQ(ParseListing(Changed("\"fd77::\"", "\"fd78::\""))
+  EXPECT_EQ(ParseListing(Changed("\"timeout\": 60", "\"timeout\": 90"))
                 .value()
                 .rules_digest,
             digest);
+  EXPECT_EQ(
+      ParseListing(Changed("\"fd77::\"", "\"fd78::\"")).value().rules_digest,
+      digest);
 }
 
 TEST(Listing, ChangesItsDigestWithStandingFlowsAndRules) {
@@ -91,10 +88,9 @@ TEST(Listing, ChangesItsDigestWithStandingFlowsAndRules) {
                 .value()
                 .rules_digest,
             digest);
-  EXPECT_NE(ParseListing(Changed("\"hoplimit\"", "\"length\""))
-                .value()
-                .rules_digest,
-            digest);
+  EXPECT_NE(
+      ParseListing(Changed("\"hoplimit\"", "\"length\"")).value().rules_digest,
+      digest);
 }
 
 TEST(Listing, RefusesWhatItCannotUnderstand) {
@@ -102,9 +98,10 @@ TEST(Listing, RefusesWhatItCannotUnderstand) {
        {std::string(), std::string("{"), std::string("[]"),
         std::string("{\"nftables\": [7]}"),
         Changed("\"addr\": \"10.90.3.0\"", "\"addr\": \"10.90.3\""),
-        Changed("\"nftables\": [", "\"nftables\": [{\"set\": {\"name\": "
-                                   "\"vital_tcp4\", \"elem\": [{\"concat\": "
-                                   "[1, 2, 3]}]}},")}) {
+        Changed("\"nftables\": [",
+                "\"nftables\": [{\"set\": {\"name\": "
+                "\"vital_tcp4\", \"elem\": [{\"concat\": "
+                "[1, 2, 3]}]}},")}) {
     EXPECT_FALSE(ParseListing(text).ok()) << text.substr(0, 40);
   }
   EXPECT_THAT(std::string(ParseListing("{").status().message()),

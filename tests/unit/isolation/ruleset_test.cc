@@ -38,10 +38,10 @@ FenceRules SmallRules() {
   rules.vital = {F("tcp 10.77.0.11 10.77.0.7 3260")};
   rules.standing = {F("tcp 0.0.0.0/0 10.77.0.11 443"),
                     F("tcp 10.90.3.0/24 10.77.0.11 443")};
-  rules.releases = {{kA,
-                     absl::Seconds(60),
-                     {F("tcp 10.77.0.21 10.77.0.11 5432"),
-                      F("udp fd77::21 fd77::11 53")}}};
+  rules.releases = {
+      {kA,
+       absl::Seconds(60),
+       {F("tcp 10.77.0.21 10.77.0.11 5432"), F("udp fd77::21 fd77::11 53")}}};
   return rules;
 }
 
