@@ -20,9 +20,8 @@ constexpr std::array<absl::string_view, 8> kBroken = {
     "recvmsg",           "Stream removed"};
 
 // Their certificate is not one that our authority signed, or names another.
-constexpr std::array<absl::string_view, 4> kStranger = {
-    "CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "Peer name",
-    "handshake failed"};
+constexpr std::array<absl::string_view, 3> kStranger = {
+    "CERTIFICATE_VERIFY_FAILED", "certificate verify failed", "Peer name"};
 
 // It listened, and ended the handshake.
 constexpr std::array<absl::string_view, 3> kHungUp = {

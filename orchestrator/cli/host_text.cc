@@ -11,21 +11,21 @@ namespace sluice::cli {
 std::string HostText(const v1::Status& status, const v1::Host& host, int width,
                      const Paint& paint) {
   const bool heard = host.link() == "connected";
-  std::string out = absl::StrCat(
-      paint.Bold(host.id()), "  ",
-      heard ? paint.Green(host.link()) : paint.Red(host.link()),
-      host.since_ms() == 0
-          ? ""
-          : absl::StrCat(" since ", ClockText(host.since_ms())),
-      "\n");
+  std::string out =
+      absl::StrCat(paint.Bold(host.id()), "  ",
+                   heard ? paint.Green(host.link()) : paint.Red(host.link()),
+                   host.since_ms() == 0
+                       ? ""
+                       : absl::StrCat(" since ", ClockText(host.since_ms())),
+                   "\n");
   if (!host.text().empty()) absl::StrAppend(&out, Hang("", host.text(), width));
   // S9: the last word of a host that is not heard is not its state.
   const char* last = heard ? "" : "  (when it was last heard)";
-  absl::StrAppend(
-      &out, "fence    ", host.fence(), ", quarantine number ",
-      host.quarantine_number(), last, "\nflows    ", host.leased_flows(),
-      " leased, ", host.standing_flows(), " standing; ",
-      host.dropped_packets(), " packets refused", last, "\n");
+  absl::StrAppend(&out, "fence    ", host.fence(), ", quarantine number ",
+                  host.quarantine_number(), last, "\nflows    ",
+                  host.leased_flows(), " leased, ", host.standing_flows(),
+                  " standing; ", host.dropped_packets(), " packets refused",
+                  last, "\n");
   if (!host.agent_version().empty()) {
     absl::StrAppend(&out, "agent    ", host.agent_version(), "\n");
   }
@@ -38,7 +38,7 @@ std::string HostText(const v1::Status& status, const v1::Host& host, int width,
     if (!header) absl::StrAppend(&out, "\n", paint.Bold("Steps here"), "\n");
     header = true;
     absl::StrAppend(&out,
-                    StepLines(step, 30, status.now_ms(), false, width, paint));
+                    StepLines(step, 30, status.now_ms(), {}, width, paint));
   }
   return out;
 }

@@ -89,7 +89,9 @@ ExitCode Conclude(const Terminal& terminal, const absl::Status& status,
   if (last.finished() && last.read_back() >= last.hosts() &&
       last.waiting_for_size() == 0 && last.unreachable_size() == 0) {
     if (!last.message().empty()) {
-      *terminal.out << Hang("", Printable(last.message()), terminal.width);
+      *terminal.out << Hang("",
+                            Printable(last.message(), /*keep_newlines=*/true),
+                            terminal.width);
     }
     *terminal.out << paint.Green("isolated") << ": " << last.read_back()
                   << " of " << last.hosts()
@@ -122,7 +124,9 @@ ExitCode Conclude(const Terminal& terminal, const absl::Status& status,
 std::string AskConfirmation(const Terminal& terminal,
                             const absl::Status& refusal,
                             const IsolateOptions& options) {
-  *terminal.out << Hang("", Printable(refusal.message()), terminal.width);
+  *terminal.out << Hang("",
+                        Printable(refusal.message(), /*keep_newlines=*/true),
+                        terminal.width);
   const std::string name =
       options.system.empty() ? options.host : options.system;
   const std::string typed = terminal.Ask(

@@ -34,7 +34,9 @@ ExitCode Report(const Terminal& terminal, bool json,
   if (json) {
     *terminal.out << MessageJson(*result);
   } else {
-    *terminal.out << Hang("", Printable(result->message()), terminal.width);
+    *terminal.out << Hang("",
+                          Printable(result->message(), /*keep_newlines=*/true),
+                          terminal.width);
   }
   return kDone;
 }

@@ -113,18 +113,21 @@ std::vector<Stage> Stages(const v1::Status& status) {
   return stages;
 }
 
-// The sentences about the gate that several steps share.
-std::vector<std::string> GateWaits(const Stage& stage) {
-  std::vector<std::string> texts;
+// The sentences that every waiting step of the stage, of two or more, shares.
+std::set<std::string> SharedWaits(const Stage& stage) {
+  std::map<std::string, int> count;
+  int waiting = 0;
   for (const v1::Step* step : stage.steps) {
-    for (const v1::Wait& wait : step->waits()) {
-      if (wait.kind() != "gate") continue;
-      if (std::find(texts.begin(), texts.end(), wait.text()) == texts.end()) {
-        texts.push_back(wait.text());
-      }
-    }
+    std::set<std::string> own;
+    for (const v1::Wait& wait : step->waits()) own.insert(wait.text());
+    for (const std::string& text : own) ++count[text];
+    waiting += own.empty() ? 0 : 1;
   }
-  return texts;
+  std::set<std::string> shared;
+  for (const auto& [text, steps] : count) {
+    if (waiting > 1 && steps == waiting) shared.insert(text);
+  }
+  return shared;
 }
 
 std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
@@ -145,13 +148,13 @@ std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
         "\n");
   }
   std::string out = absl::StrCat(Clip(head, width), "\n");
-  // One sentence for all is said once; different ones stand with their steps.
-  const std::vector<std::string> shared = GateWaits(stage);
-  const bool once = shared.size() == 1;
-  if (once) absl::StrAppend(&out, Hang("    ↳ ", shared.front(), width));
+  const std::set<std::string> shared = SharedWaits(stage);
+  for (const std::string& text : shared) {
+    absl::StrAppend(&out, Hang("    ↳ ", text, width));
+  }
   for (const v1::Step* step : stage.steps) {
     absl::StrAppend(&out,
-                    StepLines(*step, name_width, now_ms, once, width, paint));
+                    StepLines(*step, name_width, now_ms, shared, width, paint));
   }
   return out;
 }
@@ -244,6 +247,9 @@ std::string Whole(const v1::Status& status, const StatusOptions& options,
                                           status.journal_problem()),
                              options.width)));
   }
+  const std::string people = PeopleLines(status, options.width, paint);
+  // Where lines may be cut off, what people are waited for comes first.
+  if (size == Size::kShort) absl::StrAppend(&out, people);
   bool short_before = false;
   for (const Stage& stage : Stages(status)) {
     const bool shrink =
@@ -254,7 +260,7 @@ std::string Whole(const v1::Status& status, const StatusOptions& options,
                    shrink ? Size::kShort : Size::kFull, options.width, paint));
     short_before = shrink;
   }
-  return absl::StrCat(out, PeopleLines(status, options.width, paint),
+  return absl::StrCat(out, size == Size::kShort ? "" : people,
                       HostLines(status, options.width, paint));
 }
 

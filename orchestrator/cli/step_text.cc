@@ -71,7 +71,8 @@ std::string StateText(const v1::Step& step, int width, const Paint& paint) {
 }
 
 std::string StepLines(const v1::Step& step, int name_width, int64_t now_ms,
-                      bool skip_gate_waits, int width, const Paint& paint) {
+                      const std::set<std::string>& said, int width,
+                      const Paint& paint) {
   std::string line =
       absl::StrCat("  ", Coloured(step, StateGlyph(step), paint), " ",
                    PadTo(Clip(step.id(), name_width), name_width), "  ",
@@ -85,16 +86,16 @@ std::string StepLines(const v1::Step& step, int name_width, int64_t now_ms,
     absl::StrAppend(&out, Hang("      ", text, width));
   };
   // A wait that gives the reason says it once for both.
-  const bool said = std::any_of(
+  const bool reason_said = std::any_of(
       step.waits().begin(), step.waits().end(), [&](const v1::Wait& wait) {
         return absl::StrContains(wait.text(), step.reason());
       });
-  if (!step.reason().empty() && !said) {
+  if (!step.reason().empty() && !reason_said) {
     below(absl::StrCat(step.failed() ? "failed: " : "", step.reason()));
   }
   if (step.partial()) below("on enough of its hosts, not on all");
   for (const v1::Wait& wait : step.waits()) {
-    if (skip_gate_waits && wait.kind() == "gate") continue;
+    if (said.contains(wait.text())) continue;
     // The line above says already how long a soak is.
     if (wait.kind() == "soak" && step.state() == "soaking") continue;
     below(absl::StrCat("↳ ", wait.text()));
@@ -132,7 +133,7 @@ std::string StepText(const v1::Status& status, const v1::Step& step, int width,
       step.priority().empty() ? ""
                               : absl::StrCat(", priority ", step.priority()),
       ", stage ", step.stage(), "\n\n",
-      StepLines(step, DisplayWidth(step.id()), status.now_ms(), false, width,
+      StepLines(step, DisplayWidth(step.id()), status.now_ms(), {}, width,
                 paint));
   if (step.hosts_size() > 0) {
     absl::StrAppend(

@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <set>
 #include <string>
 
 #include "orchestrator/report/layout.h"
@@ -15,10 +16,10 @@ const char* StateGlyph(const v1::Step& step);
 std::string StateText(const v1::Step& step, int width, const Paint& paint);
 
 // "● billing-db   reconnected  14:04:02  …", and below it the reason and the
-// waits. Waits of kind "gate" are left out where `skip_gate_waits`: the stage
-// says them once for all.
+// waits. Waits in `said` are left out: the stage says them once for all.
 std::string StepLines(const v1::Step& step, int name_width, int64_t now_ms,
-                      bool skip_gate_waits, int width, const Paint& paint);
+                      const std::set<std::string>& said, int width,
+                      const Paint& paint);
 
 // Everything that is known of a step: `sluice show STEP`.
 std::string StepText(const v1::Status& status, const v1::Step& step, int width,

@@ -40,6 +40,12 @@ Terminal SystemTerminal() {
   if (out_is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0) {
     if (size.ws_col > 0) terminal.width = std::clamp<int>(size.ws_col, 40, 80);
     if (size.ws_row > 0) terminal.height = std::max<int>(size.ws_row, 10);
+  } else if (const char* columns = std::getenv("COLUMNS"); columns != nullptr) {
+    // Whoever shows our text inside their own says how wide it may be.
+    int width = 0;
+    if (absl::SimpleAtoi(columns, &width)) {
+      terminal.width = std::clamp(width, 40, 80);
+    }
   }
   return terminal;
 }

@@ -110,12 +110,10 @@ absl::Status Read(const ClientConfig& config, std::unique_ptr<Client> client,
       latest->changed = true;
     }
     auto dialled = Client::Dial(config);
-    if (!dialled.ok() && !MayComeBack(dialled.status())) {
-      return dialled.status();
-    }
     client = dialled.ok() ? std::move(*dialled) : nullptr;
     if (client == nullptr) {
-      // The pause between two attempts; an interruption ends it.
+      // It answered once, so it is waited for, whatever answers meanwhile in
+      // its place. An interruption ends the pause between two attempts.
       absl::MutexLock lock(&latest->mutex);
       latest->mutex.AwaitWithTimeout(absl::Condition(&latest->interrupted),
                                      kRedial);
