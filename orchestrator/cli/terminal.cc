@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <iostream>
 
+#include "absl/strings/numbers.h"
+
 namespace sluice::cli {
 
 std::string Terminal::Ask(absl::string_view question) const {
