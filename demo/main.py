@@ -141,7 +141,8 @@ def prepare(scenes, screen):
     sluice.start_orchestrator()
     sluice.start_agents()
     screen.say("The orchestrator has a host of its own; sluice-agent runs on "
-               "each of the others.")
+               "each of the others. Forecasts are machines' time: what people "
+               "take at gates and tasks comes on top.")
 
 
 def keep(scenes, screen):

@@ -24,13 +24,14 @@ class People:
         self.progress = progress
         self.auto = auto
 
-    def command(self, operator, *arguments, show=True):
-        """Runs `sluice` as an operator, in sight of everybody."""
+    def command(self, operator, *arguments, last=None):
+        """Runs `sluice` as an operator, in sight of everybody (of what it
+        says, only the `last` lines)."""
         self.screen.command(operator, "sluice " + " ".join(
-            f"'{a}'" if " " in a or ">" in a else a for a in arguments))
+            f'"{a}"' if " " in a or ">" in a else a for a in arguments))
         said = self.sluice.do(operator, *arguments)
-        if show and said:
-            self.screen.output(said)
+        if said:
+            self.screen.output("\n".join(said.splitlines()[-(last or 0):]))
         return said
 
     def refused(self, operator, *arguments):

@@ -26,7 +26,7 @@ class Progress:
         self.waits = {}
         self.links = {}
         self.reasons = {}
-        self.back = []  # steps in the order they were reconnected
+        self.back = {}  # step → when it was reconnected, Unix ms
         self.last = None
 
     def follow(self, until, what, timeout=120, every=0.25, quiet=False):
@@ -56,6 +56,10 @@ class Progress:
     def state(self, step):
         return self.states.get(step)
 
+    def order(self):
+        """Steps in the order in which they were reconnected."""
+        return sorted(self.back, key=lambda name: (self.back[name], name))
+
     def why(self, status):
         """What keeps a status from being finished, in its own words."""
         if status is None:
@@ -77,10 +81,11 @@ class Progress:
                 continue
             before = self.states.get(name)
             self.states[name] = state
-            if state == "reconnected" and name not in self.back:
-                self.back.append(name)
-            if state != "reconnected" and name in self.back:
-                self.back.remove(name)
+            if state == "reconnected":
+                self.back.setdefault(name, step.get("since_ms", 0))
+            # Unknown is not away: its flows stand, only the news is missing.
+            if state in ("isolating", "quarantined"):
+                self.back.pop(name, None)
             if before is None and state in ("open", "quarantined"):
                 continue
             groups.setdefault(state, []).append(name)
@@ -97,13 +102,21 @@ class Progress:
         return bool(groups)
 
     def _links(self, status, quiet):
+        groups = {}
         for host in status.get("hosts", []):
             link, before = host.get("link"), self.links.get(host["id"])
             self.links[host["id"]] = link
-            if before is not None and before != link and not quiet:
-                self.screen.event(f"link {link}", host["id"] + (
-                    f": {host['text']}" if host.get("text") else ""),
-                    "green" if link == "connected" else "red")
+            if before is not None and before != link:
+                groups.setdefault(link, []).append(host["id"])
+        for link, hosts in sorted(groups.items()):
+            if quiet:
+                continue
+            if link == "connected":
+                self.screen.event("link back", ", ".join(hosts), "green")
+            else:
+                self.screen.event(f"link {link}", ", ".join(hosts) +
+                                  ": unknown since then, leased flows close "
+                                  "by themselves", "red")
 
     def _waits(self, status, quiet, changed):
         """Who waits, for what and for whom: alike waits on one line."""
@@ -117,18 +130,15 @@ class Progress:
             for wait in step.get("waits", [])[:1]:
                 if wait.get("kind") == "soak":
                     continue
-                key = (wait.get("kind"), wait.get("on"), wait.get("who", ""))
-                texts.setdefault(key, []).append(step["id"])
-        fresh = {key: names for key, names in texts.items()
-                 if key not in self.waits}
+                text = wait.get("text", "").removeprefix("waits ")
+                texts.setdefault(text, []).append(step["id"])
+        fresh = {text: names for text, names in texts.items()
+                 if text not in self.waits}
         self.waits = texts
         if quiet:
             return
-        for key, names in list(sorted(fresh.items(), key=str))[:_MOST_WAITS]:
-            kind, on, who = key
-            text = f"{_some(names)} for {kind} {on}"
-            self.screen.event("waits", text + (f", {who}" if who else ""),
-                              "yellow")
+        for text, names in sorted(fresh.items())[:_MOST_WAITS]:
+            self.screen.event("waits", f"{_some(names)}: {text}", "yellow")
         if changed:
             self._far(status)
 
@@ -145,7 +155,6 @@ class Progress:
         low, high = (forecast.get(key, 0) for key in ("low_ms", "high_ms"))
         if low > now and high > now:
             text += f", {_span(low - now, high - now)} to go"
-            text += " without people's time"
         self.screen.event("", text, "dim")
 
 

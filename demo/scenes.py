@@ -2,6 +2,7 @@
 the living estate, and measures; nothing is taken from Sluice's own opinion
 that the network, a counter or a service can be asked for."""
 
+import json
 import time
 
 import lab as lab_module
@@ -72,7 +73,7 @@ class Scenes:
         self.people.pause("somebody is in the network: isolate all?")
         began = time.monotonic()
         self.people.command("duty-commander", "isolate", "--all", "--reason",
-                            "stranger in the directory's logs")
+                            "stranger in the directory's logs", last=1)
         took = time.monotonic() - began
         status = self.sluice.status()
         self.progress.show(status, quiet=True)
@@ -125,11 +126,12 @@ class Scenes:
         self.expect("billing fails its health check and is isolated again",
                     True, step(status, ENGINE).get("reason", ""))
         waiting = [name for name in DEPENDENTS
-                   if step(status, name).get("state") == "quarantined"]
+                   if step(status, name).get("state") in ("quarantined",
+                                                          "ready")]
         self.expect("its dependents are not connected, the rest proceeds",
                     waiting == DEPENDENTS,
-                    f"quarantined: {len(waiting)} of {len(DEPENDENTS)} "
-                    f"dependents; back: {', '.join(UNTOUCHED)}")
+                    f"{len(waiting)} of {len(DEPENDENTS)} dependents wait; "
+                    f"back: {', '.join(UNTOUCHED)}")
         closed = not self._reach("app-1", "db-1", 5432)
         apart = self.estate.ready("customer-information")
         self.expect("on the wire: billing cannot reach its database, "
@@ -190,7 +192,7 @@ class Scenes:
         url = (f"http://{self.estate.hosts[host][0]}:"
                f"{self.estate.port(ENGINE)}/invoice/INV-2041")
         said = self.lab.run(host, ["curl", "-s", "-m", "5", url], check=False)
-        self.screen.output(said)
+        self.screen.output(_lines(said))
         self.expect("the billing engine computes what stands on paper",
                     '"amount": "84.20"' in said, "INV-2041: 84.20")
         self.people.sign(f"{ENGINE}/{OWN}", "INV-2041, 84.20, as on paper")
@@ -228,12 +230,13 @@ class Scenes:
         self.screen.headline("The end of the run")
         self.people.command("duty-commander", "end")
         self.screen.say("The order in which systems came back:")
-        for number, name in enumerate(self.progress.back, 1):
+        back = self.progress.order()
+        for number, name in enumerate(back, 1):
             self.screen.output(f"{number:2}  {name}")
         total = len(self.progress.states)
         self.expect("everything is back, in the order of its needs",
-                    len(self.progress.back) == total and self._in_order(),
-                    f"{len(self.progress.back)} of {total}")
+                    len(back) == total and self._in_order(back),
+                    f"{len(back)} of {total}")
         self.people.command("duty-commander", "brief")
 
     # What scenes share.
@@ -309,9 +312,9 @@ class Scenes:
                  for t in status.get("tasks", []) if t.get("done")]
         return sorted(votes + tasks)
 
-    def _in_order(self):
+    def _in_order(self, back):
         """S1, as seen from the stage: no system before what it needs."""
-        place = {name: i for i, name in enumerate(self.progress.back)}
+        place = {name: i for i, name in enumerate(back)}
         for name, spec in self.estate.systems.items():
             for need in spec.get("needs", []):
                 if not isinstance(need, str):
@@ -328,6 +331,15 @@ class Scenes:
             if system in stage.get("systems", []):
                 return number
         return -1
+
+
+def _lines(text):
+    """A JSON object, one value a line."""
+    try:
+        values = json.loads(text)
+    except ValueError:
+        return text
+    return "\n".join(f"{key:<9} {value}" for key, value in values.items())
 
 
 def _said(carried):

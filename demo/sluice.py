@@ -10,6 +10,8 @@ import yaml
 
 from processes import wait_for
 
+# What `sluice` prints is shown with a bar before it: 80 columns in all.
+COLUMNS = 76
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -95,7 +97,8 @@ class Sluice:
         done = subprocess.run(
             [f"{self.bin}/sluice", "--client", self.client(operator),
              *arguments], capture_output=True, text=True, timeout=timeout,
-            stdin=subprocess.DEVNULL, check=False)
+            stdin=subprocess.DEVNULL, check=False,
+            env={**os.environ, "COLUMNS": str(COLUMNS)})
         return done.returncode, (done.stdout + done.stderr).strip()
 
     def do(self, operator, *arguments, timeout=60):

@@ -106,6 +106,12 @@ class SmallEstate:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
+    def tails(self):
+        """The last lines of everybody who has ended."""
+        return "\n".join(f"{name} has ended: "
+                         f"{self.supervisor.processes[name].tail(3)}"
+                         for name in self.supervisor.dead())
+
     # What Sluice says.
 
     def until(self, condition, what, timeout=40):
@@ -120,8 +126,10 @@ class SmallEstate:
                 if condition(status):
                     return status
             if time.monotonic() > deadline:
-                raise AssertionError(f"{what} did not come about in "
-                                     f"{timeout} seconds; last: {status}")
+                raise AssertionError(
+                    f"{what} did not come about in {timeout} seconds:\n"
+                    f"{self.sluice.run('duty-commander', 'status')[1]}\n"
+                    f"{self.tails()}")
             time.sleep(0.1)
 
     def until_step(self, name, *states):
