@@ -1,6 +1,5 @@
 // sluice-orchestrator: wiring only.
 
-#include <CLI/CLI.hpp>
 #include <absl/synchronization/mutex.h>
 #include <grpc/support/log.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -9,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <memory>
@@ -61,10 +61,10 @@ absl::StatusOr<std::shared_ptr<const Plan>> PlanOf(
   std::string errors;
   for (const Diagnostic& diagnostic : manifest.diagnostics) {
     if (diagnostic.severity != Diagnostic::Severity::kError) continue;
-    absl::StrAppend(&errors, FormatDiagnostic(manifest, diagnostic, true,
-                                              isatty(STDERR_FILENO) != 0 &&
-                                                  getenv("NO_COLOR") ==
-                                                      nullptr));
+    absl::StrAppend(&errors,
+                    FormatDiagnostic(manifest, diagnostic, true,
+                                     isatty(STDERR_FILENO) != 0 &&
+                                         getenv("NO_COLOR") == nullptr));
   }
   return absl::InvalidArgumentError(errors);
 }
@@ -94,10 +94,10 @@ absl::StatusOr<std::optional<engine::PlanAdopted>> ManifestPlan(
     return std::nullopt;
   }
   if (in_force != nullptr && in_force->estate != (*plan)->estate) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "the journal is of estate '", in_force->estate.str(),
-        "' and the manifest of '", (*plan)->estate.str(),
-        "'; give this estate a journal of its own"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("the journal is of estate '", in_force->estate.str(),
+                     "' and the manifest of '", (*plan)->estate.str(),
+                     "'; give this estate a journal of its own"));
   }
   return engine::PlanAdopted{
       0, *plan, journal::EncodeSources(FilesOf(manifest.sources)), {}};
@@ -159,8 +159,7 @@ absl::StatusOr<rpc::ServerOptions> ReadCertificates(
   SLUICE_ASSIGN_OR_RETURN(options.key,
                           runtime::ReadSmallFile(config.key, "key"));
   SLUICE_ASSIGN_OR_RETURN(
-      options.authority,
-      runtime::ReadSmallFile(config.authority, "authority"));
+      options.authority, runtime::ReadSmallFile(config.authority, "authority"));
   struct stat info;
   if (stat(config.key.c_str(), &info) == 0 && (info.st_mode & 077) != 0) {
     Say(absl::StrCat("others can read the key ", config.key,
@@ -179,10 +178,10 @@ std::string WhatIsServed(const runtime::Glimpse& glimpse,
       ", ", glimpse.sequence, glimpse.sequence == 1 ? " record" : " records");
   const absl::Duration age = glimpse.now - last_record;
   if (last_record != absl::InfinitePast() && age > absl::Minutes(10)) {
-    absl::StrAppend(
-        &text, "\n", kProgram, ": before this start the journal ended ",
-        absl::FormatDuration(absl::Trunc(age, absl::Minutes(1))),
-        " ago; if it is a copy, what happened since is not in it");
+    absl::StrAppend(&text, "\n", kProgram,
+                    ": before this start the journal ended ",
+                    absl::FormatDuration(absl::Trunc(age, absl::Minutes(1))),
+                    " ago; if it is a copy, what happened since is not in it");
   }
   return text;
 }
@@ -220,8 +219,10 @@ absl::Status Serve(const std::string& config_path) {
         "one.");
   }
   if (!loop.Look().journal_problem.empty()) {
-    Say(absl::StrCat("nothing can be recorded, so only isolating works until "
-                     "it can: ", loop.Look().journal_problem));
+    Say(
+        absl::StrCat("nothing can be recorded, so only isolating works until "
+                     "it can: ",
+                     loop.Look().journal_problem));
   }
   const std::string served = WhatIsServed(loop.Look(), config, last_record);
   // The loop turns until every call has ended, which the server waits for.
@@ -236,16 +237,18 @@ absl::Status Serve(const std::string& config_path) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Sluice's orchestrator: reconnects systems in order, one flow "
-               "at a time.");
+  CLI::App app(
+      "Sluice's orchestrator: reconnects systems in order, one flow "
+      "at a time.");
   std::string config;
   app.add_option("--config", config, "Its configuration (orchestrator.yaml)")
       ->required()
       ->type_name("FILE");
   app.set_version_flag("--version",
                        absl::StrCat(kProgram, " ", rpc::Version()));
-  app.footer("Exit codes: 0 stopped by a signal; 1 it could not start or go "
-             "on;\n2 wrong usage.");
+  app.footer(
+      "Exit codes: 0 stopped by a signal; 1 it could not start or go "
+      "on;\n2 wrong usage.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -40,9 +40,8 @@ absl::StatusOr<std::vector<SourceFile>> DecodeSources(
 
 // Makes the plan of these texts again. Injected: main wires the manifest and
 // planner rooms here, tests wire what they like.
-using PlanLoader =
-    std::function<absl::StatusOr<std::shared_ptr<const Plan>>(
-        const std::vector<SourceFile>& files)>;
+using PlanLoader = std::function<absl::StatusOr<std::shared_ptr<const Plan>>(
+    const std::vector<SourceFile>& files)>;
 
 // REQUIRES: a PlanAdopted has its plan.
 Encoded Encode(const engine::Event& event);

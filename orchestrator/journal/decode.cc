@@ -111,11 +111,11 @@ EventOr FromPb(const pb::PlanAdopted& from, const PlanLoader& load_plan) {
                           DecodeSources(from.sources()));
   absl::StatusOr<std::shared_ptr<const Plan>> plan = load_plan(files);
   if (!plan.ok()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "this version cannot make plan ", from.number(),
-        " again from the manifest kept in the journal: ",
-        plan.status().message(),
-        "; go on with the version of Sluice that wrote it"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("this version cannot make plan ", from.number(),
+                     " again from the manifest kept in the journal: ",
+                     plan.status().message(),
+                     "; go on with the version of Sluice that wrote it"));
   }
   // S7: a plan made differently today would be another history.
   if ((*plan)->digest != from.plan_digest()) {
@@ -134,8 +134,11 @@ EventOr FromPb(const pb::RunStarted& from) {
   return en::RunStarted{RunId(from.run()), OperatorId(from.by())};
 }
 EventOr FromPb(const pb::AgentConnected& from) {
-  en::AgentConnected out{HostId(from.host()), from.agent_version(),
-                         from.boot_id(), from.highest_epoch(), {}};
+  en::AgentConnected out{HostId(from.host()),
+                         from.agent_version(),
+                         from.boot_id(),
+                         from.highest_epoch(),
+                         {}};
   SLUICE_ASSIGN_OR_RETURN(out.fence, FromPb(from.fence()));
   return out;
 }
@@ -155,8 +158,7 @@ absl::StatusOr<en::FlowsTried> FromPb(const pb::FlowsTried& from) {
   return out;
 }
 
-absl::Status ReadDetail(const pb::OrderReported& from,
-                        en::OrderReported* out) {
+absl::Status ReadDetail(const pb::OrderReported& from, en::OrderReported* out) {
   switch (from.detail_case()) {
     case pb::OrderReported::kChecks: {
       en::ChecksDone done;
@@ -166,8 +168,8 @@ absl::Status ReadDetail(const pb::OrderReported& from,
       break;
     }
     case pb::OrderReported::kEvidence: {
-      en::EvidenceFrozen frozen{from.evidence().digest(),
-                                from.evidence().text(), {}};
+      en::EvidenceFrozen frozen{
+          from.evidence().digest(), from.evidence().text(), {}};
       SLUICE_ASSIGN_OR_RETURN(frozen.results,
                               AllReports(from.evidence().results()));
       out->detail = std::move(frozen);
@@ -227,10 +229,10 @@ EventOr FromPb(const pb::FenceChanged& from) {
   return out;
 }
 EventOr FromPb(const pb::DecisionMade& from) {
-  return en::DecisionMade{StageId(from.gate()),   from.round(),
-                          OperatorId(from.by()),  AllIds<RoleId>(from.roles()),
-                          from.go(),              from.reason(),
-                          from.body_digest(),     from.signature()};
+  return en::DecisionMade{
+      StageId(from.gate()),         from.round(),    OperatorId(from.by()),
+      AllIds<RoleId>(from.roles()), from.go(),       from.reason(),
+      from.body_digest(),           from.signature()};
 }
 EventOr FromPb(const pb::TaskSigned& from) {
   return en::TaskSigned{TaskId(from.task()), OperatorId(from.by()),
@@ -346,10 +348,10 @@ absl::StatusOr<std::vector<SourceFile>> DecodeSources(
 EventOr Decode(uint32_t kind, uint32_t version, absl::string_view payload,
                const PlanLoader& load_plan) {
   if (version > kNewestVersion) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "it is version ", version, " of '", KindName(kind),
-        "' and this version of Sluice knows up to ", kNewestVersion,
-        "; go on with the version that wrote it"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("it is version ", version, " of '", KindName(kind),
+                     "' and this version of Sluice knows up to ",
+                     kNewestVersion, "; go on with the version that wrote it"));
   }
   EventOr event = ReadAny(kind, payload, load_plan);
   if (!event.ok()) return event;

@@ -287,12 +287,11 @@ std::string EncodeSources(const std::vector<SourceFile>& files) {
 }
 
 Encoded Encode(const en::Event& event) {
-  return Encoded{static_cast<uint32_t>(KindOf(event)), kVersion,
-                 std::visit(
-                     [](const auto& value) {
-                       return ToPb(value).SerializeAsString();
-                     },
-                     event)};
+  return Encoded{
+      static_cast<uint32_t>(KindOf(event)), kVersion,
+      std::visit(
+          [](const auto& value) { return ToPb(value).SerializeAsString(); },
+          event)};
 }
 
 std::string KindName(uint32_t kind) {
@@ -300,8 +299,8 @@ std::string KindName(uint32_t kind) {
     return absl::StrCat("unknown kind ", kind);
   }
   const std::string& name = pb::Kind_Name(static_cast<pb::Kind>(kind));
-  return absl::AsciiStrToLower(absl::StrReplaceAll(
-      absl::StripPrefix(name, "KIND_"), {{"_", " "}}));
+  return absl::AsciiStrToLower(
+      absl::StrReplaceAll(absl::StripPrefix(name, "KIND_"), {{"_", " "}}));
 }
 
 }  // namespace sluice::journal

@@ -29,8 +29,7 @@ absl::Status CheckLink(const Record& record, uint64_t previous_sequence,
   if (record.sequence != previous_sequence + 1) {
     return absl::DataLossError(absl::StrCat(
         "record ", previous_sequence + 1, " is missing: record ",
-        record.sequence,
-        " follows record ", previous_sequence,
+        record.sequence, " follows record ", previous_sequence,
         "; restore the journal from a copy and compare its head with the one "
         "agents and operators last saw"));
   }

@@ -64,8 +64,8 @@ struct RememberedHead {
 };
 
 bool ParseHead(absl::string_view text, RememberedHead* head) {
-  const std::vector<absl::string_view> words = absl::StrSplit(
-      text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
+  const std::vector<absl::string_view> words =
+      absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
   if (words.size() != 2) return false;
   head->hash = std::string(words[1]);
   return absl::SimpleAtoi(words[0], &head->sequence) && IsDigest(head->hash);
@@ -101,9 +101,9 @@ absl::Status SqliteJournal::Lock() {
   lock_fd_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (lock_fd_ < 0) {
     const int error = errno;
-    const std::string what = absl::StrCat(
-        "journal ", path_, ": it cannot be opened for writing (",
-        strerror(error), ")");
+    const std::string what =
+        absl::StrCat("journal ", path_, ": it cannot be opened for writing (",
+                     strerror(error), ")");
     if (error == ENOENT) {
       return absl::NotFoundError(
           absl::StrCat(what, "; make its directory first"));
@@ -113,8 +113,9 @@ absl::Status SqliteJournal::Lock() {
           absl::StrCat(what, "; make room and start again"));
     }
     return absl::PermissionDeniedError(absl::StrCat(
-        what, "; give the orchestrator's user the right to write it and its "
-              "directory"));
+        what,
+        "; give the orchestrator's user the right to write it and its "
+        "directory"));
   }
   if (flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) {
     return absl::UnavailableError(absl::StrCat(
@@ -124,8 +125,8 @@ absl::Status SqliteJournal::Lock() {
   }
   struct stat info;
   if (fstat(lock_fd_, &info) == 0 && !S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "journal ", path_, ": it is not a file; name a file"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("journal ", path_, ": it is not a file; name a file"));
   }
   return absl::OkStatus();
 }
@@ -163,8 +164,7 @@ absl::Status SqliteJournal::Prepare() {
   };
   SLUICE_RETURN_IF_ERROR(number("PRAGMA application_id", &application));
   SLUICE_RETURN_IF_ERROR(number("PRAGMA user_version", &format));
-  SLUICE_RETURN_IF_ERROR(
-      number("SELECT count(*) FROM sqlite_master", &tables));
+  SLUICE_RETURN_IF_ERROR(number("SELECT count(*) FROM sqlite_master", &tables));
   if (tables == 0) {
     SLUICE_RETURN_IF_ERROR(Run("BEGIN IMMEDIATE"));
     SLUICE_RETURN_IF_ERROR(
@@ -187,14 +187,14 @@ absl::Status SqliteJournal::Prepare() {
         "journal ", path_,
         ": it is a database of another program; name another file"));
   } else if (format != kFormat) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "journal ", path_, ": it is of format ", format,
-        " and this version knows ", kFormat,
-        "; go on with the version of Sluice that wrote it"));
+    return absl::FailedPreconditionError(
+        absl::StrCat("journal ", path_, ": it is of format ", format,
+                     " and this version knows ", kFormat,
+                     "; go on with the version of Sluice that wrote it"));
   }
-  if (sqlite3_prepare_v3(
-          db_, "INSERT INTO record VALUES(?,?,?,?,?,?,?,?)", -1,
-          SQLITE_PREPARE_PERSISTENT, &insert_, nullptr) != SQLITE_OK ||
+  if (sqlite3_prepare_v3(db_, "INSERT INTO record VALUES(?,?,?,?,?,?,?,?)", -1,
+                         SQLITE_PREPARE_PERSISTENT, &insert_,
+                         nullptr) != SQLITE_OK ||
       sqlite3_prepare_v3(db_,
                          "SELECT sequence,at,kind,version,payload,previous,"
                          "commands,hash FROM record WHERE sequence>=? "
@@ -214,8 +214,7 @@ absl::Status SqliteJournal::FindEnd() {
   }
   absl::Status status;
   if (sqlite3_step(statement) == SQLITE_ROW) {
-    last_sequence_ =
-        static_cast<uint64_t>(sqlite3_column_int64(statement, 0));
+    last_sequence_ = static_cast<uint64_t>(sqlite3_column_int64(statement, 0));
   } else {
     status = Problem("its end cannot be read");
   }
@@ -248,10 +247,8 @@ absl::Status SqliteJournal::CompareWithHead() {
         "-wal? Restore both; if they are lost for good, remove ", head_path,
         " and every host will be compared with what is left"));
   }
-  SLUICE_ASSIGN_OR_RETURN(std::vector<Record> records,
-                          Read(head.sequence, 1));
-  if (head.sequence > 0 &&
-      (records.empty() || records[0].hash != head.hash)) {
+  SLUICE_ASSIGN_OR_RETURN(std::vector<Record> records, Read(head.sequence, 1));
+  if (head.sequence > 0 && (records.empty() || records[0].hash != head.hash)) {
     return absl::DataLossError(absl::StrCat(
         "journal ", path_, ": record ", head.sequence,
         " is not the one that was written; it was replaced by another "
@@ -284,10 +281,10 @@ absl::Status SqliteJournal::Append(uint64_t expected,
                                    absl::Span<const Record> records) {
   if (records.empty()) return absl::OkStatus();
   if (expected != last_sequence_ + 1) {
-    return absl::AbortedError(absl::StrCat(
-        "journal ", path_, ": it ends at record ", last_sequence_,
-        ", not right before record ", expected,
-        ": another orchestrator writes to it; stop one of them"));
+    return absl::AbortedError(
+        absl::StrCat("journal ", path_, ": it ends at record ", last_sequence_,
+                     ", not right before record ", expected,
+                     ": another orchestrator writes to it; stop one of them"));
   }
   SLUICE_RETURN_IF_ERROR(Run("BEGIN IMMEDIATE"));
   absl::Status status;
@@ -326,8 +323,7 @@ absl::StatusOr<std::vector<Record>> SqliteJournal::Read(uint64_t sequence,
   int code;
   while ((code = sqlite3_step(select_)) == SQLITE_ROW) {
     Record record;
-    record.sequence =
-        static_cast<uint64_t>(sqlite3_column_int64(select_, 0));
+    record.sequence = static_cast<uint64_t>(sqlite3_column_int64(select_, 0));
     record.at = absl::FromUnixMicros(sqlite3_column_int64(select_, 1));
     record.kind = static_cast<uint32_t>(sqlite3_column_int64(select_, 2));
     record.version = static_cast<uint32_t>(sqlite3_column_int64(select_, 3));
@@ -340,9 +336,9 @@ absl::StatusOr<std::vector<Record>> SqliteJournal::Read(uint64_t sequence,
   const absl::Status status =
       code == SQLITE_DONE
           ? absl::OkStatus()
-          : Problem(absl::StrCat("it cannot be read after record ",
-                                 records.empty() ? sequence - 1
-                                                 : records.back().sequence));
+          : Problem(absl::StrCat(
+                "it cannot be read after record ",
+                records.empty() ? sequence - 1 : records.back().sequence));
   sqlite3_reset(select_);
   if (!status.ok()) return status;
   return records;
@@ -356,7 +352,8 @@ absl::Status SqliteJournal::Run(const char* sql) {
 }
 
 absl::Status SqliteJournal::Problem(absl::string_view doing) const {
-  const int code = db_ == nullptr ? SQLITE_NOMEM : sqlite3_extended_errcode(db_);
+  const int code =
+      db_ == nullptr ? SQLITE_NOMEM : sqlite3_extended_errcode(db_);
   const std::string what =
       absl::StrCat("journal ", path_, ": ", doing, " (",
                    db_ == nullptr ? "no memory" : sqlite3_errmsg(db_), ")");
@@ -369,12 +366,13 @@ absl::Status SqliteJournal::Problem(absl::string_view doing) const {
     case SQLITE_AUTH:
     case SQLITE_CANTOPEN:
       return absl::PermissionDeniedError(absl::StrCat(
-          what, "; give the orchestrator's user the right to write it and its "
-                "directory, or mount its disk for writing"));
+          what,
+          "; give the orchestrator's user the right to write it and its "
+          "directory, or mount its disk for writing"));
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-      return absl::UnavailableError(absl::StrCat(
-          what, "; another program holds it, stop that program"));
+      return absl::UnavailableError(
+          absl::StrCat(what, "; another program holds it, stop that program"));
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
       return absl::DataLossError(

@@ -18,9 +18,9 @@ constexpr size_t kMaxEvidence = 1 << 20;
 constexpr int kMaxItems = 20'000;
 
 absl::Status Wrong(absl::string_view what) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "the agent's message makes no sense: ", what,
-      "; agent and orchestrator must be of fitting versions"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("the agent's message makes no sense: ", what,
+                   "; agent and orchestrator must be of fitting versions"));
 }
 
 std::string Cut(const std::string& text, size_t most) {
@@ -67,8 +67,8 @@ absl::StatusOr<engine::FenceSeen> FenceOf(const v1::FenceState& from) {
     to.digest = Cut(release.release_digest(), kMaxName);
     to.leased_flows = std::max(0, release.leased_flows());
     to.standing_flows = std::max(0, release.standing_flows());
-    to.lease_remaining = absl::Milliseconds(
-        std::max<int64_t>(0, release.lease_remaining_ms()));
+    to.lease_remaining =
+        absl::Milliseconds(std::max<int64_t>(0, release.lease_remaining_ms()));
     for (const std::string& grant : release.withdrawn_grants()) {
       to.withdrawn.emplace_back(Cut(grant, kMaxName));
     }
@@ -97,8 +97,7 @@ absl::StatusOr<std::vector<engine::CheckReport>> ReportsOf(
   SLUICE_RETURN_IF_ERROR(CheckCount(results.size(), "check results"));
   std::vector<engine::CheckReport> reports;
   for (const v1::CheckResult& result : results) {
-    SLUICE_ASSIGN_OR_RETURN(engine::CheckReport report,
-                            ReportOf(host, result));
+    SLUICE_ASSIGN_OR_RETURN(engine::CheckReport report, ReportOf(host, result));
     reports.push_back(std::move(report));
   }
   return reports;
@@ -132,22 +131,19 @@ absl::Status ReadDetail(const HostId& host, const v1::Report& from,
       if (evidence.text().size() > kMaxEvidence) {
         return Wrong("its evidence is longer than 1 MiB");
       }
-      engine::EvidenceFrozen frozen{Cut(evidence.digest(), kMaxName),
-                                    evidence.text(),
-                                    {}};
+      engine::EvidenceFrozen frozen{
+          Cut(evidence.digest(), kMaxName), evidence.text(), {}};
       SLUICE_ASSIGN_OR_RETURN(frozen.results,
                               ReportsOf(host, evidence.results()));
       out->detail = std::move(frozen);
       break;
     }
     case v1::Report::kRelease:
-      out->detail =
-          engine::ReleaseAnswered{from.release().accepts(),
-                                  Cut(from.release().reason(), kMaxReason)};
+      out->detail = engine::ReleaseAnswered{
+          from.release().accepts(), Cut(from.release().reason(), kMaxReason)};
       break;
     case v1::Report::kTried: {
-      SLUICE_ASSIGN_OR_RETURN(engine::FlowsTried tried,
-                              TriedOf(from.tried()));
+      SLUICE_ASSIGN_OR_RETURN(engine::FlowsTried tried, TriedOf(from.tried()));
       out->detail = std::move(tried);
       break;
     }

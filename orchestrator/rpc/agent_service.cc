@@ -29,8 +29,8 @@ AgentService::Attach(grpc::CallbackServerContext* context) {
                  std::string(identity.status().message()));
     return new Refusal(identity.status());
   }
-  const auto stream = std::make_shared<AgentStream>(
-      context, registry_, inbox_, HostId(identity->name));
+  const auto stream = std::make_shared<AgentStream>(context, registry_, inbox_,
+                                                    HostId(identity->name));
   stream->Begin();
   return stream.get();
 }

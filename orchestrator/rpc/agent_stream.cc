@@ -107,8 +107,7 @@ void AgentStream::Queue(v1::OrchestratorMessage message, bool first,
   const std::lock_guard<std::mutex> lock(mutex_);
   if (closing_ || !welcomed_) return;
   const size_t bytes = message.ByteSizeLong();
-  if (queue_.size() >= kMaxQueued ||
-      queued_bytes_ + bytes > kMaxQueuedBytes) {
+  if (queue_.size() >= kMaxQueued || queued_bytes_ + bytes > kMaxQueuedBytes) {
     CloseLocked(grpc::Status(
         grpc::StatusCode::RESOURCE_EXHAUSTED,
         "the agent does not read what is sent to it; attach again"));
@@ -117,8 +116,8 @@ void AgentStream::Queue(v1::OrchestratorMessage message, bool first,
   }
   Waiting waiting{std::move(message), bytes, renewal};
   // The welcome stays ahead: an agent obeys nothing before it.
-  const bool jump = first && (queue_.empty() ||
-                              !queue_.front().message.has_welcome());
+  const bool jump =
+      first && (queue_.empty() || !queue_.front().message.has_welcome());
   queued_bytes_ += bytes;
   renewal_waits_ = renewal_waits_ || renewal;
   if (jump) {
@@ -191,8 +190,8 @@ void AgentStream::OnDone() {
   std::string reason;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    reason = status_.ok() ? "its agent closed the link"
-                          : status_.error_message();
+    reason =
+        status_.ok() ? "its agent closed the link" : status_.error_message();
   }
   if (greeted_) {
     // Never refused: there is one a stream.

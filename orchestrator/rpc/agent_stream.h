@@ -25,8 +25,7 @@ namespace sluice::rpc {
 class AgentRegistry;
 
 class AgentStream
-    : public grpc::ServerBidiReactor<v1::AgentMessage,
-                                     v1::OrchestratorMessage>,
+    : public grpc::ServerBidiReactor<v1::AgentMessage, v1::OrchestratorMessage>,
       public std::enable_shared_from_this<AgentStream> {
  public:
   AgentStream(grpc::CallbackServerContext* context, AgentRegistry* registry,

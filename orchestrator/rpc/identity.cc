@@ -69,10 +69,10 @@ absl::StatusOr<Identity> Authenticate(const grpc::ServerContextBase& context,
       Identity identity,
       Identity::Parse(absl::string_view(uris[0].data(), uris[0].size())));
   if (identity.estate != estate) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        "the certificate is of estate '", identity.estate,
-        "' and this orchestrator serves '", estate,
-        "'; call the orchestrator of that estate"));
+    return absl::PermissionDeniedError(
+        absl::StrCat("the certificate is of estate '", identity.estate,
+                     "' and this orchestrator serves '", estate,
+                     "'; call the orchestrator of that estate"));
   }
   if (identity.kind != kind) {
     return absl::PermissionDeniedError(absl::StrCat(

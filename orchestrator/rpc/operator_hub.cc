@@ -28,8 +28,7 @@ std::string Names(const std::vector<HostId>& hosts) {
 }
 
 // S9: what was not read back is not isolated as far as anybody knows.
-std::string Conclusion(
-    const engine::Engine::IsolationProgress& progress) {
+std::string Conclusion(const engine::Engine::IsolationProgress& progress) {
   std::string text =
       absl::StrCat(progress.read_back, " of ", progress.hosts,
                    progress.hosts == 1 ? " host has" : " hosts have",
@@ -116,8 +115,7 @@ absl::Time OperatorHub::PushStatus(const runtime::Glimpse& glimpse) {
     pushed_at_ = glimpse.now;
     next = glimpse.now + kRefresh;
   }
-  watchers_.insert(watchers_.end(), new_watchers_.begin(),
-                   new_watchers_.end());
+  watchers_.insert(watchers_.end(), new_watchers_.begin(), new_watchers_.end());
   new_watchers_.clear();
   return next;
 }
@@ -140,9 +138,9 @@ bool OperatorHub::Push(const runtime::Glimpse& glimpse, Isolation* isolation) {
   const bool only_unreachable =
       std::includes(progress.unreachable.begin(), progress.unreachable.end(),
                     progress.waiting_for.begin(), progress.waiting_for.end());
-  const bool finished =
-      progress.read_back >= progress.hosts || followed >= kFollow ||
-      (only_unreachable && followed >= kFollowUnreachable);
+  const bool finished = progress.read_back >= progress.hosts ||
+                        followed >= kFollow ||
+                        (only_unreachable && followed >= kFollowUnreachable);
 
   auto message = std::make_shared<v1::IsolateProgress>();
   message->set_hosts(progress.hosts);
@@ -151,9 +149,9 @@ bool OperatorHub::Push(const runtime::Glimpse& glimpse, Isolation* isolation) {
   AddNames(progress.unreachable, message->mutable_unreachable());
   message->set_finished(finished);
   message->set_recorded(isolation->recorded);
-  message->set_message(finished ? absl::StrCat(isolation->message, "\n",
-                                               Conclusion(progress))
-                                : isolation->message);
+  message->set_message(
+      finished ? absl::StrCat(isolation->message, "\n", Conclusion(progress))
+               : isolation->message);
   std::string text = message->SerializeAsString();
   if (text != isolation->last) {
     isolation->last = std::move(text);

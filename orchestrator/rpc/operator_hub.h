@@ -22,8 +22,8 @@ class OperatorHub : public runtime::OperatorSink {
   using IsolateWriter = LatestWriter<v1::IsolateProgress>;
 
   // `announce` (may be empty) is called on the loop's thread for every line.
-  explicit OperatorHub(std::function<void(const runtime::HistoryLine&)>
-                           announce = nullptr);
+  explicit OperatorHub(
+      std::function<void(const runtime::HistoryLine&)> announce = nullptr);
 
   // Any thread. One status follows at the next turn, then one a change.
   void Watch(std::shared_ptr<StatusWriter> writer);

@@ -44,10 +44,10 @@ grpc::ServerUnaryReactor* OperatorService::Ask(
     request.make = maker(*by);
     request.reply = [reactor, reply](const runtime::Answer& answer) {
       reply->set_sequence(answer.sequence);
-      reply->set_message(answer.message.empty()
-                             ? absl::StrCat("Recorded as ", answer.sequence,
-                                            ".")
-                             : answer.message);
+      reply->set_message(
+          answer.message.empty()
+              ? absl::StrCat("Recorded as ", answer.sequence, ".")
+              : answer.message);
       reactor->Finish(ToGrpc(answer.status));
     };
     status = inbox_->Ask(std::move(request));
@@ -136,8 +136,7 @@ grpc::ServerUnaryReactor* OperatorService::Decide(
 }
 
 grpc::ServerUnaryReactor* OperatorService::SignTask(
-    Context* context, const v1::SignTaskRequest* request,
-    v1::Accepted* reply) {
+    Context* context, const v1::SignTaskRequest* request, v1::Accepted* reply) {
   return Ask(
       context,
       [request](const OperatorId& by) { return MakeSignature(by, *request); },
@@ -169,8 +168,7 @@ grpc::ServerUnaryReactor* OperatorService::End(Context* context,
                                                v1::Accepted* reply) {
   return Ask(
       context,
-      [request](const OperatorId& by) { return MakeEnd(by, *request); },
-      reply);
+      [request](const OperatorId& by) { return MakeEnd(by, *request); }, reply);
 }
 
 }  // namespace sluice::rpc

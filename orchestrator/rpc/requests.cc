@@ -30,8 +30,7 @@ absl::Status CheckText(const std::string& text, size_t most,
 std::vector<RoleId> RolesOf(const runtime::Glimpse& glimpse,
                             const OperatorId& by) {
   const std::shared_ptr<const Plan> plan = glimpse.engine.plan();
-  const Approver* approver =
-      plan == nullptr ? nullptr : plan->FindApprover(by);
+  const Approver* approver = plan == nullptr ? nullptr : plan->FindApprover(by);
   return approver == nullptr ? std::vector<RoleId>() : approver->roles;
 }
 
@@ -39,9 +38,11 @@ std::vector<RoleId> RolesOf(const runtime::Glimpse& glimpse,
 absl::Status CheckApprover(const runtime::Glimpse& glimpse,
                            const OperatorId& by, absl::string_view what) {
   if (!RolesOf(glimpse, by).empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "'", by.str(), "' has no role among the manifest's approvers and may "
-      "look and isolate, not ", what, "; ask an approver"));
+  return absl::PermissionDeniedError(
+      absl::StrCat("'", by.str(),
+                   "' has no role among the manifest's approvers and may "
+                   "look and isolate, not ",
+                   what, "; ask an approver"));
 }
 
 }  // namespace
@@ -97,9 +98,8 @@ Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request) {
           "what `sha256sum` prints");
     }
     SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "sign tasks"));
-    return engine::TaskSigned{TaskId(request.task()), by,
-                              RolesOf(glimpse, by), request.note(),
-                              request.attachment_digest()};
+    return engine::TaskSigned{TaskId(request.task()), by, RolesOf(glimpse, by),
+                              request.note(), request.attachment_digest()};
   };
 }
 
@@ -154,19 +154,19 @@ Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request) {
 }
 
 Maker MakePause(const OperatorId& by) {
-  return [by](const runtime::Glimpse& glimpse)
-             -> absl::StatusOr<engine::Event> {
-    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "pause a run"));
-    return engine::RunPaused{by};
-  };
+  return
+      [by](const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+        SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "pause a run"));
+        return engine::RunPaused{by};
+      };
 }
 
 Maker MakeResume(const OperatorId& by) {
-  return [by](const runtime::Glimpse& glimpse)
-             -> absl::StatusOr<engine::Event> {
-    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "resume a run"));
-    return engine::RunResumed{by};
-  };
+  return
+      [by](const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+        SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "resume a run"));
+        return engine::RunResumed{by};
+      };
 }
 
 Maker MakeEnd(const OperatorId& by, const v1::EndRequest& request) {

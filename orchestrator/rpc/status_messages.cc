@@ -108,8 +108,7 @@ void FillGate(const engine::GateView& gate, v1::Gate* out) {
   AddNames(gate.steps, out->mutable_steps());
   const bool asked = gate.round > 0;
   out->set_opened_ms(asked ? std::max<int64_t>(0, Millis(gate.opened)) : 0);
-  out->set_deadline_ms(asked ? std::max<int64_t>(0, Millis(gate.deadline))
-                             : 0);
+  out->set_deadline_ms(asked ? std::max<int64_t>(0, Millis(gate.deadline)) : 0);
   out->set_body_digest(gate.body_digest);
   out->set_why(gate.why);
 }

@@ -36,8 +36,7 @@ void FillCheckSpec(const PlannedCheck& check, v1::CheckSpec* out) {
   out->set_between_ms(absl::ToInt64Milliseconds(check.spec.between));
 }
 
-void FillCheckResult(const engine::CheckReport& report,
-                     v1::CheckResult* out) {
+void FillCheckResult(const engine::CheckReport& report, v1::CheckResult* out) {
   out->set_id(report.id.str());
   out->set_verdict(VerdictMessage(report.result.verdict));
   out->set_reason(report.result.reason);

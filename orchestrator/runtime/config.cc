@@ -40,12 +40,12 @@ class Reader {
       }
       SLUICE_RETURN_IF_ERROR(ReadOne(key, entry.first, entry.second));
     }
-    for (const char* needed : {"manifest", "journal", "listen", "certificate",
-                               "key", "authority"}) {
+    for (const char* needed :
+         {"manifest", "journal", "listen", "certificate", "key", "authority"}) {
       if (!seen.contains(needed)) {
-        return absl::InvalidArgumentError(absl::StrCat(
-            name_, ": '", needed, "' is missing; add a line '", needed,
-            ": …' (`sluice init` writes the whole file)"));
+        return absl::InvalidArgumentError(
+            absl::StrCat(name_, ": '", needed, "' is missing; add a line '",
+                         needed, ": …' (`sluice init` writes the whole file)"));
       }
     }
     return config_;
@@ -125,11 +125,11 @@ class Reader {
   }
 
   absl::Status ReadListen(const YAML::Node& value) {
-    SLUICE_RETURN_IF_ERROR(ReadWords(
-        value, kMaxListen,
-        "a list of addresses is wanted here: [\"10.77.0.1:7443\", "
-        "\"unix:operator.sock\"]",
-        &config_.listen));
+    SLUICE_RETURN_IF_ERROR(
+        ReadWords(value, kMaxListen,
+                  "a list of addresses is wanted here: [\"10.77.0.1:7443\", "
+                  "\"unix:operator.sock\"]",
+                  &config_.listen));
     constexpr absl::string_view kUnix = "unix:";
     for (std::string& address : config_.listen) {
       if (!absl::StartsWith(address, kUnix)) continue;
@@ -160,10 +160,10 @@ absl::StatusOr<std::string> ReadSmallFile(const std::string& path,
   std::string text(kMaxFile + 1, '\0');
   if (file) file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (!file.is_open() || file.bad() || std::filesystem::is_directory(path)) {
-    return absl::NotFoundError(absl::StrCat(
-        what, " ", path, ": it cannot be read (",
-        strerror(errno == 0 ? EISDIR : errno),
-        "); give the right name and the right to read it"));
+    return absl::NotFoundError(
+        absl::StrCat(what, " ", path, ": it cannot be read (",
+                     strerror(errno == 0 ? EISDIR : errno),
+                     "); give the right name and the right to read it"));
   }
   text.resize(static_cast<size_t>(file.gcount()));
   if (text.size() > kMaxFile) {
@@ -180,8 +180,8 @@ absl::StatusOr<Config> ParseConfig(const std::string& text,
     return Reader(name, directory).Read(YAML::Load(text));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(
-        absl::StrCat(name, ":", error.mark.line + 1, ":",
-                     error.mark.column + 1, ": this is no YAML: ", error.msg));
+        absl::StrCat(name, ":", error.mark.line + 1, ":", error.mark.column + 1,
+                     ": this is no YAML: ", error.msg));
   }
 }
 

@@ -13,8 +13,7 @@ void History::Add(HistoryLine line) {
   if (lines_.size() > most_) lines_.pop_front();
 }
 
-std::vector<HistoryLine> History::From(uint64_t sequence,
-                                       size_t limit) const {
+std::vector<HistoryLine> History::From(uint64_t sequence, size_t limit) const {
   const auto first = std::lower_bound(
       lines_.begin(), lines_.end(), sequence,
       [](const HistoryLine& line, uint64_t s) { return line.sequence < s; });

@@ -116,8 +116,7 @@ absl::Time Loop::Turn(absl::Time now) {
 }
 
 void Loop::Step(const engine::Event& event) {
-  const engine::Stamp stamp{memory_.head.sequence + 1, now_,
-                            memory_.head.hash};
+  const engine::Stamp stamp{memory_.head.sequence + 1, now_, memory_.head.hash};
   engine::Output output = memory_.engine.Step(stamp, event);
   memory_.next_deadline = output.next_deadline;
   memory_.Note(event);
@@ -190,8 +189,8 @@ void Loop::AnswerAskers(bool written) {
     answer.recorded = written;
     if (!written && asker.isolation) {
       // S5: said in so many words.
-      answer.message = absl::StrCat(asker.message, "\nIsolated, not recorded: ",
-                                    problem_);
+      answer.message =
+          absl::StrCat(asker.message, "\nIsolated, not recorded: ", problem_);
     } else if (!written) {
       // The engine has taken it in, so "refused" would be untrue.
       answer.status = absl::UnavailableError(absl::StrCat(
@@ -210,8 +209,7 @@ void Loop::Heartbeat() {
   // S3: an orchestrator that cannot record keeps nothing open.
   if (!problem_.empty()) return;
   for (const auto& [host, stream] : attached_) {
-    link_->Renew(host, written_epoch_,
-                 memory_.engine.LiveReleases(host, now_));
+    link_->Renew(host, written_epoch_, memory_.engine.LiveReleases(host, now_));
   }
 }
 

@@ -97,9 +97,11 @@ bool Loop::ReignAbove(const engine::AgentConnected& hello) {
   sink_->Announced(HistoryLine{
       0, now_, "alarm", hello.host.str(),
       absl::StrCat("Host ", hello.host.str(), " had seen epoch ", seen,
-                   ", and ours was ", ours, ": another orchestrator of this "
+                   ", and ours was ", ours,
+                   ": another orchestrator of this "
                    "estate is or was at work, or the host is not to be "
-                   "trusted. Epoch ", memory_.engine.epoch(), " begins.")});
+                   "trusted. Epoch ",
+                   memory_.engine.epoch(), " begins.")});
   return true;
 }
 

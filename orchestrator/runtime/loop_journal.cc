@@ -32,8 +32,7 @@ bool Loop::Write() {
   for (const Unwritten& unwritten : unwritten_) {
     records.push_back(unwritten.record);
   }
-  const absl::Status status =
-      journal_->Append(written_.sequence + 1, records);
+  const absl::Status status = journal_->Append(written_.sequence + 1, records);
   if (status.ok()) {
     written_ = memory_.head;
     written_epoch_ = memory_.engine.epoch();
@@ -84,8 +83,8 @@ void Loop::LeaveUnrecorded() {
       any = true;
       left_unrecorded_.insert(order.id);
       engine::Order marked = order;
-      marked.id = engine::OrderId(
-          absl::StrCat(order.id.str(), "~", options_.instance));
+      marked.id =
+          engine::OrderId(absl::StrCat(order.id.str(), "~", options_.instance));
       link_->Send(written_epoch_, marked);
     }
     if (!any) continue;
@@ -124,8 +123,8 @@ void Loop::CatchUp() {
   left_unrecorded_.clear();
   // Events stepped from here on are written at the end of this turn.
   for (const HostId& host : lost_meanwhile_) {
-    Step(engine::AgentLost{
-        host, "its link ended while nothing could be recorded"});
+    Step(engine::AgentLost{host,
+                           "its link ended while nothing could be recorded"});
   }
   lost_meanwhile_.clear();
   for (const HostId& host : reign_unfinished_) {
@@ -136,8 +135,8 @@ void Loop::CatchUp() {
                   "begins; attach again");
   }
   reign_unfinished_.clear();
-  sink_->Announced(HistoryLine{0, now_, "alarm", "",
-                               "The journal can be written again."});
+  sink_->Announced(
+      HistoryLine{0, now_, "alarm", "", "The journal can be written again."});
 }
 
 }  // namespace sluice::runtime

@@ -74,8 +74,9 @@ absl::Status Spawn(const std::vector<std::string>& argv, int input_fd,
     words.push_back(const_cast<char*>(word.c_str()));
   }
   words.push_back(nullptr);
-  char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
-                "/bin";
+  char path[] =
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
+      "/bin";
   char* const environment[] = {path, nullptr};
 
   posix_spawn_file_actions_t files;
@@ -117,14 +118,13 @@ bool FeedAndWait(const std::string& input, Descriptor* pipe, int child_fd,
     if (left <= absl::ZeroDuration()) return false;
     pollfd wait[2] = {{child_fd, POLLIN, 0}, {pipe->get(), POLLOUT, 0}};
     const int ready =
-        poll(wait, 2,
-             static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
+        poll(wait, 2, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
     if (ready < 0 && errno != EINTR) return false;
     if (ready <= 0) continue;
     if (wait[0].revents != 0) return true;
     if (wait[1].revents == 0) continue;
-    const ssize_t size = write(pipe->get(), input.data() + written,
-                               input.size() - written);
+    const ssize_t size =
+        write(pipe->get(), input.data() + written, input.size() - written);
     if (size > 0) {
       written += static_cast<size_t>(size);
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -152,18 +152,17 @@ absl::Status RunCommand(const std::vector<std::string>& argv,
   const absl::Status spawned = Spawn(argv, read_end.get(), &child);
   if (!spawned.ok()) return spawned;
   read_end.Close();
-  Descriptor child_fd(
-      static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
-  const bool ended = FeedAndWait(input, &write_end, child_fd.get(),
-                                 absl::Now() + timeout);
+  Descriptor child_fd(static_cast<int>(syscall(SYS_pidfd_open, child, 0)));
+  const bool ended =
+      FeedAndWait(input, &write_end, child_fd.get(), absl::Now() + timeout);
   if (!ended) kill(-child, SIGKILL);
   int status = 0;
   while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
   if (!ended) {
-    return absl::DeadlineExceededError(absl::StrCat(
-        "notify command ", argv[0], " was not done after ",
-        absl::FormatDuration(timeout), " and was ended"));
+    return absl::DeadlineExceededError(
+        absl::StrCat("notify command ", argv[0], " was not done after ",
+                     absl::FormatDuration(timeout), " and was ended"));
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return absl::OkStatus();
   return absl::InternalError(absl::StrCat(

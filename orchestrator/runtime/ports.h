@@ -31,8 +31,7 @@ class AgentLink {
  public:
   virtual ~AgentLink() = default;
   // Before anything else on this stream.
-  virtual void Welcome(const HostId& host, StreamId stream,
-                       uint64_t epoch) = 0;
+  virtual void Welcome(const HostId& host, StreamId stream, uint64_t epoch) = 0;
   virtual void Send(uint64_t epoch, const engine::Order& order) = 0;
   virtual void Renew(const HostId& host, uint64_t epoch,
                      const std::vector<std::string>& releases) = 0;

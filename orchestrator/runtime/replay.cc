@@ -15,16 +15,16 @@ constexpr size_t kReadAtOnce = 4096;
 constexpr size_t kDayLength = 10;  // "2026-11-21"
 
 std::string About(const journal::Record& record) {
-  return absl::StrCat("journal record ", record.sequence, " of ",
-                      absl::FormatTime(absl::RFC3339_sec, record.at,
-                                       absl::LocalTimeZone()),
-                      " (", journal::KindName(record.kind), ")");
+  return absl::StrCat(
+      "journal record ", record.sequence, " of ",
+      absl::FormatTime(absl::RFC3339_sec, record.at, absl::LocalTimeZone()),
+      " (", journal::KindName(record.kind), ")");
 }
 
 absl::Status ReplayOne(const journal::Record& record,
                        const journal::PlanLoader& load_plan, Memory* memory) {
-  absl::StatusOr<engine::Event> event = journal::Decode(
-      record.kind, record.version, record.payload, load_plan);
+  absl::StatusOr<engine::Event> event =
+      journal::Decode(record.kind, record.version, record.payload, load_plan);
   if (!event.ok()) return WithContext(event.status(), About(record));
   const engine::Output output = memory->engine.Step(
       engine::Stamp{record.sequence, record.at, memory->head.hash}, *event);
@@ -85,10 +85,9 @@ absl::StatusOr<Memory> Replay(journal::Journal& journal,
         journal.Read(memory.head.sequence + 1, kReadAtOnce));
     if (records.empty()) return memory;
     for (const journal::Record& record : records) {
-      SLUICE_RETURN_IF_ERROR(
-          WithContext(journal::CheckLink(record, memory.head.sequence,
-                                         memory.head.hash),
-                      "journal"));
+      SLUICE_RETURN_IF_ERROR(WithContext(
+          journal::CheckLink(record, memory.head.sequence, memory.head.hash),
+          "journal"));
       SLUICE_RETURN_IF_ERROR(ReplayOne(record, load_plan, &memory));
       memory.head = journal::Head{record.sequence, record.hash, record.at};
     }

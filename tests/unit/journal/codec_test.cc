@@ -34,7 +34,10 @@ en::FenceSeen SomeFence() {
   fence.mode = en::FenceSeen::Mode::kQuarantined;
   fence.quarantine_number = 3;
   fence.state_serial = 41;
-  fence.releases = {{"sha256:aa", 2, 5, absl::Milliseconds(1500),
+  fence.releases = {{"sha256:aa",
+                     2,
+                     5,
+                     absl::Milliseconds(1500),
                      {GrantId("a>b:c"), GrantId("d>e:f")}},
                     {"sha256:bb", 0, 0, absl::ZeroDuration(), {}}};
   fence.dropped_packets = 77;
@@ -66,8 +69,8 @@ TEST(Codec, KeepsRuns) {
 }
 
 TEST(Codec, KeepsAnAgentsComingAndGoing) {
-  const auto back = RoundTrip(en::AgentConnected{
-      HostId("db-1"), "0.1.0", "boot", 9, SomeFence()});
+  const auto back = RoundTrip(
+      en::AgentConnected{HostId("db-1"), "0.1.0", "boot", 9, SomeFence()});
   EXPECT_EQ(back.host, HostId("db-1"));
   EXPECT_EQ(back.agent_version, "0.1.0");
   EXPECT_EQ(back.boot_id, "boot");
@@ -79,8 +82,9 @@ TEST(Codec, KeepsAnAgentsComingAndGoing) {
 }
 
 TEST(Codec, KeepsEveryKindOfReport) {
-  en::OrderReported report{en::OrderId("r/4/0"), HostId("db-1"),
-                           en::Outcome::kRefused, "stale", SomeFence(), {}};
+  en::OrderReported report{en::OrderId("r/4/0"),  HostId("db-1"),
+                           en::Outcome::kRefused, "stale",
+                           SomeFence(),           {}};
   auto back = RoundTrip(report);
   EXPECT_EQ(back.order, en::OrderId("r/4/0"));
   EXPECT_EQ(back.host, HostId("db-1"));
@@ -101,8 +105,7 @@ TEST(Codec, KeepsEveryKindOfReport) {
   EXPECT_EQ(checks[0].result, SomeReport().result);
 
   report.detail = en::ChecksDone{};  // done, and nothing was asked
-  EXPECT_TRUE(
-      std::holds_alternative<en::ChecksDone>(RoundTrip(report).detail));
+  EXPECT_TRUE(std::holds_alternative<en::ChecksDone>(RoundTrip(report).detail));
 
   report.outcome = en::Outcome::kDone;
   report.detail = en::EvidenceFrozen{"sha256:dd", "text\n", {SomeReport()}};
@@ -145,10 +148,15 @@ TEST(Codec, KeepsWhatHostsNotice) {
 }
 
 TEST(Codec, KeepsWhatPeopleDo) {
-  const auto decision = RoundTrip(en::DecisionMade{
-      StageId("data"), 2, OperatorId("duty-commander"),
-      {RoleId("incident-commander"), RoleId("system-owner")}, true, "clean",
-      "sha256:ff", "SIG"});
+  const auto decision = RoundTrip(
+      en::DecisionMade{StageId("data"),
+                       2,
+                       OperatorId("duty-commander"),
+                       {RoleId("incident-commander"), RoleId("system-owner")},
+                       true,
+                       "clean",
+                       "sha256:ff",
+                       "SIG"});
   EXPECT_EQ(decision.gate, StageId("data"));
   EXPECT_EQ(decision.round, 2);
   EXPECT_EQ(decision.by, OperatorId("duty-commander"));
@@ -159,9 +167,11 @@ TEST(Codec, KeepsWhatPeopleDo) {
   EXPECT_EQ(decision.body_digest, "sha256:ff");
   EXPECT_EQ(decision.signature, "SIG");
 
-  const auto task =
-      RoundTrip(en::TaskSigned{TaskId("billing-db/rotated"), OperatorId("o"),
-                               {RoleId("r")}, "by hand", "sha256:01"});
+  const auto task = RoundTrip(en::TaskSigned{TaskId("billing-db/rotated"),
+                                             OperatorId("o"),
+                                             {RoleId("r")},
+                                             "by hand",
+                                             "sha256:01"});
   EXPECT_EQ(task.task, TaskId("billing-db/rotated"));
   EXPECT_EQ(task.by, OperatorId("o"));
   EXPECT_THAT(task.roles, ElementsAre(RoleId("r")));
@@ -171,9 +181,8 @@ TEST(Codec, KeepsWhatPeopleDo) {
   using Scope = en::IsolationOrdered::Scope;
   for (const Scope scope :
        {Scope::kAll, Scope::kRun, Scope::kSystem, Scope::kHost}) {
-    const auto isolation = RoundTrip(
-        en::IsolationOrdered{scope, SystemId("s"), HostId("h"),
-                             OperatorId("o"), "calls home", "s"});
+    const auto isolation = RoundTrip(en::IsolationOrdered{
+        scope, SystemId("s"), HostId("h"), OperatorId("o"), "calls home", "s"});
     EXPECT_EQ(isolation.scope, scope);
     EXPECT_EQ(isolation.system, SystemId("s"));
     EXPECT_EQ(isolation.host, HostId("h"));
@@ -182,8 +191,8 @@ TEST(Codec, KeepsWhatPeopleDo) {
     EXPECT_EQ(isolation.confirmation, "s");
   }
 
-  const auto retry = RoundTrip(
-      en::RetryAsked{{StepId("a"), StepId("b")}, OperatorId("o")});
+  const auto retry =
+      RoundTrip(en::RetryAsked{{StepId("a"), StepId("b")}, OperatorId("o")});
   EXPECT_THAT(retry.steps, ElementsAre(StepId("a"), StepId("b")));
   EXPECT_EQ(retry.by, OperatorId("o"));
   RoundTrip(en::TimePassed{});
@@ -257,9 +266,8 @@ TEST(Codec, StopsAtAFieldItWouldDrop) {
   ::sluice::v1::journal::AgentLost message;
   message.set_host("h");
   message.GetReflection()->MutableUnknownFields(&message)->AddVarint(900, 1);
-  const auto back =
-      Decode(::sluice::v1::journal::KIND_AGENT_LOST, 1,
-             message.SerializeAsString(), NoPlan);
+  const auto back = Decode(::sluice::v1::journal::KIND_AGENT_LOST, 1,
+                           message.SerializeAsString(), NoPlan);
   EXPECT_EQ(back.status().code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(back.status().message(), HasSubstr("says more"));
 }

@@ -103,8 +103,7 @@ TEST(Chain, NamesARecordRewrittenWithAFittingHash) {
   Record& record = journal.records()[2];
   record.payload = "another story";
   record.hash = RecordHash(record);
-  EXPECT_THAT(VerifyChain(journal).status().message(),
-              HasSubstr("record 4 "));
+  EXPECT_THAT(VerifyChain(journal).status().message(), HasSubstr("record 4 "));
 }
 
 TEST(MemoryJournal, LosesWhatALyingDiskDidNotKeep) {
@@ -126,8 +125,7 @@ TEST(CommandsDigest, IgnoresWordsAndSeesDeeds) {
   EXPECT_EQ(CommandsDigest({engine::Announce{"run", "", "words"}}), nothing);
   const std::string one = CommandsDigest({order});
   EXPECT_NE(one, nothing);
-  EXPECT_EQ(CommandsDigest({engine::Announce{"run", "", "words"}, order}),
-            one);
+  EXPECT_EQ(CommandsDigest({engine::Announce{"run", "", "words"}, order}), one);
   engine::Order other = order;
   other.host = HostId("i");
   EXPECT_NE(CommandsDigest({other}), one);
@@ -149,9 +147,9 @@ TEST(CommandsDigest, KeepsNeighbouringValuesApart) {
 class Sqlite : public ::testing::Test {
  protected:
   Sqlite() {
-    std::string name = (std::filesystem::temp_directory_path() /
-                        "sluice-journal-XXXXXX")
-                           .string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "sluice-journal-XXXXXX")
+            .string();
     directory_ = mkdtemp(name.data());
     path_ = directory_ + "/journal.db";
   }
@@ -224,8 +222,7 @@ TEST_F(Sqlite, NamesTheRecordChangedOnDisk) {
   ASSERT_TRUE(OpenIt()->Append(1, Chain(Head(), 9)).ok());
   Meddle("UPDATE record SET payload=x'00' WHERE sequence=6");
   auto journal = OpenIt();
-  EXPECT_THAT(VerifyChain(*journal).status().message(),
-              HasSubstr("record 6 "));
+  EXPECT_THAT(VerifyChain(*journal).status().message(), HasSubstr("record 6 "));
 }
 
 TEST_F(Sqlite, StopsWhenItsEndIsGone) {

@@ -40,7 +40,8 @@ struct Keys {
   Pair nameless = authority.Issue("DNS:db-1");
   Pair two_faced = authority.Issue(
       "URI:sluice://small/agent/db-1,URI:sluice://small/agent/app-1");
-  Pair commander = authority.Issue("URI:sluice://small/operator/duty-commander");
+  Pair commander =
+      authority.Issue("URI:sluice://small/operator/duty-commander");
   Pair visitor = authority.Issue("URI:sluice://small/operator/visitor");
   Pair foreign_db = foreign_authority.Issue("URI:sluice://small/agent/db-1");
 };
@@ -159,8 +160,8 @@ class ServerTest : public ::testing::Test {
   v1::Status StatusNow() {
     grpc::ClientContext context;
     v1::Status status;
-    const grpc::Status got = Operator(TheKeys().commander)
-                                 ->GetStatus(&context, {}, &status);
+    const grpc::Status got =
+        Operator(TheKeys().commander)->GetStatus(&context, {}, &status);
     EXPECT_TRUE(got.ok()) << got.error_message();
     return status;
   }
@@ -192,11 +193,10 @@ TEST_F(ServerTest, RefusesAClientWithoutCertificate) {
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = TheKeys().authority.certificate();
   grpc::ChannelArguments arguments;
-  arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
-                      "orchestrator.sluice");
-  const auto stub = v1::Operator::NewStub(grpc::CreateCustomChannel(
-      absl::StrCat("127.0.0.1:", server_->ports()[0]),
-      grpc::SslCredentials(tls), arguments));
+  arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, "orchestrator.sluice");
+  const auto stub = v1::Operator::NewStub(
+      grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", server_->ports()[0]),
+                                grpc::SslCredentials(tls), arguments));
   grpc::ClientContext context;
   v1::Status status;
   EXPECT_FALSE(stub->GetStatus(&context, {}, &status).ok());
@@ -222,8 +222,7 @@ TEST_F(ServerTest, RefusesAnAgentThatAsksAsOperator) {
   const auto reader = Operator(TheKeys().db)->Isolate(&isolating, request);
   v1::IsolateProgress progress;
   EXPECT_FALSE(reader->Read(&progress));
-  EXPECT_EQ(reader->Finish().error_code(),
-            grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::PERMISSION_DENIED);
 }
 
 TEST_F(ServerTest, RefusesCertificatesThatNameNobodyOrTwoOrAnotherEstate) {
@@ -305,8 +304,7 @@ TEST_F(ServerTest, EndsAStreamThatSaysTooMuchAtOnce) {
   agent.Write(message);
   while (agent.Read().has_value()) {
   }
-  EXPECT_EQ(agent.Finish().error_code(),
-            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(agent.Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(StatusNow().journal_problem().empty());
 }
 
@@ -457,8 +455,8 @@ TEST_F(ServerTest, RefusesInASentenceAndChangesNothing) {
   {
     grpc::ClientContext context;
     v1::Accepted accepted;
-    const grpc::Status status = Operator(TheKeys().visitor)
-                                    ->Start(&context, {}, &accepted);
+    const grpc::Status status =
+        Operator(TheKeys().visitor)->Start(&context, {}, &accepted);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
     EXPECT_THAT(status.error_message(), HasSubstr("look and isolate"));
   }

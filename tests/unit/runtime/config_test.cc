@@ -29,9 +29,8 @@ TEST(Config, ReadsPathsRelativeToItself) {
   EXPECT_EQ(config->manifest, "/srv/sluice/manifest.yaml");
   EXPECT_EQ(config->journal, "/srv/sluice/journal.db");
   EXPECT_EQ(config->key, "/etc/keys/server.key");
-  EXPECT_THAT(config->listen,
-              ElementsAre("10.77.0.1:7443", "[fd77::1]:7443",
-                          "unix:/srv/sluice/operator.sock"));
+  EXPECT_THAT(config->listen, ElementsAre("10.77.0.1:7443", "[fd77::1]:7443",
+                                          "unix:/srv/sluice/operator.sock"));
   EXPECT_EQ(config->heartbeat, absl::Seconds(1));
   EXPECT_TRUE(config->notify.empty());
 }

@@ -405,8 +405,7 @@ TEST_F(LoopTest, DoesNotBelieveAnEpochBeyondReason) {
 
 TEST_F(LoopTest, LetsAStreamReadOnOnceItsEventWasTaken) {
   int taken = 0;
-  ASSERT_TRUE(
-      loop_->inbox().Tell({db_, 1, Hello(db_), [&] { ++taken; }}).ok());
+  ASSERT_TRUE(loop_->inbox().Tell({db_, 1, Hello(db_), [&] { ++taken; }}).ok());
   EXPECT_EQ(taken, 0);
   Turn();
   EXPECT_EQ(taken, 1);

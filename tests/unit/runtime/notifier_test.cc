@@ -17,9 +17,9 @@ using ::testing::HasSubstr;
 class NotifierTest : public ::testing::Test {
  protected:
   NotifierTest() {
-    std::string name = (std::filesystem::temp_directory_path() /
-                        "sluice-notify-XXXXXX")
-                           .string();
+    std::string name =
+        (std::filesystem::temp_directory_path() / "sluice-notify-XXXXXX")
+            .string();
     directory_ = mkdtemp(name.data());
     // A pipe with a name: reading it waits for the command, not for a while.
     pipe_ = directory_ + "/pipe";
@@ -53,8 +53,7 @@ TEST_F(NotifierTest, UsesNoShell) {
 }
 
 TEST(RunCommand, TellsACommandThatIsNotThere) {
-  const auto status =
-      RunCommand({"/nowhere/tell"}, "", absl::Seconds(10));
+  const auto status = RunCommand({"/nowhere/tell"}, "", absl::Seconds(10));
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(status.message(), HasSubstr("'notify'"));
 }
