@@ -70,6 +70,7 @@ void FakeOperator::Serve(const std::string& dir) {
 
 void FakeOperator::Stop() {
   if (server_ == nullptr) return;
+  stopped_.Notify();
   server_->Shutdown(std::chrono::system_clock::now() +
                     std::chrono::milliseconds(200));
   server_.reset();
@@ -121,7 +122,7 @@ grpc::Status FakeOperator::GetHistory(grpc::ServerContext*,
 }
 
 grpc::Status FakeOperator::Isolate(
-    grpc::ServerContext* context, const v1::IsolateRequest* request,
+    grpc::ServerContext*, const v1::IsolateRequest* request,
     grpc::ServerWriter<v1::IsolateProgress>* writer) {
   isolated = *request;
   if (!refusal.ok()) return refusal;
@@ -134,9 +135,7 @@ grpc::Status FakeOperator::Isolate(
   for (const v1::IsolateProgress& one : progress) writer->Write(one);
   if (!progress.empty() && !progress.back().finished()) {
     // As the real one: the stream stays open while hosts are waited for.
-    while (!context->IsCancelled()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
+    stopped_.WaitForNotification();
   }
   return grpc::Status::OK;
 }

@@ -5,14 +5,11 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include <condition_variable>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
-#include "orchestrator/cli/authority.h"
+#include "absl/synchronization/notification.h"
 #include "orchestrator/planner/plan.h"
 #include "sluice/v1/operator.grpc.pb.h"
 
@@ -84,6 +81,7 @@ class FakeOperator final : public v1::Operator::Service {
 
  private:
   grpc::Status Accept(const std::string& message, v1::Accepted* response);
+  absl::Notification stopped_;
   std::unique_ptr<grpc::Server> server_;
 };
 
