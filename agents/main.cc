@@ -1,11 +1,11 @@
 // sluice-agent: wiring only.
 
-#include <CLI/CLI.hpp>
 #include <signal.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <ctime>
 #include <iostream>
 #include <memory>
@@ -89,8 +89,14 @@ absl::Status Serve(const AgentConfig& config) {
        .start_checks = [&](StartChecks c) { workers->Start(std::move(c)); },
        .start_tries = [&](StartTries c) { workers->Start(std::move(c)); },
        .start_unit = [&](StartUnitNow c) { workers->Start(std::move(c)); },
-       .send = [&](const Message& m) { if (link) link->Send(m); },
-       .hang_up = [&](const std::string& why) { if (link) link->HangUp(why); },
+       .send =
+           [&](const Message& m) {
+             if (link) link->Send(m);
+           },
+       .hang_up =
+           [&](const std::string& why) {
+             if (link) link->HangUp(why);
+           },
        .log = Log});
   workers = std::make_unique<Workers>(
       WorkerOptionsOf(config),
@@ -116,13 +122,13 @@ absl::Status Serve(const AgentConfig& config) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app{"The agent of one host: keeps its fence, runs its checks, and "
-               "opens\nnothing that people did not release."};
+  CLI::App app{
+      "The agent of one host: keeps its fence, runs its checks, and "
+      "opens\nnothing that people did not release."};
   std::string config_path = "/etc/sluice/agent.yaml";
   app.add_option("--config", config_path, "The host's own file")
       ->capture_default_str();
-  app.set_version_flag("--version",
-                       absl::StrCat("sluice-agent ", kVersion));
+  app.set_version_flag("--version", absl::StrCat("sluice-agent ", kVersion));
   CLI::App* isolate = app.add_subcommand(
       "isolate", "Put this host in quarantine now, without an orchestrator");
   isolate->add_option("--config", config_path, "The host's own file");

@@ -19,9 +19,12 @@ using Kind = CheckResult (*)(const CheckSpec&, const CheckContext&,
                              const Stop&);
 
 constexpr std::pair<absl::string_view, Kind> kKinds[] = {
-    {"tcp", CheckTcp},           {"http", CheckHttp},
-    {"https", CheckHttp},        {"plugin", CheckPlugin},
-    {"listeners", CheckListeners}, {"dns", CheckDns},
+    {"tcp", CheckTcp},
+    {"http", CheckHttp},
+    {"https", CheckHttp},
+    {"plugin", CheckPlugin},
+    {"listeners", CheckListeners},
+    {"dns", CheckDns},
 };
 
 // False when the agent ends meanwhile.
@@ -51,15 +54,13 @@ std::string Arg(const CheckSpec& spec, const std::string& name,
 
 uint16_t PortArg(const CheckSpec& spec) {
   int port = 0;
-  if (!absl::SimpleAtoi(Arg(spec, "port"), &port) || port < 1 ||
-      port > 65535) {
+  if (!absl::SimpleAtoi(Arg(spec, "port"), &port) || port < 1 || port > 65535) {
     return 0;
   }
   return static_cast<uint16_t>(port);
 }
 
-std::vector<Prefix> Places(const CheckSpec& spec,
-                           const CheckContext& context) {
+std::vector<Prefix> Places(const CheckSpec& spec, const CheckContext& context) {
   if (const std::string address = Arg(spec, "address"); !address.empty()) {
     const absl::StatusOr<Prefix> place = Prefix::Parse(address);
     if (place.ok() && place->is_host()) return {*place};
@@ -85,8 +86,7 @@ CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,
 }
 
 CheckResult RunCheckWithRetries(const CheckSpec& spec,
-                                const CheckContext& context,
-                                const Stop& stop) {
+                                const CheckContext& context, const Stop& stop) {
   for (int attempt = 1;; ++attempt) {
     CheckResult result = RunCheck(spec, context, stop);
     if (result.verdict == Verdict::kPass || attempt >= spec.attempts) {
@@ -118,9 +118,10 @@ CheckResult CheckTcp(const CheckSpec& spec, const CheckContext& context,
     }
     if (error == ECANCELED) return Inconclusive(ConnectError(error));
     errors.push_back(absl::StrCat(
-        Endpoint(place, port),
-        error == ECONNREFUSED ? " refuses" : error == ETIMEDOUT
-            ? " does not answer" : absl::StrCat(": ", ConnectError(error))));
+        Endpoint(place, port), error == ECONNREFUSED ? " refuses"
+                               : error == ETIMEDOUT
+                                   ? " does not answer"
+                                   : absl::StrCat(": ", ConnectError(error))));
   }
   return Fail(absl::StrCat("nothing accepts on port ", port, ": ",
                            absl::StrJoin(errors, ", ")));

@@ -59,8 +59,7 @@ int Await(int fd, absl::Duration timeout, const Stop& stop) {
 int TryConnect(const std::optional<Prefix>& from, const Prefix& to,
                uint16_t port, absl::Duration timeout, const Stop& stop) {
   const int family = to.family() == Family::kIpv4 ? AF_INET : AF_INET6;
-  const int fd =
-      socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return errno;
   // Closed with a reset: a try must not leave TIME_WAIT behind.
   const linger now{.l_onoff = 1, .l_linger = 0};
@@ -87,17 +86,24 @@ int TryConnect(const std::optional<Prefix>& from, const Prefix& to,
 
 std::string ConnectError(int error) {
   switch (error) {
-    case 0: return "connected";
-    case ECONNREFUSED: return "refused: nothing listens there, or its fence "
-                              "says no";
-    case ETIMEDOUT: return "no answer: it is down, or a fence on the way "
-                           "drops it";
+    case 0:
+      return "connected";
+    case ECONNREFUSED:
+      return "refused: nothing listens there, or its fence "
+             "says no";
+    case ETIMEDOUT:
+      return "no answer: it is down, or a fence on the way "
+             "drops it";
     case EPERM:
-    case EACCES: return "this host's own fence says no";
+    case EACCES:
+      return "this host's own fence says no";
     case EHOSTUNREACH:
-    case ENETUNREACH: return "no way there: check routes and addresses";
-    case EADDRNOTAVAIL: return "the address is not this host's";
-    case ECANCELED: return "the agent is ending";
+    case ENETUNREACH:
+      return "no way there: check routes and addresses";
+    case EADDRNOTAVAIL:
+      return "the address is not this host's";
+    case ECANCELED:
+      return "the agent is ending";
   }
   return std::strerror(error);
 }

@@ -40,9 +40,9 @@ std::optional<Question> MakeQuestion(const std::string& name, ns_type type) {
   struct __res_state resolver = {};
   if (res_ninit(&resolver) != 0) return std::nullopt;
   uint8_t packet[NS_PACKETSZ];
-  const int size = res_nmkquery(&resolver, ns_o_query, name.c_str(), ns_c_in,
-                                type, nullptr, 0, nullptr, packet,
-                                sizeof packet);
+  const int size =
+      res_nmkquery(&resolver, ns_o_query, name.c_str(), ns_c_in, type, nullptr,
+                   0, nullptr, packet, sizeof packet);
   res_nclose(&resolver);
   if (size < NS_HFIXEDSZ) return std::nullopt;
   Question question{{packet, packet + size}, 0};
@@ -90,8 +90,7 @@ std::string NameIn(const ns_msg& message, const ns_rr& record, size_t offset) {
   char name[NS_MAXDNAME];
   if (ns_rr_rdlen(record) <= offset ||
       ns_name_uncompress(ns_msg_base(message), ns_msg_end(message),
-                         ns_rr_rdata(record) + offset, name,
-                         sizeof name) < 0) {
+                         ns_rr_rdata(record) + offset, name, sizeof name) < 0) {
     return "";
   }
   return name;
@@ -111,26 +110,29 @@ std::string RecordText(const ns_msg& message, const ns_rr& record,
     case ns_t_aaaa:
       if (size != 16) return "";
       return inet_ntop(AF_INET6, data, buffer, sizeof buffer);
-    case ns_t_cname: return NameIn(message, record, 0);
-    case ns_t_mx: return NameIn(message, record, 2);
-    case ns_t_srv: return NameIn(message, record, 6);
+    case ns_t_cname:
+      return NameIn(message, record, 0);
+    case ns_t_mx:
+      return NameIn(message, record, 2);
+    case ns_t_srv:
+      return NameIn(message, record, 6);
     case ns_t_txt:
       return size < 1 || size < 1u + data[0]
                  ? ""
                  : std::string(reinterpret_cast<const char*>(data) + 1,
                                data[0]);
-    default: return "";
+    default:
+      return "";
   }
 }
 
-CheckResult Judge(const CheckSpec& spec, const Question& question,
-                  ns_type type,
+CheckResult Judge(const CheckSpec& spec, const Question& question, ns_type type,
                   const std::vector<uint8_t>& answer,
                   const std::string& where) {
   const std::string name = Arg(spec, "ask");
   ns_msg message;
-  if (ns_initparse(answer.data(), static_cast<int>(answer.size()),
-                   &message) != 0 ||
+  if (ns_initparse(answer.data(), static_cast<int>(answer.size()), &message) !=
+          0 ||
       ns_msg_id(message) != question.id || !ns_msg_getflag(message, ns_f_qr)) {
     return Fail(absl::StrCat(where, " answered something that is not DNS"));
   }
@@ -174,11 +176,11 @@ std::vector<Prefix> HostsOwnResolvers() {
 
 CheckResult CheckDns(const CheckSpec& spec, const CheckContext& context,
                      const Stop& stop) {
-  const auto type = std::find_if(
-      std::begin(kTypes), std::end(kTypes),
-      [wanted = Arg(spec, "type", "A")](const auto& entry) {
-        return entry.first == wanted;
-      });
+  const auto type =
+      std::find_if(std::begin(kTypes), std::end(kTypes),
+                   [wanted = Arg(spec, "type", "A")](const auto& entry) {
+                     return entry.first == wanted;
+                   });
   if (type == std::end(kTypes)) {
     return Inconclusive("dns: this type of record is not known");
   }
@@ -199,7 +201,8 @@ CheckResult CheckDns(const CheckSpec& spec, const CheckContext& context,
         Ask(server, port, *question, left, stop);
     if (stop.IsSet()) return Inconclusive("the agent is ending");
     if (!answer.empty()) {
-      return Judge(spec, *question, type->second, answer, Endpoint(server, port));
+      return Judge(spec, *question, type->second, answer,
+                   Endpoint(server, port));
     }
   }
   return Fail(absl::StrCat("no name server answers on port ", port));

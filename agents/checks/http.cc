@@ -64,8 +64,8 @@ CheckResult Judge(const CheckSpec& spec, CURL* curl, const Exchange& exchange,
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   const std::string expect = Arg(spec, "expect", "200");
   if (absl::StrCat(status) != expect) {
-    return Fail(absl::StrCat(where, " answered ", status, ", expected ",
-                             expect));
+    return Fail(
+        absl::StrCat(where, " answered ", status, ", expected ", expect));
   }
   const std::string contains = Arg(spec, "contains");
   if (!contains.empty() && !absl::StrContains(exchange.body, contains)) {
@@ -74,12 +74,11 @@ CheckResult Judge(const CheckSpec& spec, CURL* curl, const Exchange& exchange,
                              exchange.full ? " in its first 64 KiB" : ""));
   }
   int64_t min_days = 0;
-  if (absl::SimpleAtoi(Arg(spec, "min-days", "0"), &min_days) &&
-      min_days > 0) {
+  if (absl::SimpleAtoi(Arg(spec, "min-days", "0"), &min_days) && min_days > 0) {
     const int64_t days = CertificateDays(curl);
     if (days < 0) {
-      return Inconclusive(absl::StrCat(
-          where, ": when its certificate ends could not be read"));
+      return Inconclusive(
+          absl::StrCat(where, ": when its certificate ends could not be read"));
     }
     if (days < min_days) {
       return Fail(absl::StrCat(where, ": its certificate ends in ", days,
@@ -114,10 +113,9 @@ CheckResult CheckHttp(const CheckSpec& spec, const CheckContext& context,
     CURL* curl = handle.get();
     if (curl == nullptr) return Inconclusive("out of memory for a request");
     const std::string endpoint = Endpoint(place, port);
-    const std::string url =
-        absl::StrCat(spec.kind, "://",
-                     name.empty() ? endpoint : absl::StrCat(name, ":", port),
-                     path);
+    const std::string url = absl::StrCat(
+        spec.kind, "://",
+        name.empty() ? endpoint : absl::StrCat(name, ":", port), path);
     const std::unique_ptr<curl_slist, void (*)(curl_slist*)> to(
         curl_slist_append(nullptr, absl::StrCat("::", endpoint).c_str()),
         curl_slist_free_all);

@@ -53,9 +53,9 @@ bool ParsePorts(absl::string_view text, std::vector<Declared>& ports) {
         first > last || (parts[1] != "tcp" && parts[1] != "udp")) {
       return false;
     }
-    ports.push_back({parts[1] == "tcp" ? Protocol::kTcp : Protocol::kUdp,
-                     {static_cast<uint16_t>(first),
-                      static_cast<uint16_t>(last)}});
+    ports.push_back(
+        {parts[1] == "tcp" ? Protocol::kTcp : Protocol::kUdp,
+         {static_cast<uint16_t>(first), static_cast<uint16_t>(last)}});
   }
   return true;
 }
@@ -96,8 +96,7 @@ bool ReadTable(const CheckContext& context, const char* table,
         absl::StrSplit(line, ' ', absl::SkipEmpty());
     if (words.size() < 10) continue;
     const std::vector<absl::string_view> local = absl::StrSplit(words[1], ':');
-    const std::vector<absl::string_view> remote =
-        absl::StrSplit(words[2], ':');
+    const std::vector<absl::string_view> remote = absl::StrSplit(words[2], ':');
     uint32_t port = 0;
     if (local.size() != 2 || remote.size() != 2 ||
         !absl::SimpleHexAtoi(local[1], &port) || port == 0) {
@@ -125,8 +124,7 @@ std::map<std::string, std::string> Holders(
   if (processes == nullptr) return names;
   while (const dirent* process = readdir(processes)) {
     if (process->d_name[0] < '1' || process->d_name[0] > '9') continue;
-    const std::string home =
-        absl::StrCat(context.proc, "/", process->d_name);
+    const std::string home = absl::StrCat(context.proc, "/", process->d_name);
     DIR* descriptors = opendir(absl::StrCat(home, "/fd").c_str());
     if (descriptors == nullptr) continue;
     while (const dirent* descriptor = readdir(descriptors)) {
@@ -166,15 +164,15 @@ CheckResult CheckListeners(const CheckSpec& spec, const CheckContext& context,
     const bool read = ReadTable(context, table, ephemeral, listeners);
     // A kernel without IPv6 has no such tables.
     if (!read && absl::string_view(table).back() != '6') {
-      return Inconclusive(absl::StrCat(context.proc, "/net/", table,
-                                       " cannot be read"));
+      return Inconclusive(
+          absl::StrCat(context.proc, "/net/", table, " cannot be read"));
     }
   }
   std::vector<Listener> undeclared;
   std::set<std::string> inodes;
   for (const Listener& listener : listeners) {
-    const bool known = std::any_of(
-        declared.begin(), declared.end(), [&](const Declared& one) {
+    const bool known =
+        std::any_of(declared.begin(), declared.end(), [&](const Declared& one) {
           return one.protocol == listener.protocol &&
                  one.ports.first <= listener.port &&
                  listener.port <= one.ports.last;

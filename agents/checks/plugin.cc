@@ -30,10 +30,9 @@ CheckResult CheckPlugin(const CheckSpec& spec, const CheckContext& context,
                      "' is not among the plugins of this host's agent.yaml; "
                      "if it may run, write it there"));
   }
-  const absl::Duration timeout =
-      std::min(spec.timeout, plugin->second.timeout);
-  const absl::StatusOr<ProcessResult> result = RunProcess(
-      plugin->second.command, timeout, Leftovers::kKill, stop);
+  const absl::Duration timeout = std::min(spec.timeout, plugin->second.timeout);
+  const absl::StatusOr<ProcessResult> result =
+      RunProcess(plugin->second.command, timeout, Leftovers::kKill, stop);
   if (!result.ok()) return Inconclusive(std::string(result.status().message()));
   if (result->stopped) return Inconclusive("the agent is ending");
   if (result->timed_out) {
@@ -48,10 +47,14 @@ CheckResult CheckPlugin(const CheckSpec& spec, const CheckContext& context,
   std::string line = FirstLine(result->output);
   if (line.empty()) line = absl::StrCat(name, " said nothing");
   switch (result->exit_code) {
-    case 0: return Pass(line);
-    case 1: return Inconclusive(absl::StrCat("warning: ", line));
-    case 2: return Fail(line);
-    case 3: return Inconclusive(line);
+    case 0:
+      return Pass(line);
+    case 1:
+      return Inconclusive(absl::StrCat("warning: ", line));
+    case 2:
+      return Fail(line);
+    case 3:
+      return Inconclusive(line);
     case -1:
       return Inconclusive(absl::StrCat(name, " was ended by signal ",
                                        strsignal(result->signal)));

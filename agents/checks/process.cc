@@ -38,8 +38,7 @@ class Descriptor {
 };
 
 absl::Status Errno(absl::string_view what, int error) {
-  return absl::UnavailableError(
-      absl::StrCat(what, ": ", std::strerror(error)));
+  return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(error)));
 }
 
 // A file that takes 64 KiB and not a byte more.
@@ -61,8 +60,9 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
     arguments.push_back(const_cast<char*>(word.c_str()));
   }
   arguments.push_back(nullptr);
-  char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
-                "/bin";
+  char path[] =
+      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
+      "/bin";
   char locale[] = "LC_ALL=C.UTF-8";
   char* environment[] = {path, locale, nullptr};
 
@@ -100,14 +100,13 @@ bool WaitFor(int pidfd, absl::Duration time, const Stop* stop) {
   const absl::Time until = absl::Now() + time;
   while (true) {
     const absl::Duration left = until - absl::Now();
-    pollfd entries[] = {{.fd = pidfd, .events = POLLIN, .revents = 0},
-                        {.fd = stop ? stop->fd() : -1,
-                         .events = POLLIN,
-                         .revents = 0}};
-    const int ready = poll(
-        entries, 2,
-        static_cast<int>(std::max<int64_t>(
-            0, absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))))));
+    pollfd entries[] = {
+        {.fd = pidfd, .events = POLLIN, .revents = 0},
+        {.fd = stop ? stop->fd() : -1, .events = POLLIN, .revents = 0}};
+    const int ready = poll(entries, 2,
+                           static_cast<int>(std::max<int64_t>(
+                               0, absl::ToInt64Milliseconds(absl::Ceil(
+                                      left, absl::Milliseconds(1))))));
     if (ready > 0) return entries[0].revents != 0;
     if (ready == 0) return false;
     SLUICE_CHECK(errno == EINTR);
@@ -126,11 +125,9 @@ absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
   const absl::StatusOr<pid_t> pid = Spawn(argv, output.get());
   if (!pid.ok()) return pid.status();
   // (Debian 12's <sys/pidfd.h> is not for C++.)
-  const Descriptor pidfd(
-      static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
   ProcessResult result;
-  const bool ended =
-      pidfd.get() >= 0 && WaitFor(pidfd.get(), timeout, &stop);
+  const bool ended = pidfd.get() >= 0 && WaitFor(pidfd.get(), timeout, &stop);
   if (!ended) {
     result.stopped = stop.IsSet();
     result.timed_out = !result.stopped;
@@ -147,8 +144,8 @@ absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
   const off_t written =
       std::clamp<off_t>(lseek(output.get(), 0, SEEK_CUR), 0, kMaxOutput);
   result.output.resize(static_cast<size_t>(written));
-  const ssize_t got = pread(output.get(), result.output.data(),
-                            result.output.size(), 0);
+  const ssize_t got =
+      pread(output.get(), result.output.data(), result.output.size(), 0);
   result.output.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
   result.output_full = written == kMaxOutput;
   return result;

@@ -14,10 +14,10 @@ namespace sluice::agent {
 
 struct ProcessResult {
   bool timed_out = false;
-  bool stopped = false;   // the agent is ending
-  int exit_code = -1;     // -1: ended by `signal`
+  bool stopped = false;  // the agent is ending
+  int exit_code = -1;    // -1: ended by `signal`
   int signal = 0;
-  std::string output;     // standard output and error, at most 64 KiB
+  std::string output;  // standard output and error, at most 64 KiB
   bool output_full = false;
 };
 
@@ -31,7 +31,6 @@ enum class Leftovers {
 // writing there does not hurt it, and 64 KiB is all that fits.
 absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
                                          absl::Duration timeout,
-                                         Leftovers leftovers,
-                                         const Stop& stop);
+                                         Leftovers leftovers, const Stop& stop);
 
 }  // namespace sluice::agent

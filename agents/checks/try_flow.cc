@@ -23,8 +23,8 @@ FlowTried TryFlow(const Flow& flow, absl::Duration timeout, const Stop& stop) {
   if (error == 0) {
     tried.verdict = Verdict::kPass;
     tried.reason = absl::StrCat(endpoint, " accepts connections");
-  } else if (error == EADDRNOTAVAIL || error == ECANCELED ||
-             error == EMFILE || error == ENFILE || error == ENOMEM) {
+  } else if (error == EADDRNOTAVAIL || error == ECANCELED || error == EMFILE ||
+             error == ENFILE || error == ENOMEM) {
     tried.reason = absl::StrCat(endpoint, ": ", ConnectError(error));
   } else {
     tried.verdict = Verdict::kFail;

@@ -52,10 +52,10 @@ class Workers {
 
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<Task> tasks_;             // guarded by mutex_
-  std::vector<std::thread> threads_;   // guarded by mutex_
-  int idle_ = 0;                       // guarded by mutex_
-  bool stopping_ = false;              // guarded by mutex_
+  std::deque<Task> tasks_;            // guarded by mutex_
+  std::vector<std::thread> threads_;  // guarded by mutex_
+  int idle_ = 0;                      // guarded by mutex_
+  bool stopping_ = false;             // guarded by mutex_
 };
 
 }  // namespace sluice::agent

@@ -68,8 +68,7 @@ absl::StatusOr<std::map<GrantId, Grant>> TakeGrants(const Propose& proposal) {
   return grants;
 }
 
-absl::StatusOr<KnownRelease*> Find(AgentState& state,
-                                   const std::string& digest,
+absl::StatusOr<KnownRelease*> Find(AgentState& state, const std::string& digest,
                                    absl::Duration now) {
   if (state.mode != Mode::kQuarantined) {
     return Refuse(
@@ -102,9 +101,9 @@ absl::Status CheckGrants(const KnownRelease& release,
                                  "' is not part of this release order"));
     }
     if (at->second.state == Grant::State::kWithdrawn) {
-      return Refuse(absl::StrCat(
-          "grant ", name.str(),
-          " was withdrawn under this release order; retry asks the gate again"));
+      return Refuse(absl::StrCat("grant ", name.str(),
+                                 " was withdrawn under this release order; "
+                                 "retry asks the gate again"));
     }
   }
   return absl::OkStatus();
@@ -129,10 +128,10 @@ absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
     return Refuse("this host is not in quarantine; isolate it first");
   }
   if (host->quarantine_number != state.quarantine_number) {
-    return Refuse(absl::StrCat(
-        "it is about quarantine ", host->quarantine_number,
-        " of this host, which is in its quarantine ", state.quarantine_number,
-        "; retry asks the gate again"));
+    return Refuse(
+        absl::StrCat("it is about quarantine ", host->quarantine_number,
+                     " of this host, which is in its quarantine ",
+                     state.quarantine_number, "; retry asks the gate again"));
   }
   const auto evidence = state.evidence.find(proposal.round);
   if (evidence == state.evidence.end()) {
@@ -202,10 +201,10 @@ absl::StatusOr<KnownRelease*> AdmitConfirmation(const Confirm& order,
     }
     const absl::Duration left = grant.opened_at + soak - now;
     if (left > absl::ZeroDuration()) {
-      return Refuse(absl::StrCat(
-          name.str(), " soaks for ",
-          absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))),
-          " more on this host's clock; confirm after that"));
+      return Refuse(
+          absl::StrCat(name.str(), " soaks for ",
+                       absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))),
+                       " more on this host's clock; confirm after that"));
     }
   }
   return release;
@@ -226,8 +225,7 @@ std::vector<Flow> FlowsOf(const KnownRelease& release,
   for (const GrantId& name : grants) {
     const auto at = release.grants.find(name);
     if (at == release.grants.end()) continue;
-    flows.insert(flows.end(), at->second.flows.begin(),
-                 at->second.flows.end());
+    flows.insert(flows.end(), at->second.flows.begin(), at->second.flows.end());
   }
   SortOnce(flows);
   return flows;

@@ -66,9 +66,9 @@ void AgentCore::On(const Started& event) {
     return rebooted && !entry.second.HasAny(Grant::State::kStanding);
   });
   for (const SavedAnswer& answer : state_.answers) {
-    answers_.push_back(
-        {.order = answer.order, .outcome = answer.outcome,
-         .reason = answer.reason});
+    answers_.push_back({.order = answer.order,
+                        .outcome = answer.outcome,
+                        .reason = answer.reason});
   }
   if (corrupt) {
     alarm_ = absl::StrCat(
@@ -124,8 +124,8 @@ void AgentCore::On(const LinkWelcomed& event) {
   const std::string instance =
       IsName(event.instance) ? event.instance : std::string();
   if (event.epoch < state_.epoch) {
-    stale_ = absl::StrCat("epoch ", event.epoch, " is over; this host has seen ",
-                          state_.epoch,
+    stale_ = absl::StrCat("epoch ", event.epoch,
+                          " is over; this host has seen ", state_.epoch,
                           ". Stop the older orchestrator, or start this one "
                           "again so that it takes a new epoch");
   } else if (event.epoch == state_.epoch && !state_.instance.empty() &&
@@ -137,7 +137,9 @@ void AgentCore::On(const LinkWelcomed& event) {
     state_.instance = instance;
     Save();
   }
-  if (!stale_.empty()) Say(stale_);
+  Say(stale_.empty()
+          ? absl::StrCat("linked to the orchestrator of epoch ", event.epoch)
+          : stale_);
   if (!alarm_.empty()) Call(fence::Read{}, Purpose::kAudit);
   for (const auto& [step, watching] : watches_) {
     for (const auto& [id, result] : watching.last) {
@@ -218,13 +220,12 @@ void AgentCore::On(const TimePassed&) {}
 void AgentCore::RunDue() {
   bool lease_due = false;
   for (const auto& [digest, release] : state_.releases) {
-    lease_due |= release.HasAny(Grant::State::kOpen) &&
-                 now_ >= release.guard_until;
+    lease_due |=
+        release.HasAny(Grant::State::kOpen) && now_ >= release.guard_until;
   }
-  const bool reading =
-      std::any_of(calls_.begin(), calls_.end(), [](const auto& call) {
-        return call.second == Purpose::kLease;
-      });
+  const bool reading = std::any_of(
+      calls_.begin(), calls_.end(),
+      [](const auto& call) { return call.second == Purpose::kLease; });
   if (lease_due && !reading) Call(fence::Read{}, Purpose::kLease);
   for (auto& [step, watching] : watches_) {
     if (watching.running != 0 || now_ < watching.next) continue;
@@ -266,8 +267,6 @@ void AgentCore::SendMessage(Message message) {
   if (welcomed_) out_.push_back(Send{std::move(message)});
 }
 
-void AgentCore::Say(std::string text) {
-  out_.push_back(Note{std::move(text)});
-}
+void AgentCore::Say(std::string text) { out_.push_back(Note{std::move(text)}); }
 
 }  // namespace sluice::agent

@@ -60,8 +60,8 @@ class AgentCore {
     Report report;
     std::vector<fence::Call> calls;  // in order; the last reading is reported
     size_t next_call = 0;
-    bool save_first = false;  // what closes is written down before
-    bool save_last = false;   // what opens is written down after
+    bool save_first = false;   // what closes is written down before
+    bool save_last = false;    // what opens is written down after
     bool keep_answer = false;  // across restarts of the agent
     std::string digest;
     std::vector<GrantId> grants;

@@ -75,10 +75,10 @@ absl::Status CheckDecisions(const ReleaseOrder& order,
   }
   const std::vector<std::string> missing = Seating(seats, people).Empty();
   if (missing.empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "the decisions do not meet the quorum of ", order.stage.str(),
-      ": missing ", absl::StrJoin(missing, ", "),
-      "; ask for them at the gate"));
+  return absl::PermissionDeniedError(
+      absl::StrCat("the decisions do not meet the quorum of ",
+                   order.stage.str(), ": missing ",
+                   absl::StrJoin(missing, ", "), "; ask for them at the gate"));
 }
 
 }  // namespace sluice::agent

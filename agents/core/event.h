@@ -22,8 +22,8 @@ struct Started {
   // believed.
   enum class File : uint8_t { kRead, kMissing, kCorrupt };
   File file = File::kMissing;
-  AgentState state;      // kRead
-  std::string problem;   // kCorrupt
+  AgentState state;     // kRead
+  std::string problem;  // kCorrupt
   std::string boot_id;
   // Higher than any number ever counted up to one by one (seconds since 1970
   // do): the quarantine number to go on from when the state is lost.

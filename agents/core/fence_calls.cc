@@ -100,9 +100,9 @@ void AgentCore::On(const FenceDone& event) {
       }
       break;
     case Purpose::kRepair: {
-      const std::string difference =
-          event.status.ok() ? Difference(event.reading)
-                            : std::string(event.status.message());
+      const std::string difference = event.status.ok()
+                                         ? Difference(event.reading)
+                                         : std::string(event.status.message());
       if (difference.empty()) {
         Say("the fence is up again");
         OnLeaseReading(event.reading);

@@ -86,8 +86,8 @@ void AgentCore::OnFenced() {
         difference = "it still holds leased flows";
       }
       if (!difference.empty()) Fail(difference);
-      audit_at_ = now_ + (alarm_.empty() ? absl::Seconds(5)
-                                         : absl::ZeroDuration());
+      audit_at_ =
+          now_ + (alarm_.empty() ? absl::Seconds(5) : absl::ZeroDuration());
       break;
     }
     case Job::Kind::kWithdraw: {
@@ -138,6 +138,8 @@ void AgentCore::OnOpened() {
     grant.state = Grant::State::kOpen;
     grant.opened_at = now_;
   }
+  Say(absl::StrCat("opened ", flows.size(), " flows of ", release.round,
+                   " under a lease"));
 }
 
 void AgentCore::OnConfirmed() {
@@ -152,6 +154,8 @@ void AgentCore::OnConfirmed() {
   for (const GrantId& name : job.grants) {
     release.grants.at(name).state = Grant::State::kStanding;
   }
+  Say(absl::StrCat(job.grants.size(), " grants of ", release.round,
+                   " are confirmed; their flows stand"));
 }
 
 // S9: said as it is. What was to close and did not is closed with everything
@@ -205,10 +209,9 @@ void AgentCore::Finish() {
 // Answers with what the kernel holds now. One reading serves all that wait.
 void AgentCore::Answer(Report report) {
   waiting_for_reading_.push_back(std::move(report));
-  const bool reading =
-      std::any_of(calls_.begin(), calls_.end(), [](const auto& call) {
-        return call.second == Purpose::kAnswer;
-      });
+  const bool reading = std::any_of(
+      calls_.begin(), calls_.end(),
+      [](const auto& call) { return call.second == Purpose::kAnswer; });
   if (!reading) Call(fence::Read{}, Purpose::kAnswer);
 }
 

@@ -36,9 +36,9 @@ bool IsJob(const Order& order) {
 
 absl::Status CheckChecks(const std::vector<NamedCheck>& checks) {
   if (checks.size() > kMaxChecks) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        checks.size(), " checks at once are more than the ", kMaxChecks,
-        " this agent runs; split the step"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(checks.size(), " checks at once are more than the ",
+                     kMaxChecks, " this agent runs; split the step"));
   }
   for (const NamedCheck& check : checks) {
     if (!IsName(check.id.str())) {
@@ -98,8 +98,7 @@ void AgentCore::On(const OrderReceived& event) {
     return;
   }
   in_hand_.insert(order.id);
-  if (const absl::Status epoch = CheckEpoch(order);
-      !epoch.ok() && !isolation) {
+  if (const absl::Status epoch = CheckEpoch(order); !epoch.ok() && !isolation) {
     Refuse(order.id, epoch.message());
     return;
   }
@@ -131,8 +130,8 @@ void AgentCore::Carry(const Order& order, const IsolateHost& what) {
   state_.evidence.clear();
   state_.releases.clear();
   watches_.clear();
-  Say(absl::StrCat("isolating this host, quarantine ",
-                   state_.quarantine_number, ": ", state_.reason));
+  Say(absl::StrCat("isolating this host, quarantine ", state_.quarantine_number,
+                   ": ", state_.reason));
   Job job;
   job.kind = Job::Kind::kIsolate;
   job.report.order = order.id;
@@ -142,108 +141,12 @@ void AgentCore::Carry(const Order& order, const IsolateHost& what) {
   Begin(std::move(job));
 }
 
-void AgentCore::Carry(const Order& order, const Withdraw& what) {
-  if (state_.mode == Mode::kOpen) {
-    Refuse(order.id,
-           "this host has no fence, so nothing was closed here; isolate it");
-    return;
-  }
-  const std::set<GrantId> names(what.grants.begin(), what.grants.end());
-  std::vector<Flow> was_standing;
-  std::map<std::string, std::vector<Flow>> was_leased;
-  for (auto& [digest, release] : state_.releases) {
-    std::vector<GrantId> standing;
-    std::vector<GrantId> leased;
-    for (auto& [name, grant] : release.grants) {
-      if (!names.contains(name)) continue;
-      if (grant.state == Grant::State::kStanding) standing.push_back(name);
-      if (grant.state == Grant::State::kOpen) leased.push_back(name);
-      grant.state = Grant::State::kWithdrawn;
-    }
-    const std::vector<Flow> flows = FlowsOf(release, standing);
-    was_standing.insert(was_standing.end(), flows.begin(), flows.end());
-    if (!leased.empty()) was_leased[digest] = FlowsOf(release, leased);
-  }
-  Job job;
-  job.kind = Job::Kind::kWithdraw;
-  job.report.order = order.id;
-  job.save_first = true;  // a crash after this starts without these flows
-  job.save_last = true;
-  job.keep_answer = true;
-  PlanWithdrawal(was_standing, was_leased, job);
-  Say(absl::StrCat("withdrawing ", what.grants.size(), " grants: ",
-                   OneLine(what.reason, kReasonLimit)));
-  Begin(std::move(job));
-}
-
-// A flow that another live grant wants stays, in that grant's own class: what
-// nobody confirmed must not be left standing.
-void AgentCore::PlanWithdrawal(
-    const std::vector<Flow>& was_standing,
-    const std::map<std::string, std::vector<Flow>>& was_leased,
-    Job& job) const {
-  const std::vector<Flow> standing = StandingFlows(state_);
-  std::map<std::string, std::vector<Flow>> leased;
-  for (const auto& [digest, release] : state_.releases) {
-    leased[digest] = FlowsIn(release, Grant::State::kOpen);
-  }
-  const auto stands = [&](const Flow& flow) {
-    return std::binary_search(standing.begin(), standing.end(), flow);
-  };
-  const auto is_leased = [&](const std::string& digest, const Flow& flow) {
-    const std::vector<Flow>& flows = leased[digest];
-    return std::binary_search(flows.begin(), flows.end(), flow);
-  };
-  std::set<Flow> everywhere;  // out of everything
-  std::map<std::string, std::vector<Flow>> from, again;
-  for (const Flow& flow : was_standing) {
-    if (!stands(flow)) everywhere.insert(flow);
-  }
-  for (const auto& [digest, flows] : was_leased) {
-    for (const Flow& flow : flows) {
-      if (is_leased(digest, flow)) continue;
-      bool wanted = stands(flow);
-      for (const auto& [other, release] : state_.releases) {
-        wanted = wanted || is_leased(other, flow);
-      }
-      if (wanted) {
-        from[digest].push_back(flow);
-      } else {
-        everywhere.insert(flow);
-      }
-    }
-  }
-  for (const Flow& flow : everywhere) {
-    bool reopened = false;
-    for (const auto& [digest, release] : state_.releases) {
-      if (!is_leased(digest, flow) || now_ >= release.guard_until) continue;
-      again[digest].push_back(flow);
-      reopened = true;
-    }
-    if (!reopened) job.gone.push_back(flow);
-  }
-  if (!everywhere.empty()) {
-    job.calls.push_back(
-        fence::Remove{"", {everywhere.begin(), everywhere.end()}});
-  }
-  for (auto& [digest, flows] : from) {
-    job.calls.push_back(fence::Remove{digest, std::move(flows)});
-  }
-  for (auto& [digest, flows] : again) {
-    const KnownRelease& release = state_.releases.at(digest);
-    job.calls.push_back(
-        fence::Open{digest, release.guard_until - now_, std::move(flows)});
-  }
-  if (job.calls.empty()) job.calls.push_back(fence::Read{});
-}
-
 void AgentCore::Carry(const Order& order, const FreezeEvidence& what) {
   if (!IsName(what.round)) {
     Refuse(order.id, "the round's name is empty, too long or has spaces");
     return;
   }
-  if (const absl::Status status = CheckChecks(what.inspections);
-      !status.ok()) {
+  if (const absl::Status status = CheckChecks(what.inspections); !status.ok()) {
     Refuse(order.id, status.message());
     return;
   }
@@ -305,9 +208,8 @@ void AgentCore::Carry(const Order& order, const OpenFlows& what) {
     job.calls.push_back(fence::Read{});
   } else {
     if (open.empty()) release.guard_until = now_ + LeaseNow(release);
-    job.calls.push_back(fence::Open{what.release_digest,
-                                    release.guard_until - now_,
-                                    std::move(flows)});
+    job.calls.push_back(fence::Open{
+        what.release_digest, release.guard_until - now_, std::move(flows)});
   }
   Begin(std::move(job));
 }
@@ -356,9 +258,9 @@ void AgentCore::Carry(const Order& order, const StartUnit& what) {
     return;
   }
   StartPending(order);
-  out_.push_back(StartUnitNow{
-      last_request_, what.unit,
-      std::clamp(order.deadline, absl::Seconds(1), kLongestUnit)});
+  out_.push_back(
+      StartUnitNow{last_request_, what.unit,
+                   std::clamp(order.deadline, absl::Seconds(1), kLongestUnit)});
 }
 
 void AgentCore::Carry(const Order& order, const Watch& what) {
@@ -434,9 +336,9 @@ absl::Status AgentCore::CheckWatch(const StepId& step) const {
           "watched check ", check.id.str(), " has not answered yet"));
     }
     if (last->second.verdict != Verdict::kPass) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "watched check ", check.id.str(), " does not pass: ",
-          last->second.reason));
+      return absl::FailedPreconditionError(
+          absl::StrCat("watched check ", check.id.str(),
+                       " does not pass: ", last->second.reason));
     }
   }
   return absl::OkStatus();
@@ -494,11 +396,11 @@ void AgentCore::OnFrozen(const Pending& pending, const FreezeEvidence& what,
   frozen.results = std::move(results);
   while (state_.evidence.size() >= kMaxRounds &&
          !state_.evidence.contains(what.round)) {
-    state_.evidence.erase(std::min_element(
-        state_.evidence.begin(), state_.evidence.end(),
-        [](const auto& a, const auto& b) {
-          return a.second.frozen_at < b.second.frozen_at;
-        }));
+    state_.evidence.erase(
+        std::min_element(state_.evidence.begin(), state_.evidence.end(),
+                         [](const auto& a, const auto& b) {
+                           return a.second.frozen_at < b.second.frozen_at;
+                         }));
   }
   state_.evidence[what.round] = {frozen.digest, now_};
   Job job;

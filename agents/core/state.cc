@@ -138,8 +138,7 @@ absl::Status ReadRelease(Reader& reader, AgentState& state) {
   release.frozen_at = absl::Nanoseconds(frozen);
   SLUICE_ASSIGN_OR_RETURN(const uint64_t size,
                           reader.ToNumber<uint64_t>(words[3]));
-  SLUICE_ASSIGN_OR_RETURN(const absl::string_view body,
-                          reader.TakeBytes(size));
+  SLUICE_ASSIGN_OR_RETURN(const absl::string_view body, reader.TakeBytes(size));
   SLUICE_ASSIGN_OR_RETURN(release.order, ReleaseOrder::Parse(body));
   if (release.order.Find(state.host) == nullptr) {
     return reader.Error("a release order does not name this host");
@@ -150,8 +149,7 @@ absl::Status ReadRelease(Reader& reader, AgentState& state) {
 }
 
 absl::Status ReadAnswer(Reader& reader, AgentState& state) {
-  SLUICE_ASSIGN_OR_RETURN(const absl::string_view value,
-                          reader.Take("answer"));
+  SLUICE_ASSIGN_OR_RETURN(const absl::string_view value, reader.Take("answer"));
   const std::vector<absl::string_view> parts =
       absl::StrSplit(value, absl::MaxSplits(' ', 2));
   if (parts.size() != 3) return reader.Error("an answer has three parts");
@@ -201,12 +199,12 @@ bool KnownRelease::HasAny(Grant::State state) const {
 }
 
 std::string AgentState::Encode() const {
-  std::string text = absl::StrCat(
-      kFirstLine, "\nserial ", serial, "\nestate ", estate.str(), "\nhost ",
-      host.str(), "\nboot ", boot_id, "\nmode ",
-      mode == Mode::kOpen ? "open" : "quarantined", "\nquarantine-number ",
-      quarantine_number, "\nreason ", reason, "\nepoch ", epoch, " ", instance,
-      "\n");
+  std::string text =
+      absl::StrCat(kFirstLine, "\nserial ", serial, "\nestate ", estate.str(),
+                   "\nhost ", host.str(), "\nboot ", boot_id, "\nmode ",
+                   mode == Mode::kOpen ? "open" : "quarantined",
+                   "\nquarantine-number ", quarantine_number, "\nreason ",
+                   reason, "\nepoch ", epoch, " ", instance, "\n");
   for (const auto& [round, frozen] : evidence) {
     absl::StrAppend(&text, "evidence ", round, " ", frozen.digest, " ",
                     absl::ToInt64Nanoseconds(frozen.frozen_at), "\n");
@@ -263,7 +261,8 @@ absl::StatusOr<AgentState> AgentState::Decode(absl::string_view text) {
   // One text a state: whatever was misread above, and any changed byte, shows
   // here, the digest line among them.
   if (state.Encode() != text) {
-    return absl::DataLossError("its digest does not fit: it was changed or cut");
+    return absl::DataLossError(
+        "its digest does not fit: it was changed or cut");
   }
   return state;
 }
@@ -272,10 +271,13 @@ std::string OneLine(absl::string_view text, size_t limit) {
   std::string line;
   for (size_t i = 0; i < text.size();) {
     const auto byte = static_cast<unsigned char>(text[i]);
-    size_t length = byte < 0x80 ? 1 : byte >= 0xf0 && byte < 0xf5 ? 4
+    size_t length = byte < 0x80                   ? 1
+                    : byte >= 0xf0 && byte < 0xf5 ? 4
                     : byte >= 0xe0 && byte < 0xf0 ? 3
-                    : byte >= 0xc2 && byte < 0xe0 ? 2 : 0;
-    uint32_t code = length == 0 ? 0 : byte & (length == 1 ? 0x7f : 0x7f >> length);
+                    : byte >= 0xc2 && byte < 0xe0 ? 2
+                                                  : 0;
+    uint32_t code =
+        length == 0 ? 0 : byte & (length == 1 ? 0x7f : 0x7f >> length);
     for (size_t k = 1; k < length; ++k) {
       if (i + k >= text.size() ||
           (static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) {

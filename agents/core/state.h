@@ -77,9 +77,9 @@ struct AgentState {
   std::string boot_id;
   Mode mode = Mode::kOpen;
   uint64_t quarantine_number = 0;
-  std::string reason;  // why it is in quarantine
-  uint64_t epoch = 0;  // the highest seen
-  std::string instance;  // of that epoch
+  std::string reason;                              // why it is in quarantine
+  uint64_t epoch = 0;                              // the highest seen
+  std::string instance;                            // of that epoch
   std::map<std::string, FrozenEvidence> evidence;  // by round
   std::map<std::string, KnownRelease> releases;    // by digest
   std::deque<SavedAnswer> answers;                 // oldest first

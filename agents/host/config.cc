@@ -34,9 +34,8 @@ class Source {
   // error, and so is one that stands twice.
   absl::Status EachField(
       const YAML::Node& map, absl::string_view what,
-      const std::function<absl::StatusOr<bool>(const std::string&,
-                                               const YAML::Node&)>& field)
-      const {
+      const std::function<absl::StatusOr<bool>(
+          const std::string&, const YAML::Node&)>& field) const {
     if (!map.IsMap()) return Error(map, absl::StrCat(what, " is a map"));
     std::set<std::string> seen;
     for (const auto& entry : map) {
@@ -58,8 +57,9 @@ class Source {
       return Error(node, "a text is expected here");
     }
     if (OneLine(node.Scalar(), 4096) != node.Scalar()) {
-      return Error(node, "this text has control characters, spaces around it "
-                         "or is over 4096 bytes");
+      return Error(node,
+                   "this text has control characters, spaces around it "
+                   "or is over 4096 bytes");
     }
     return node.Scalar();
   }
@@ -261,15 +261,15 @@ absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
           absl::StrCat(path, ": one YAML document is expected, here are ",
                        documents.size()));
     }
-    SLUICE_RETURN_IF_ERROR(source.EachField(
-        documents[0], "agent.yaml",
-        [&](const std::string& name, const YAML::Node& value) {
-          return ReadField(source, name, value, config);
-        }));
+    SLUICE_RETURN_IF_ERROR(
+        source.EachField(documents[0], "agent.yaml",
+                         [&](const std::string& name, const YAML::Node& value) {
+                           return ReadField(source, name, value, config);
+                         }));
   } catch (const YAML::Exception& error) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ":", error.mark.line + 1, ":",
-                     error.mark.column + 1, ": ", error.msg));
+        absl::StrCat(path, ":", error.mark.line + 1, ":", error.mark.column + 1,
+                     ": ", error.msg));
   }
   FillAddresses(config);
   SLUICE_RETURN_IF_ERROR(CheckWhole(config, path));

@@ -105,16 +105,13 @@ void Driver::Run() {
     Drain();
     std::unique_lock lock(mutex_);
     if (stopping_) return;
-    const auto ready = [this] {
-      return stopping_ || !waiting_.empty();
-    };
+    const auto ready = [this] { return stopping_ || !waiting_.empty(); };
     // Woken at least once an hour, whatever the deadline.
-    const absl::Duration wait =
-        std::clamp(deadline_ - ports_.now(), absl::ZeroDuration(),
-                   absl::Hours(1));
+    const absl::Duration wait = std::clamp(
+        deadline_ - ports_.now(), absl::ZeroDuration(), absl::Hours(1));
     // Rounded up, or the loop would turn until the deadline is really there.
-    const auto time = absl::ToChronoMicroseconds(
-        absl::Ceil(wait, absl::Microseconds(1)));
+    const auto time =
+        absl::ToChronoMicroseconds(absl::Ceil(wait, absl::Microseconds(1)));
     const bool woken = wake_.wait_for(lock, time, ready);
     lock.unlock();
     if (!woken) Step(TimePassed{});

@@ -19,8 +19,7 @@ constexpr absl::Duration kPatience = absl::Seconds(10);
 
 // The quarantine number on disk; 0 when there is none.
 uint64_t NumberOnDisk(const std::string& directory) {
-  const absl::StatusOr<std::string> text =
-      FileStateStore::ReadState(directory);
+  const absl::StatusOr<std::string> text = FileStateStore::ReadState(directory);
   if (!text.ok()) return 0;
   const absl::StatusOr<AgentState> state = AgentState::Decode(*text);
   return state.ok() ? state->quarantine_number : 0;
@@ -30,9 +29,9 @@ absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
                                             pid_t agent) {
   const uint64_t before = NumberOnDisk(directory);
   if (kill(agent, SIGUSR1) != 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("the agent, process ", agent, ", could not be asked: ",
-                     std::strerror(errno), "; run this as root"));
+    return absl::PermissionDeniedError(absl::StrCat(
+        "the agent, process ", agent,
+        ", could not be asked: ", std::strerror(errno), "; run this as root"));
   }
   const absl::Time until = absl::Now() + kPatience;
   while (absl::Now() < until) {
@@ -54,8 +53,7 @@ absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
 absl::StatusOr<std::string> IsolateNow(
     const CoreOptions& options, const std::string& state_directory,
     Fence& fence, const std::function<void(const std::string&)>& log) {
-  if (const pid_t agent = FileStateStore::Holder(state_directory);
-      agent > 0) {
+  if (const pid_t agent = FileStateStore::Holder(state_directory); agent > 0) {
     return AskRunningAgent(state_directory, agent);
   }
   absl::StatusOr<FileStateStore> store = FileStateStore::Open(state_directory);

@@ -23,10 +23,10 @@ void NotifyReady() {
   if (fd < 0) return;
   constexpr char kReady[] = "READY=1";
   // Nobody listening is the service manager's affair, not the fence's.
-  (void)sendto(fd, kReady, sizeof kReady - 1, MSG_NOSIGNAL,
-               reinterpret_cast<sockaddr*>(&address),
-               static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) +
-                                      length));
+  (void)sendto(
+      fd, kReady, sizeof kReady - 1, MSG_NOSIGNAL,
+      reinterpret_cast<sockaddr*>(&address),
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length));
   close(fd);
 }
 

@@ -90,8 +90,7 @@ absl::StatusOr<FileStateStore> FileStateStore::Open(
                      ", is using this state; stop it first"));
   }
   const std::string pid = absl::StrCat(getpid(), "\n");
-  if (ftruncate(lock, 0) != 0 ||
-      pwrite(lock, pid.data(), pid.size(), 0) < 0) {
+  if (ftruncate(lock, 0) != 0 || pwrite(lock, pid.data(), pid.size(), 0) < 0) {
     // Only for people; the lock itself holds.
   }
   return FileStateStore(directory, fd, lock);

@@ -220,8 +220,7 @@ class AgentLink::Impl {
     const auto stub = v1::AgentLink::NewStub(channel);
     welcomed_ = false;
     broken_.clear();
-    Stream stream(stub.get(),
-                  {[this](const auto& message) { Take(message); }},
+    Stream stream(stub.get(), {[this](const auto& message) { Take(message); }},
                   options_.queue);
     {
       const std::lock_guard lock(mutex_);
@@ -242,6 +241,10 @@ class AgentLink::Impl {
       stream_ = nullptr;
     }
     on_event_(LinkDown{});
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_) return welcomed_;
+    }
     Say(address, stream.status());
     return welcomed_;
   }
@@ -263,9 +266,9 @@ class AgentLink::Impl {
         !broken_.empty() ? broken_
         : status.ok()    ? std::string("the orchestrator closed the stream")
                          : OneLine(status.error_message(), 300);
-    const std::string line = absl::StrCat(
-        "no link to ", address, ": ", why,
-        "; dialling ", options_.orchestrators.size() > 1 ? "the next" : "again");
+    const std::string line =
+        absl::StrCat("no link to ", address, ": ", why, "; dialling ",
+                     options_.orchestrators.size() > 1 ? "the next" : "again");
     if (welcomed_ || line != last_line_) log_(line);
     last_line_ = line;
   }

@@ -12,18 +12,24 @@ namespace {
 
 v1::Verdict ToProto(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kPass: return v1::VERDICT_PASS;
-    case Verdict::kFail: return v1::VERDICT_FAIL;
-    case Verdict::kInconclusive: return v1::VERDICT_INCONCLUSIVE;
+    case Verdict::kPass:
+      return v1::VERDICT_PASS;
+    case Verdict::kFail:
+      return v1::VERDICT_FAIL;
+    case Verdict::kInconclusive:
+      return v1::VERDICT_INCONCLUSIVE;
   }
   return v1::VERDICT_INCONCLUSIVE;
 }
 
 v1::Outcome ToProto(Outcome outcome) {
   switch (outcome) {
-    case Outcome::kDone: return v1::OUTCOME_DONE;
-    case Outcome::kRefused: return v1::OUTCOME_REFUSED;
-    case Outcome::kFailed: return v1::OUTCOME_FAILED;
+    case Outcome::kDone:
+      return v1::OUTCOME_DONE;
+    case Outcome::kRefused:
+      return v1::OUTCOME_REFUSED;
+    case Outcome::kFailed:
+      return v1::OUTCOME_FAILED;
   }
   return v1::OUTCOME_FAILED;
 }
@@ -126,8 +132,8 @@ struct MessageFiller {
 
 // A time from the network: not negative, at most a day.
 absl::Duration Milliseconds(int64_t value) {
-  return absl::Milliseconds(
-      std::clamp<int64_t>(value, 0, absl::ToInt64Milliseconds(absl::Hours(24))));
+  return absl::Milliseconds(std::clamp<int64_t>(
+      value, 0, absl::ToInt64Milliseconds(absl::Hours(24))));
 }
 
 template <class Lines>
@@ -195,8 +201,8 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
       order.what = IsolateHost{from.isolate_host().reason()};
       break;
     case v1::Order::kWithdraw:
-      order.what = Withdraw{Grants(from.withdraw().grants()),
-                            from.withdraw().reason()};
+      order.what =
+          Withdraw{Grants(from.withdraw().grants()), from.withdraw().reason()};
       break;
     case v1::Order::kFreezeEvidence:
       order.what =
@@ -224,9 +230,9 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
       order.what = StartUnit{from.start_unit().unit()};
       break;
     case v1::Order::kWatch:
-      order.what = Watch{StepId(from.watch().step()),
-                         ReadChecks(from.watch().checks()),
-                         Milliseconds(from.watch().every_ms())};
+      order.what =
+          Watch{StepId(from.watch().step()), ReadChecks(from.watch().checks()),
+                Milliseconds(from.watch().every_ms())};
       break;
     case v1::Order::kConfirm:
       order.what = Confirm{from.confirm().release_digest(),
@@ -276,7 +282,8 @@ absl::StatusOr<Event> FromProto(const v1::OrchestratorMessage& message) {
           {from.release_digests().begin(), from.release_digests().end()},
           from.counter()});
     }
-    case v1::OrchestratorMessage::KIND_NOT_SET: break;
+    case v1::OrchestratorMessage::KIND_NOT_SET:
+      break;
   }
   return absl::InvalidArgumentError(
       "the orchestrator sent a message of no kind that this agent knows");

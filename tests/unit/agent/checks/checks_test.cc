@@ -58,7 +58,7 @@ TEST(Tcp, LooksAtTheHostsOwnAddressFirst) {
   socket.Listen();
   const CheckResult result =
       RunIt(Spec("tcp", {{"port", absl::StrCat(socket.port())}}),
-          {.addresses = {*Prefix::Parse("127.9.9.9")}});
+            {.addresses = {*Prefix::Parse("127.9.9.9")}});
   EXPECT_EQ(result.verdict, Verdict::kPass);
   EXPECT_THAT(result.reason, HasSubstr("127.9.9.9:"));
 }
@@ -73,12 +73,12 @@ TEST(Retries, GoOnUntilTheCheckPasses) {
                       absl::StrCat("sluice-retries-", getpid());
   std::filesystem::remove(marker);
   const CheckContext context{
-      .plugins = {{"second",
-                   {{"/bin/sh", "-c",
-                     absl::StrCat("test -e ", marker.string(),
-                                  " && exit 0; touch ", marker.string(),
-                                  "; exit 2")},
-                    absl::Seconds(3)}}}};
+      .plugins = {
+          {"second",
+           {{"/bin/sh", "-c",
+             absl::StrCat("test -e ", marker.string(), " && exit 0; touch ",
+                          marker.string(), "; exit 2")},
+            absl::Seconds(3)}}}};
   CheckSpec spec = Spec("plugin", {{"name", "second"}});
   spec.attempts = 3;
   EXPECT_EQ(RunIt(spec, context).verdict, Verdict::kPass);
@@ -92,12 +92,12 @@ TEST(Http, JudgesStatusAndBody) {
   EXPECT_EQ(RunIt(Spec("http", {{"port", port}, {"path", "/ready"}})).verdict,
             Verdict::kPass);
   EXPECT_THAT(server.asked(), HasSubstr("GET /ready HTTP/1.1"));
-  EXPECT_EQ(RunIt(Spec("http", {{"port", port}, {"contains", "42 rows"}}))
-                .verdict,
-            Verdict::kPass);
-  EXPECT_EQ(RunIt(Spec("http", {{"port", port}, {"contains", "43 rows"}}))
-                .verdict,
-            Verdict::kFail);
+  EXPECT_EQ(
+      RunIt(Spec("http", {{"port", port}, {"contains", "42 rows"}})).verdict,
+      Verdict::kPass);
+  EXPECT_EQ(
+      RunIt(Spec("http", {{"port", port}, {"contains", "43 rows"}})).verdict,
+      Verdict::kFail);
   const CheckResult other =
       RunIt(Spec("http", {{"port", port}, {"expect", "204"}}));
   EXPECT_EQ(other.verdict, Verdict::kFail);
@@ -193,9 +193,8 @@ TEST(Plugin, SeesNothingOfTheAgentsEnvironment) {
 
 TEST(Process, OfAUnitMayLeaveItsServiceRunning) {
   const Stop stop;
-  const auto result = RunProcess(
-      {"/bin/sh", "-c", "sleep 987 & echo $!"}, absl::Seconds(5),
-      Leftovers::kKeep, stop);
+  const auto result = RunProcess({"/bin/sh", "-c", "sleep 987 & echo $!"},
+                                 absl::Seconds(5), Leftovers::kKeep, stop);
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->exit_code, 0);
   const pid_t service = std::stoi(result->output);
@@ -222,8 +221,7 @@ TEST(Process, EndsWhenTheAgentDoes) {
 
 Flow LocalFlow(const std::string& protocol, uint16_t port,
                const std::string& client = "127.0.0.1") {
-  return *Flow::Parse(
-      absl::StrCat(protocol, " ", client, " 127.0.0.1 ", port));
+  return *Flow::Parse(absl::StrCat(protocol, " ", client, " 127.0.0.1 ", port));
 }
 
 TEST(TryFlow, ConnectsFromItsClientsAddress) {
@@ -236,8 +234,7 @@ TEST(TryFlow, ConnectsFromItsClientsAddress) {
             Verdict::kPass);
   sockaddr_in peer = {};
   socklen_t size = sizeof peer;
-  const int fd =
-      accept(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &size);
+  const int fd = accept(socket.fd(), reinterpret_cast<sockaddr*>(&peer), &size);
   EXPECT_EQ(ntohl(peer.sin_addr.s_addr), 0x7f050505u);
   close(fd);
 }
@@ -288,14 +285,13 @@ class Listeners : public ::testing::Test {
                         "   0 4242 1 0000000000000000 100 0 0 10 0\n");
   }
   CheckResult Check(const std::string& ports) {
-    return RunIt(Spec("listeners", {{"allow", "declared-only"},
-                                  {"ports", ports}}),
-               {.proc = proc_.string()});
+    return RunIt(
+        Spec("listeners", {{"allow", "declared-only"}, {"ports", ports}}),
+        {.proc = proc_.string()});
   }
 
-  const std::filesystem::path proc_ =
-      std::filesystem::temp_directory_path() /
-      absl::StrCat("sluice-proc-", getpid());
+  const std::filesystem::path proc_ = std::filesystem::temp_directory_path() /
+                                      absl::StrCat("sluice-proc-", getpid());
 };
 
 TEST_F(Listeners, ThatAreDeclaredPass) {
@@ -315,11 +311,10 @@ TEST_F(Listeners, ThatAreNotDeclaredFailAndAreNamed) {
 
 TEST_F(Listeners, OnLoopbackAloneDoNotCount) {
   Table("tcp", Row("0100007F:115C", "00000000:0000", "0A"));
-  Table("tcp6",
-        Row("00000000000000000000000001000000:115C",
-            "00000000000000000000000000000000:0000", "0A") +
-            Row("0000000000000000FFFF00000100007F:115D",
-                "00000000000000000000000000000000:0000", "0A"));
+  Table("tcp6", Row("00000000000000000000000001000000:115C",
+                    "00000000000000000000000000000000:0000", "0A") +
+                    Row("0000000000000000FFFF00000100007F:115D",
+                        "00000000000000000000000000000000:0000", "0A"));
   EXPECT_EQ(Check("").verdict, Verdict::kPass);
 }
 
@@ -349,7 +344,7 @@ TEST(ListenersOfThisMachine, AreFoundWithTheProcessThatHoldsThem) {
   socket.Listen();
   const CheckResult result =
       RunIt(Spec("listeners", {{"allow", "declared-only"},
-                             {"ports", socket.port() == 1 ? "" : "1/tcp"}}));
+                               {"ports", socket.port() == 1 ? "" : "1/tcp"}}));
   EXPECT_EQ(result.verdict, Verdict::kFail);
   EXPECT_THAT(result.reason, HasSubstr("undeclared: "));
 }
@@ -362,13 +357,12 @@ TEST(Dns, AsksThisHostsOwnNameService) {
       uint8_t packet[512];
       sockaddr_in peer = {};
       socklen_t size = sizeof peer;
-      const ssize_t got =
-          recvfrom(socket.fd(), packet, sizeof packet - 16, 0,
-                   reinterpret_cast<sockaddr*>(&peer), &size);
+      const ssize_t got = recvfrom(socket.fd(), packet, sizeof packet - 16, 0,
+                                   reinterpret_cast<sockaddr*>(&peer), &size);
       if (got < 12) return;
       packet[2] |= 0x80;  // an answer
       packet[7] = 1;      // with one record
-      const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1,  0,  0,
+      const uint8_t record[] = {0xc0, 12, 0, 1, 0,  1,  0, 0,
                                 0,    60, 0, 4, 10, 77, 0, 11};
       std::copy(std::begin(record), std::end(record), packet + got);
       sendto(socket.fd(), packet, got + sizeof record, 0,
@@ -379,8 +373,8 @@ TEST(Dns, AsksThisHostsOwnNameService) {
   EXPECT_EQ(RunIt(Spec("dns", {{"ask", "db.city.example"}, {"port", port}})),
             (CheckResult{Verdict::kPass, "db.city.example is 10.77.0.11", ""}));
   EXPECT_EQ(RunIt(Spec("dns", {{"ask", "db.city.example"},
-                             {"port", port},
-                             {"expect", "10.77.0.99"}}))
+                               {"port", port},
+                               {"expect", "10.77.0.99"}}))
                 .verdict,
             Verdict::kFail);
   server.join();
@@ -420,14 +414,14 @@ class Inbox {
 
 TEST(Workers, AnswerEachCheckInOrder) {
   Inbox inbox;
-  Workers workers({.context = {.plugins = {{"slow",
-                                            {{"/bin/sleep", "0.2"},
-                                             absl::Seconds(5)}}}}},
-                  inbox.Sink());
-  workers.Start(StartChecks{
-      7,
-      {{CheckId("a/1"), Spec("plugin", {{"name", "slow"}})},
-       {CheckId("a/2"), Spec("telepathy", {})}}});
+  Workers workers(
+      {.context = {.plugins = {{"slow",
+                                {{"/bin/sleep", "0.2"}, absl::Seconds(5)}}}}},
+      inbox.Sink());
+  workers.Start(
+      StartChecks{7,
+                  {{CheckId("a/1"), Spec("plugin", {{"name", "slow"}})},
+                   {CheckId("a/2"), Spec("telepathy", {})}}});
   const auto finished = std::get<ChecksFinished>(inbox.Next());
   EXPECT_EQ(finished.request, 7u);
   ASSERT_EQ(finished.results.size(), 2u);
@@ -454,19 +448,18 @@ TEST(Workers, StartUnitsByTheHostsOwnCommand) {
   workers.Start(StartUnitNow{1, "good.service", absl::Seconds(5)});
   EXPECT_TRUE(std::get<UnitStarted>(inbox.Next()).status.ok());
   workers.Start(StartUnitNow{2, "bad.service", absl::Seconds(5)});
-  EXPECT_THAT(
-      std::string(std::get<UnitStarted>(inbox.Next()).status.message()),
-      HasSubstr("ended with 6: no disk"));
+  EXPECT_THAT(std::string(std::get<UnitStarted>(inbox.Next()).status.message()),
+              HasSubstr("ended with 6: no disk"));
 }
 
 TEST(Workers, EndQuicklyWhateverRuns) {
   Inbox inbox;
   const absl::Time before = absl::Now();
   {
-    Workers workers({.context = {.plugins = {{"hang",
-                                              {{"/bin/sleep", "987"},
-                                               absl::Minutes(5)}}}}},
-                    inbox.Sink());
+    Workers workers(
+        {.context = {.plugins = {{"hang",
+                                  {{"/bin/sleep", "987"}, absl::Minutes(5)}}}}},
+        inbox.Sink());
     CheckSpec spec = Spec("plugin", {{"name", "hang"}});
     spec.timeout = absl::Minutes(5);
     std::vector<NamedCheck> checks(20, {CheckId("a/1"), spec});

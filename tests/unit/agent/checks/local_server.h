@@ -27,8 +27,8 @@ class LocalSocket {
     inet_pton(AF_INET, address, &in.sin_addr);
     SLUICE_CHECK(bind(fd_, reinterpret_cast<sockaddr*>(&in), sizeof in) == 0);
     socklen_t size = sizeof in;
-    SLUICE_CHECK(
-        getsockname(fd_, reinterpret_cast<sockaddr*>(&in), &size) == 0);
+    SLUICE_CHECK(getsockname(fd_, reinterpret_cast<sockaddr*>(&in), &size) ==
+                 0);
     port_ = ntohs(in.sin_port);
   }
   ~LocalSocket() { close(fd_); }

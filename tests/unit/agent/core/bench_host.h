@@ -39,8 +39,8 @@ class FailingFence : public Fence {
     if (!failure.ok()) return failure;
     return fence_->Open(digest, lease, flows);
   }
-  absl::StatusOr<FenceReading> Remove(
-      const std::string& digest, const std::vector<Flow>& flows) override {
+  absl::StatusOr<FenceReading> Remove(const std::string& digest,
+                                      const std::vector<Flow>& flows) override {
     calls.push_back(absl::StrCat("remove ", flows.size()));
     if (!failure.ok()) return failure;
     return fence_->Remove(digest, flows);
@@ -162,9 +162,7 @@ class BenchHost {
   }
 
   const AgentState& state() const { return core_->state(); }
-  bool Passes(absl::string_view line) const {
-    return memory_.Admits(F(line));
-  }
+  bool Passes(absl::string_view line) const { return memory_.Admits(F(line)); }
 
   absl::Duration now = absl::Seconds(100);
   absl::Duration deadline = absl::InfiniteDuration();
@@ -176,10 +174,9 @@ class BenchHost {
   int saves = 0;
   bool hold_checks = false;
   std::vector<StartChecks> held;
-  std::function<CheckResult(const NamedCheck&)> check =
-      [](const NamedCheck&) {
-        return CheckResult{Verdict::kPass, "no sign found", ""};
-      };
+  std::function<CheckResult(const NamedCheck&)> check = [](const NamedCheck&) {
+    return CheckResult{Verdict::kPass, "no sign found", ""};
+  };
 
   // What a StartChecks is answered with.
   ChecksFinished Answer(const StartChecks& checks) {
@@ -281,8 +278,7 @@ class ReleasedHost : public BenchHost {
       : lease_(lease), soak_(soak), valid_(valid) {
     StartAgent();
     Connect();
-    SLUICE_CHECK(Give("r/1/0", IsolateHost{"drill"}).outcome ==
-                 Outcome::kDone);
+    SLUICE_CHECK(Give("r/1/0", IsolateHost{"drill"}).outcome == Outcome::kDone);
     Freeze("r/2/0", "apps/1");
     body = Body("apps/1");
     digest = Sha256(body);
@@ -329,10 +325,12 @@ class ReleasedHost : public BenchHost {
   }
 
   std::vector<Decision> Decisions() const {
-    return {{OperatorId("duty-commander"), {RoleId("incident-commander")},
-             digest, ""},
-            {OperatorId("billing-owner"), {RoleId("system-owner")}, digest,
-             ""}};
+    return {
+        {OperatorId("duty-commander"),
+         {RoleId("incident-commander")},
+         digest,
+         ""},
+        {OperatorId("billing-owner"), {RoleId("system-owner")}, digest, ""}};
   }
 
   OpenFlows Opening() const {
@@ -348,8 +346,8 @@ class ReleasedHost : public BenchHost {
   }
 
   Watch Watching() const {
-    return {StepId("engine"), {Inspection("engine/health-1")},
-            absl::Seconds(5)};
+    return {
+        StepId("engine"), {Inspection("engine/health-1")}, absl::Seconds(5)};
   }
 
   std::string evidence;

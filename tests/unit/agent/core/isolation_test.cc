@@ -32,8 +32,7 @@ TEST(Isolation, CountsUpEachTimeAndARepeatedOrderDoesNot) {
   host.Give("r/1/0", IsolateHost{"one"});
   const Report repeat = host.Give("r/1/0", IsolateHost{"one"});
   EXPECT_EQ(repeat.fence.quarantine_number, 1u);
-  EXPECT_EQ(host.Give("r/2/0", IsolateHost{"two"}).fence.quarantine_number,
-            2u);
+  EXPECT_EQ(host.Give("r/2/0", IsolateHost{"two"}).fence.quarantine_number, 2u);
 }
 
 TEST(Isolation, ARepeatedOrderIsKnownAcrossARestartOfTheAgent) {
@@ -43,8 +42,7 @@ TEST(Isolation, ARepeatedOrderIsKnownAcrossARestartOfTheAgent) {
   host.Give("r/1/0", IsolateHost{"one"});
   host.StartAgent();
   host.Connect(1, "one");
-  EXPECT_EQ(host.Give("r/1/0", IsolateHost{"one"}).fence.quarantine_number,
-            1u);
+  EXPECT_EQ(host.Give("r/1/0", IsolateHost{"one"}).fence.quarantine_number, 1u);
 }
 
 TEST(Isolation, IsObeyedInAnyEpoch) {
@@ -129,7 +127,8 @@ TEST(Start, WithACorruptStateQuarantinesAndSaysSo) {
   EXPECT_GE(host.state().quarantine_number, 1'795'000'000u);
   host.Connect();
   EXPECT_EQ(host.Last<Hello>().fence.mode, Mode::kQuarantined);
-  EXPECT_THAT(host.Last<FenceChanged>().reason, HasSubstr("cannot be believed"));
+  EXPECT_THAT(host.Last<FenceChanged>().reason,
+              HasSubstr("cannot be believed"));
 }
 
 TEST(Start, WithAnotherHostsStateQuarantines) {

@@ -30,8 +30,8 @@ TEST(Link, ThatOrdersBeforeItsWelcomeIsHungUp) {
   BenchHost host;
   host.StartAgent();
   host.Feed(LinkConnected{});
-  host.Feed(OrderReceived{Order{.id = OrderId("r/1/0"),
-                                .what = StartUnit{"engine.service"}}});
+  host.Feed(OrderReceived{
+      Order{.id = OrderId("r/1/0"), .what = StartUnit{"engine.service"}}});
   EXPECT_THAT(host.hung_up, SizeIs(1));
   EXPECT_EQ(host.units_started, 0);
 }
@@ -215,8 +215,7 @@ TEST(Units, AreStartedOnceHoweverOftenTheOrderComes) {
 
 TEST(Tries, OfFlowsThatNobodyProposedAreRefused) {
   ReleasedHost host;
-  EXPECT_EQ(host.Give("r/4/0", TryFlows{{F(kDbFlow)}}).outcome,
-            Outcome::kDone);
+  EXPECT_EQ(host.Give("r/4/0", TryFlows{{F(kDbFlow)}}).outcome, Outcome::kDone);
   const Report report =
       host.Give("r/4/1", TryFlows{{F("tcp 10.77.0.21 10.77.0.11 22")}});
   EXPECT_EQ(report.outcome, Outcome::kRefused);

@@ -41,11 +41,9 @@ TEST(Proposal, ThatFitsIsAccepted) {
 }
 
 TEST(Proposal, OfAnotherEstateIsRefused) {
-  ExpectProposalRefused(
-      [](ReleaseOrder& order, Propose&) {
-        order.estate = EstateId("elsewhere");
-      },
-      "about estate elsewhere");
+  ExpectProposalRefused([](ReleaseOrder& order,
+                           Propose&) { order.estate = EstateId("elsewhere"); },
+                        "about estate elsewhere");
 }
 
 TEST(Proposal, ForOtherHostsIsRefused) {
@@ -55,11 +53,9 @@ TEST(Proposal, ForOtherHostsIsRefused) {
 }
 
 TEST(Proposal, OfAnEarlierQuarantineIsRefused) {
-  ExpectProposalRefused(
-      [](ReleaseOrder& order, Propose&) {
-        order.hosts[0].quarantine_number = 0;
-      },
-      "quarantine 0");
+  ExpectProposalRefused([](ReleaseOrder& order,
+                           Propose&) { order.hosts[0].quarantine_number = 0; },
+                        "quarantine 0");
 }
 
 TEST(Proposal, WithEvidenceThatIsNotItsOwnIsRefused) {
@@ -93,11 +89,9 @@ TEST(Proposal, WithAGrantTwiceIsRefused) {
 }
 
 TEST(Proposal, WithALeaseThatIsNoneIsRefused) {
-  ExpectProposalRefused(
-      [](ReleaseOrder& order, Propose&) {
-        order.hosts[0].lease_seconds = 86400;
-      },
-      "lease of 86400 s");
+  ExpectProposalRefused([](ReleaseOrder& order,
+                           Propose&) { order.hosts[0].lease_seconds = 86400; },
+                        "lease of 86400 s");
   ExpectProposalRefused(
       [](ReleaseOrder& order, Propose&) { order.hosts[0].lease_seconds = 0; },
       "lease of 0 s");
@@ -412,8 +406,8 @@ TEST(Withdrawal, LeavesALeasedFlowLeasedWhenOnlyItsStandingTwinGoes) {
   order.hosts[0].flows_digest = FlowsDigest({F(kDbFlow)});
   const std::string first = std::exchange(host.digest, order.Digest());
   const GrantId other("reports>db:postgres");
-  ASSERT_EQ(host.Give("r/6/0", Propose{order.Body(), {{other, {F(kDbFlow)}}},
-                                       "apps/1"})
+  ASSERT_EQ(host.Give("r/6/0",
+                      Propose{order.Body(), {{other, {F(kDbFlow)}}}, "apps/1"})
                 .outcome,
             Outcome::kDone);
   ASSERT_EQ(

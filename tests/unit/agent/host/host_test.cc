@@ -34,7 +34,7 @@ units:
   postgresql.service: {start: [/usr/local/sbin/db-up]}
   nginx.service: {}
 plugins:
-  check_pgsql: {command: [/usr/lib/nagios/plugins/check_pgsql, -d, billing], timeout: 3s}
+  check_pgsql: {command: [/usr/lib/nagios/plugins/check_pgsql], timeout: 3s}
 )";
 
 TEST(Config, IsReadWhole) {
@@ -57,8 +57,8 @@ TEST(Config, IsReadWhole) {
 
 // What one change to the file makes of it.
 std::string ErrorAfter(absl::string_view from, absl::string_view to) {
-  const auto config = ParseConfig(
-      absl::StrReplaceAll(kConfig, {{from, to}}), "/etc/sluice/agent.yaml");
+  const auto config = ParseConfig(absl::StrReplaceAll(kConfig, {{from, to}}),
+                                  "/etc/sluice/agent.yaml");
   return std::string(config.status().message());
 }
 
@@ -201,13 +201,13 @@ TEST_F(StateDirectory, ThatIsCorruptQuarantinesAndIsKeptAside) {
 
 TEST_F(StateDirectory, LetsRootIsolateWithoutAnAgent) {
   MemoryFence fence([] { return absl::UnixEpoch() + TimeSinceBoot(); });
-  const auto done = IsolateNow(Options(), directory(), fence,
-                               [](const std::string&) {});
+  const auto done =
+      IsolateNow(Options(), directory(), fence, [](const std::string&) {});
   ASSERT_TRUE(done.ok()) << done.status();
   EXPECT_THAT(*done, HasSubstr("in its quarantine 1"));
   EXPECT_EQ(fence.Read()->mode, Mode::kQuarantined);
-  const auto again = IsolateNow(Options(), directory(), fence,
-                                [](const std::string&) {});
+  const auto again =
+      IsolateNow(Options(), directory(), fence, [](const std::string&) {});
   EXPECT_THAT(*again, HasSubstr("in its quarantine 2"));
 }
 

@@ -47,10 +47,9 @@ class Inbox {
 // one order after their first report.
 class FakeOrchestrator : public v1::AgentLink::Service {
  public:
-  explicit FakeOrchestrator(
-      std::shared_ptr<grpc::ServerCredentials> credentials =
-          grpc::InsecureServerCredentials(),
-      int port = 0) {
+  explicit FakeOrchestrator(std::shared_ptr<grpc::ServerCredentials>
+                                credentials = grpc::InsecureServerCredentials(),
+                            int port = 0) {
     grpc::ServerBuilder builder;
     builder.AddListeningPort(absl::StrCat("127.0.0.1:", port), credentials,
                              &port_);
@@ -100,18 +99,19 @@ class Agent {
   explicit Agent(std::vector<std::string> orchestrators,
                  std::shared_ptr<grpc::ChannelCredentials> credentials =
                      grpc::InsecureChannelCredentials())
-      : link_({.orchestrators = std::move(orchestrators),
-               .shortest_pause = absl::Milliseconds(10),
-               .longest_pause = absl::Milliseconds(50),
-               .patience = absl::Seconds(10)},
-              std::move(credentials),
-              [this](Event event) {
-                if (std::holds_alternative<LinkConnected>(event)) {
-                  link_.Send(Hello{.agent_version = "test"});
-                }
-                happened.Put(std::move(event));
-              },
-              [this](const std::string& line) { logged.Put(line); }) {
+      : link_(
+            {.orchestrators = std::move(orchestrators),
+             .shortest_pause = absl::Milliseconds(10),
+             .longest_pause = absl::Milliseconds(50),
+             .patience = absl::Seconds(10)},
+            std::move(credentials),
+            [this](Event event) {
+              if (std::holds_alternative<LinkConnected>(event)) {
+                link_.Send(Hello{.agent_version = "test"});
+              }
+              happened.Put(std::move(event));
+            },
+            [this](const std::string& line) { logged.Put(line); }) {
     link_.Start();
   }
 
@@ -250,9 +250,8 @@ class TlsLink : public ::testing::Test {
     return grpc::SslServerCredentials(options);
   }
 
-  const std::filesystem::path path_ =
-      std::filesystem::temp_directory_path() /
-      absl::StrCat("sluice-tls-", getpid());
+  const std::filesystem::path path_ = std::filesystem::temp_directory_path() /
+                                      absl::StrCat("sluice-tls-", getpid());
   bool ok_ = false;
 };
 
@@ -280,9 +279,8 @@ TEST_F(TlsLink, ComesUpNeitherToNorFromAnotherAuthority) {
 }
 
 TEST_F(TlsLink, NeedsFilesThatArePem) {
-  EXPECT_FALSE(ReadCredentials("/no/such.crt", File("agent.key"),
-                               File("ca.crt"))
-                   .ok());
+  EXPECT_FALSE(
+      ReadCredentials("/no/such.crt", File("agent.key"), File("ca.crt")).ok());
 }
 
 }  // namespace
