@@ -128,9 +128,11 @@ class Progress:
             if step.get("state") == "reconnected":
                 continue
             for wait in step.get("waits", [])[:1]:
-                if wait.get("kind") == "soak":
+                # What is being done is a state; here is what is waited for.
+                if wait.get("kind") in ("soak", "check"):
                     continue
                 text = wait.get("text", "").removeprefix("waits ")
+                text = text.split(", which is ")[0]
                 texts.setdefault(text, []).append(step["id"])
         fresh = {text: names for text, names in texts.items()
                  if text not in self.waits}
