@@ -209,8 +209,6 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_RETURN_IF_ERROR(ReadUnits(source, value, config));
   } else if (name == "plugins") {
     SLUICE_RETURN_IF_ERROR(ReadPlugins(source, value, config));
-  } else if (name == "quorum") {
-    // Whom this host trusts to release it: read by the authority's rules.
   } else {
     return false;
   }

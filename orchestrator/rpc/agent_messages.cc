@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/status.h"
 #include "orchestrator/rpc/values.h"
 #include "sluice/v1/agent.pb.h"
@@ -234,11 +235,14 @@ struct OrderFiller {
     to->set_release_digest(order.release_digest);
     AddNames(order.grants, to->mutable_grants());
     for (const engine::DecisionMade& from : order.decisions) {
-      // One decision, one signature; it counts for the role that a reader
-      // finds its person in.
+      // All of a person's roles: the agent seats each person once, in
+      // whichever of these the quorum lacks.
       v1::Decision* decision = to->add_decisions();
       decision->set_operator_name(from.by.str());
-      if (!from.roles.empty()) decision->set_role(from.roles.front().str());
+      decision->set_role(absl::StrJoin(
+          from.roles, " ", [](std::string* text, const RoleId& role) {
+            text->append(role.str());
+          }));
       decision->set_body_digest(from.body_digest);
       decision->set_signature(from.signature);
     }
