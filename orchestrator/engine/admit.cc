@@ -30,9 +30,8 @@ bool HasRole(const std::vector<RoleId>& roles, const RoleId& role) {
 }
 
 bool HasVoted(const std::vector<Vote>& votes, const OperatorId& by) {
-  return std::any_of(votes.begin(), votes.end(), [&](const Vote& vote) {
-    return vote.decision.by == by;
-  });
+  return std::any_of(votes.begin(), votes.end(),
+                     [&](const Vote& vote) { return vote.decision.by == by; });
 }
 
 class Admission {
@@ -84,14 +83,14 @@ class Admission {
   }
 
   absl::Status operator()(const DecisionMade& event) const {
-    SLUICE_RETURN_IF_ERROR(RunIsActive("decide on a gate"));
+    SLUICE_RETURN_IF_ERROR(RunIsActive("decide on"));
     const PlanIndex& plan = world_.run->plan();
     const int stage = plan.FindStage(event.gate);
     if (stage < 0) {
-      return absl::NotFoundError(absl::StrCat(
-          "no gate is called '", event.gate.str(), "'",
-          DidYouMean(event.gate.str(), Ids(plan.plan().stages)),
-          " `sluice gates` lists them"));
+      return absl::NotFoundError(
+          absl::StrCat("no gate is called '", event.gate.str(), "'",
+                       DidYouMean(event.gate.str(), Ids(plan.plan().stages)),
+                       " `sluice gates` lists them"));
     }
     SLUICE_RETURN_IF_ERROR(MayVote(event, plan.planned_stage(stage)));
     const Gate& gate = world_.run->gates[stage];
@@ -106,41 +105,40 @@ class Admission {
       }
     }
     return absl::FailedPreconditionError(
-        absl::StrCat("gate '", event.gate.str(), "' is not open: ",
-                     GateStateText(world_, stage, now_)));
+        absl::StrCat("gate '", event.gate.str(),
+                     "' is not open: ", GateStateText(world_, stage, now_)));
   }
 
   absl::Status operator()(const TaskSigned& event) const {
-    SLUICE_RETURN_IF_ERROR(RunIsActive("sign a task"));
+    SLUICE_RETURN_IF_ERROR(RunIsActive("sign"));
     const PlanIndex& plan = world_.run->plan();
     const TaskInfo* task = plan.FindTask(event.task);
     if (task == nullptr) {
       std::vector<std::string> known;
       for (const auto& [id, info] : plan.tasks()) known.push_back(id.str());
-      return absl::NotFoundError(
-          absl::StrCat("no task is called '", event.task.str(), "'",
-                       DidYouMean(event.task.str(), known),
-                       " `sluice status` lists them"));
+      return absl::NotFoundError(absl::StrCat(
+          "no task is called '", event.task.str(), "'",
+          DidYouMean(event.task.str(), known), " `sluice status` lists them"));
     }
     if (!task->task->owner.empty() &&
         !HasRole(event.roles, task->task->owner)) {
       return absl::PermissionDeniedError(absl::StrCat(
-          "task '", event.task.str(), "' is for a ", task->task->owner.str(),
+          "task '", event.task.str(), "' is for ", A(task->task->owner.str()),
           ", and ", event.by.str(), " is not one: ask one to sign it"));
     }
     const auto done = world_.run->tasks.find(event.task);
     if (done != world_.run->tasks.end()) {
       return absl::FailedPreconditionError(absl::StrCat(
-          "task '", event.task.str(), "' was signed by ",
-          done->second.by.str(), " at ", ClockText(done->second.at),
+          "task '", event.task.str(), "' was signed by ", done->second.by.str(),
+          " at ", ClockText(done->second.at),
           " already; nothing is left to do for it"));
     }
     const Step& step = world_.run->steps[task->step];
     if (task->accept && !In<Soaking>(step) && !In<Accepting>(step)) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "task '", event.task.str(), "' can be signed once ",
-          plan.name(task->step), " works; it is ", PhaseName(step.phase),
-          " now"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("task '", event.task.str(), "' can be signed once ",
+                       plan.name(task->step), " works; it is ",
+                       PhaseName(step.phase), " now"));
     }
     return absl::OkStatus();
   }
@@ -170,7 +168,7 @@ class Admission {
   }
 
   absl::Status operator()(const RetryAsked& event) const {
-    SLUICE_RETURN_IF_ERROR(RunIsActive("retry anything"));
+    SLUICE_RETURN_IF_ERROR(RunIsActive("retry"));
     const PlanIndex& plan = world_.run->plan();
     if (event.steps.empty()) {
       for (const Step& step : world_.run->steps) {
@@ -183,12 +181,13 @@ class Admission {
     for (const StepId& id : event.steps) {
       const int number = plan.FindStep(id);
       if (number < 0) {
-        return absl::NotFoundError(absl::StrCat(
-            "nothing in the plan is called '", id.str(), "'",
-            DidYouMean(id.str(), Ids(plan.plan().steps)),
-            " `sluice plan` lists what is"));
+        return absl::NotFoundError(
+            absl::StrCat("nothing in the plan is called '", id.str(), "'",
+                         DidYouMean(id.str(), Ids(plan.plan().steps)),
+                         " `sluice plan` lists what is"));
       }
-      if (world_.run->steps[number].stop == Stop::kNone) {
+      if (world_.run->steps[number].stop == Stop::kNone &&
+          !CanComeBackWhole(world_, number)) {
         return absl::FailedPreconditionError(DidNotFail(number));
       }
     }
@@ -200,8 +199,7 @@ class Admission {
     if (!world_.run->paused) return absl::OkStatus();
     return absl::FailedPreconditionError(
         absl::StrCat("the run is paused already, by ",
-                     world_.run->paused_by.str(),
-                     ": `sluice resume` goes on"));
+                     world_.run->paused_by.str(), ": `sluice resume` goes on"));
   }
 
   absl::Status operator()(const RunResumed&) const {
@@ -275,13 +273,12 @@ class Admission {
       has_role = has_role || HasRole(event.roles, role);
     }
     if (!has_role) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          "gate '", stage.id.str(), "' is decided by ",
-          QuorumText(stage.gate.approvals), ", and ", event.by.str(),
-          " is none of them: ask one to decide"));
+      return absl::PermissionDeniedError(
+          absl::StrCat("gate '", stage.id.str(), "' is decided by ",
+                       QuorumText(stage.gate.approvals), ", and ",
+                       event.by.str(), " is none of them: ask one to decide"));
     }
-    if (event.go && stage.gate.no_self_approval &&
-        event.by == world_.run->by) {
+    if (event.go && stage.gate.no_self_approval && event.by == world_.run->by) {
       return absl::PermissionDeniedError(absl::StrCat(
           event.by.str(), " started the run, and gate '", stage.id.str(),
           "' lets nobody approve what they started: ask another ",
@@ -301,17 +298,17 @@ class Admission {
 
   absl::Status CanVoteIn(const DecisionMade& event, const Round& round) const {
     if (now_ >= round.deadline) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "gate '", event.gate.str(), "' asked until ",
-          ClockText(round.deadline),
-          " and holds now: `sluice retry` asks again"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("gate '", event.gate.str(), "' asked until ",
+                       ClockText(round.deadline),
+                       " and holds now: `sluice retry` asks again"));
     }
     if (event.body_digest != round.digest || event.round != round.number ||
         !round.stale.empty() || now_ >= round.valid_until) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "gate '", event.gate.str(),
-          "' changed since you looked: run `sluice show ", event.gate.str(),
-          "` and decide on what it says now"));
+      return absl::FailedPreconditionError(
+          absl::StrCat("gate '", event.gate.str(),
+                       "' changed since you looked: run `sluice show ",
+                       event.gate.str(), "` and decide on what it says now"));
     }
     return CanVote(event, round.votes);
   }
@@ -332,16 +329,15 @@ class Admission {
     const std::vector<std::string> names = ProtectedIn(world_, event);
     if (names.empty()) return absl::OkStatus();
     using Scope = IsolationOrdered::Scope;
-    const std::string wanted = event.scope == Scope::kSystem
-                                   ? event.system.str()
-                               : event.scope == Scope::kHost
-                                   ? event.host.str()
-                                   : world_.plan->estate.str();
+    const std::string wanted =
+        event.scope == Scope::kSystem ? event.system.str()
+        : event.scope == Scope::kHost ? event.host.str()
+                                      : world_.plan->estate.str();
     if (event.confirmation == wanted) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat(
-        NameList(names), names.size() == 1 ? " is" : " are",
-        " protected: ", BlastText(world_, event), ". Type '", wanted,
-        "' to confirm: `--confirm ", wanted, "`"));
+    return absl::FailedPreconditionError(
+        absl::StrCat(NameList(names), names.size() == 1 ? " is" : " are",
+                     " protected: ", BlastText(world_, event), ". Type '",
+                     wanted, "' to confirm: `--confirm ", wanted, "`"));
   }
 
   std::string DidNotFail(int number) const {
@@ -350,9 +346,9 @@ class Admission {
       return absl::StrCat(name, " is back; there is nothing to retry");
     }
     const std::vector<Wait> waits = WaitsOf(world_, number, now_);
-    return absl::StrCat(name, " did not fail",
-                        waits.empty() ? std::string()
-                                      : absl::StrCat(": it ", waits[0].text));
+    return absl::StrCat(
+        name, " did not fail",
+        waits.empty() ? std::string() : absl::StrCat(": it ", waits[0].text));
   }
 
   const World& world_;

@@ -23,15 +23,18 @@ constexpr absl::Duration kStartDeadline = absl::Minutes(2);
 ConnectPart NextPart(ConnectPart part, bool grouped) {
   // Members of a joint group try each other only once all were started.
   switch (part) {
-    case ConnectPart::kInspectAgain: return ConnectPart::kOpenServers;
-    case ConnectPart::kOpenServers: return ConnectPart::kOpenClients;
+    case ConnectPart::kInspectAgain:
+      return ConnectPart::kOpenServers;
+    case ConnectPart::kOpenServers:
+      return ConnectPart::kOpenClients;
     case ConnectPart::kOpenClients:
       return grouped ? ConnectPart::kStart : ConnectPart::kTry;
     case ConnectPart::kStart:
       return grouped ? ConnectPart::kTry : ConnectPart::kDone;
     case ConnectPart::kTry:
       return grouped ? ConnectPart::kDone : ConnectPart::kStart;
-    case ConnectPart::kDone: break;
+    case ConnectPart::kDone:
+      break;
   }
   return ConnectPart::kDone;
 }
@@ -101,8 +104,8 @@ std::vector<int> GrantsToOpen(Turn& turn, int number) {
   std::vector<int> grants;
   for (const int grant : info.grants) {
     const GrantInfo& planned = turn.plan().grant(grant);
-    const bool grouped = std::binary_search(
-        info.group.begin(), info.group.end(), planned.target);
+    const bool grouped = std::binary_search(info.group.begin(),
+                                            info.group.end(), planned.target);
     const bool opens = planned.hard || planned.target < 0 || grouped ||
                        IsHealthyNow(turn.world, planned.target);
     if (opens && !step.closed.contains(grant)) grants.push_back(grant);
@@ -154,10 +157,9 @@ bool SendPart(Turn& turn, int number) {
     case ConnectPart::kInspectAgain:
       for (const HostId& host : HostsToAsk(step)) {
         if (planned.inspect.empty()) break;
-        connecting.waiting.insert(
-            turn.Send(host, RunChecks{planned.inspect},
-                      ChecksDeadline(planned.inspect),
-                      Meta(Purpose::kInspectAgain, number)));
+        connecting.waiting.insert(turn.Send(
+            host, RunChecks{planned.inspect}, ChecksDeadline(planned.inspect),
+            Meta(Purpose::kInspectAgain, number)));
       }
       return true;
     case ConnectPart::kOpenServers: {
@@ -169,9 +171,9 @@ bool SendPart(Turn& turn, int number) {
       return true;
     }
     case ConnectPart::kOpenClients:
-      SendOpen(turn, number, Purpose::kOpenClients,
-               ClientsOf(turn, number,
-                         {step.opened.begin(), step.opened.end()}));
+      SendOpen(
+          turn, number, Purpose::kOpenClients,
+          ClientsOf(turn, number, {step.opened.begin(), step.opened.end()}));
       return true;
     case ConnectPart::kStart:
       if (planned.start_unit.empty() || turn.plan().step(number).entry) {
@@ -195,16 +197,12 @@ bool SendPart(Turn& turn, int number) {
 
 // A grant whose servers did not open is no use to its client.
 std::string ShutServersText(Turn& turn, int number) {
-  const Step& step = turn.step(number);
-  const Round* round = RoundOf(turn.run(), number);
-  for (const int grant : step.opened) {
+  for (const int grant : turn.step(number).opened) {
     const GrantInfo& info = turn.plan().grant(grant);
     if (!info.hard || info.target < 0 || info.servers.empty()) continue;
     std::vector<std::string> shut;
     for (const HostId& host : info.servers) {
-      if (!IsInRound(*round, host) || step.shut_servers.contains(host)) {
-        shut.push_back(host.str());
-      }
+      if (!ServerOpened(turn, number, grant, host)) shut.push_back(host.str());
     }
     const PlannedStep& target = turn.plan().planned(info.target);
     if (shut.size() + target.enough <= target.hosts.size()) continue;
@@ -286,8 +284,9 @@ void InspectedAgain(Turn& turn, int number, const HostId& host,
     return;
   }
   for (const PlannedCheck& check : turn.plan().planned(number).inspect) {
-    CheckReport now{check.id, {Verdict::kInconclusive, "no verdict came",
-                               absl::StrCat("host ", host.str())}};
+    CheckReport now{check.id,
+                    {Verdict::kInconclusive, "no verdict came",
+                     absl::StrCat("host ", host.str())}};
     for (const CheckReport& result : done->results) {
       if (result.id == check.id) now = result;
     }
@@ -299,8 +298,8 @@ void InspectedAgain(Turn& turn, int number, const HostId& host,
     }
     const std::string why = absl::StrCat(
         "inspection ", check.id.str(), " was ", VerdictName(before),
-        " when people decided and is ", VerdictName(now.result.verdict),
-        " now", Because(now.result.reason));
+        " when people decided and is ", VerdictName(now.result.verdict), " now",
+        Because(now.result.reason));
     if (now.result.verdict == Verdict::kFail) {
       FailHost(turn, host, number, why);
     } else {
@@ -315,9 +314,9 @@ void Tried(Turn& turn, int number, const HostId& host,
            const OrderReported& report) {
   const auto* tried = std::get_if<FlowsTried>(&report.detail);
   if (report.outcome != Outcome::kDone || tried == nullptr) {
-    TakeHostOut(turn, number, host, Out::kFailed,
-                absl::StrCat("its flows could not be tried",
-                             Because(report.reason)));
+    TakeHostOut(
+        turn, number, host, Out::kFailed,
+        absl::StrCat("its flows could not be tried", Because(report.reason)));
     return;
   }
   Step& step = turn.step(number);
@@ -358,8 +357,7 @@ void AdvanceStep(Turn& turn, int number) {
 void ReopenStep(Turn& turn, int number, const std::string& why) {
   Step& step = turn.step(number);
   const auto* connecting = std::get_if<Connecting>(&step.phase);
-  if (connecting != nullptr &&
-      connecting->part == ConnectPart::kInspectAgain) {
+  if (connecting != nullptr && connecting->part == ConnectPart::kInspectAgain) {
     return;
   }
   if (step.stop != Stop::kNone) {
@@ -415,16 +413,17 @@ void HealthReported(Turn& turn, OrderKey key, const Pending& pending,
   turn.Touch(number);
   const auto* done = std::get_if<ChecksDone>(&report.detail);
   if (report.outcome != Outcome::kDone || done == nullptr) {
-    TakeHostOut(turn, number, report.host, Out::kFailed,
-                absl::StrCat("its health checks did not run",
-                             Because(report.reason)));
+    TakeHostOut(
+        turn, number, report.host, Out::kFailed,
+        absl::StrCat("its health checks did not run", Because(report.reason)));
     return;
   }
   Out out = Out::kAbsent;
   std::string why;
   for (const PlannedCheck& check : *turn.plan().step(number).health) {
-    CheckReport result{check.id, {Verdict::kInconclusive, "no verdict came",
-                                  absl::StrCat("host ", report.host.str())}};
+    CheckReport result{check.id,
+                       {Verdict::kInconclusive, "no verdict came",
+                        absl::StrCat("host ", report.host.str())}};
     for (const CheckReport& said : done->results) {
       if (said.id == check.id) result = said;
     }

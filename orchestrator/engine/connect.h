@@ -29,10 +29,12 @@ void ReopenStep(Turn& turn, int step, const std::string& why);
 
 // ── shared with the late grants of soft needs (late.cc) ─────────────────────
 
-std::map<HostId, std::vector<GrantId>> ServersOf(Turn& turn, int step,
-                                                 const std::vector<int>& grants);
-std::map<HostId, std::vector<GrantId>> ClientsOf(Turn& turn, int step,
-                                                 const std::vector<int>& grants);
+// Whether a server (or an external, without a host) is open for the step.
+bool ServerOpened(Turn& turn, int step, int grant, const HostId& server);
+std::map<HostId, std::vector<GrantId>> ServersOf(
+    Turn& turn, int step, const std::vector<int>& grants);
+std::map<HostId, std::vector<GrantId>> ClientsOf(
+    Turn& turn, int step, const std::vector<int>& grants);
 // The flows that a client can try, and in `notes` what it cannot.
 std::vector<Flow> TryableFlows(Turn& turn, int step, const HostId& client,
                                const std::vector<int>& grants,

@@ -77,10 +77,11 @@ std::vector<std::string> Engine::LiveReleases(const HostId& host,
   const Run& run = *state_->run;
   for (const int number : run.plan().StepsTouching(host)) {
     const auto& step = run.steps[number];
-    const bool late = std::any_of(
-        step.late.begin(), step.late.end(),
-        [](const auto& entry) { return !entry.second.waiting.empty() ||
-                                entry.second.stage != Late::Stage::kDone; });
+    const bool late =
+        std::any_of(step.late.begin(), step.late.end(), [](const auto& entry) {
+          return !entry.second.waiting.empty() ||
+                 entry.second.stage != Late::Stage::kDone;
+        });
     if (!IsLive(step) && !(In<Reconnected>(step) && late)) continue;
     if (step.opened.empty()) continue;
     const Round* round = RoundOf(run, number);

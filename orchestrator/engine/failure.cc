@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/engine/gate.h"
@@ -54,18 +55,17 @@ void LoseGrant(Turn& turn, int owner, int grant, const std::string& server,
   const GrantInfo& info = turn.plan().grant(grant);
   if (!info.hard) {
     step.closed.insert(grant);
-    step.notes.push_back(absl::StrCat(
-        "its soft need of ", server, " was closed when ", server,
-        " was isolated; it stays closed until its next release"));
+    step.notes.push_back(
+        absl::StrCat("its soft need of ", server, " was closed when ", server,
+                     " was isolated; `sluice retry ", turn.plan().name(owner),
+                     "` closes it and asks its gate for all of it"));
     return;
   }
   step.lost_grants = true;
   if (step.stop != Stop::kNone) return;
   HoldStep(turn, owner, Stop::kFailed,
            absl::StrCat("its flow to ", server, " was closed when ", server,
-                        " was isolated; when ", server,
-                        " is back, `sluice retry ", turn.plan().name(owner),
-                        "` asks its gate again"));
+                        " was isolated"));
 }
 
 struct Withdrawal {
@@ -91,6 +91,13 @@ void LeaveForQuarantine(Turn& turn, int number, const Reasoned& reason) {
   if (In<Inspecting>(step) || In<Ready>(step)) LeaveRound(turn, number);
   if (reason.stop != Stop::kNone || step.stop == Stop::kNone) {
     turn.SetStop(number, reason.stop, reason.why);
+  }
+}
+
+// What its owner accepted is not what comes back next.
+void ForgetAcceptance(Turn& turn, int number) {
+  for (const PlannedTask& task : turn.plan().planned(number).accept_tasks) {
+    turn.run().tasks.erase(task.id);
   }
 }
 
@@ -155,11 +162,11 @@ void IsolateSteps(Turn& turn, const std::map<int, Reasoned>& steps) {
     Pending meta;
     meta.purpose = Purpose::kWithdraw;
     meta.steps = {withdrawal.steps.begin(), withdrawal.steps.end()};
-    const OrderKey key = turn.Send(
-        host,
-        Withdraw{{withdrawal.grants.begin(), withdrawal.grants.end()},
-                 reason == steps.end() ? "" : reason->second.why},
-        absl::Seconds(30), std::move(meta));
+    const OrderKey key =
+        turn.Send(host,
+                  Withdraw{{withdrawal.grants.begin(), withdrawal.grants.end()},
+                           reason == steps.end() ? "" : reason->second.why},
+                  absl::Seconds(30), std::move(meta));
     for (const int number : withdrawal.steps) waiting[number].insert(key);
   }
 
@@ -174,7 +181,7 @@ void IsolateSteps(Turn& turn, const std::map<int, Reasoned>& steps) {
       const Host* own = turn.world.FindHost(host);
       if (own == nullptr) continue;
       if (own->isolating.has_value()) {
-        wait.insert(*own->isolating);
+        AwaitIsolation(turn, host, number, &wait);
       } else if (step.watched) {
         turn.Send(host, Watch{turn.plan().planned(number).id, {}, {}},
                   absl::Seconds(30), Pending{});
@@ -184,6 +191,7 @@ void IsolateSteps(Turn& turn, const std::map<int, Reasoned>& steps) {
       const OrderSet& before = std::get<Isolating>(step.phase).waiting;
       wait.insert(before.begin(), before.end());
     }
+    ForgetAcceptance(turn, number);
     step.opened.clear();
     step.late.clear();
     step.watched = false;
@@ -203,9 +211,11 @@ void HoldStep(Turn& turn, int number, Stop stop, const std::string& why) {
   turn.SetTimer(number, absl::InfiniteFuture());
   const std::string& name = turn.plan().name(number);
   turn.Say("hold", name,
-           absl::StrCat(name, " holds: ", why, ". `sluice retry ", name,
-                        "` tries again, `sluice isolate ", name,
-                        "` closes it"));
+           absl::StrCat(
+               name, " holds: ", why, ". `sluice retry ", name, "` tries again",
+               IsOpenOrLive(step)
+                   ? absl::StrCat(", `sluice isolate ", name, "` closes it")
+                   : std::string()));
   std::map<int, Reasoned> opening;
   AddOpeningDependents(turn, number,
                        absl::StrCat(name, ", which it needs, holds: ", why),
@@ -220,9 +230,11 @@ void FailStep(Turn& turn, int number, Stop stop, const std::string& why) {
     return;
   }
   const std::string& name = turn.plan().name(number);
-  const char* verb = stop == Stop::kIsolated ? " was isolated: "
-                     : stop == Stop::kFailed ? " failed: "
-                                             : " goes back to its gate: ";
+  // "isolated by duty-commander: …" reads on by itself.
+  const char* verb = stop == Stop::kFailed ? " failed: "
+                     : stop == Stop::kNone ? " goes back to its gate: "
+                     : absl::StartsWith(why, "isolated by ") ? " was "
+                                                             : " was isolated ";
   const std::string because = absl::StrCat(name, verb, why);
   std::map<int, Reasoned> steps = {{number, {stop, why}}};
   // A joint group comes back together and fails together.
@@ -242,10 +254,11 @@ void FailStep(Turn& turn, int number, Stop stop, const std::string& why) {
       taken.push_back(turn.plan().name(other));
     }
   }
-  turn.Say(stop == Stop::kIsolated ? "isolation" : "failure", name,
-           taken.empty() ? because
-                         : absl::StrCat(because, "; isolated with it: ",
-                                        NameList(taken)));
+  turn.Say(
+      stop == Stop::kIsolated ? "isolation" : "failure", name,
+      taken.empty()
+          ? because
+          : absl::StrCat(because, "; isolated with it: ", NameList(taken)));
   IsolateSteps(turn, steps);
 }
 

@@ -30,8 +30,7 @@ void TakeHostOut(Turn& turn, int step, const HostId& host, Out out,
 
 // An inspection or a watched check of `step` failed on the host: that is about
 // the host, which is isolated with all it carries, unless the policy holds.
-void FailHost(Turn& turn, const HostId& host, int step,
-              const std::string& why);
+void FailHost(Turn& turn, const HostId& host, int step, const std::string& why);
 
 // Withdraws all that these steps opened or that reaches them, by reason.
 struct Reasoned {

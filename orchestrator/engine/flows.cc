@@ -20,19 +20,33 @@ bool CanTry(const Flow& flow) {
          flow.ports.first == flow.ports.last;
 }
 
-bool ServerOpened(Turn& turn, int number, const HostId& server) {
-  const Round* round = RoundOf(turn.run(), number);
-  return server.empty() ||
-         (round != nullptr && IsInRound(*round, server) &&
-          !turn.step(number).shut_servers.contains(server));
-}
-
 bool TakesPart(const Step& step, const HostId& host) {
   const auto part = step.parts.find(host);
   return part != step.parts.end() && part->second.in;
 }
 
+// Of what a grant reaches, only hosts that are well are worth opening: one
+// that its system goes on without stays closed.
+bool ServesIn(Turn& turn, int number, const GrantInfo& grant,
+              const HostId& server) {
+  const Round* round = RoundOf(turn.run(), number);
+  if (round == nullptr || !IsInRound(*round, server)) return false;
+  for (const int step : {number, grant.target}) {
+    if (step < 0) continue;
+    const auto& parts = turn.step(step).parts;
+    const auto part = parts.find(server);
+    if (part != parts.end() && !part->second.in) return false;
+  }
+  return true;
+}
+
 }  // namespace
+
+bool ServerOpened(Turn& turn, int number, int grant, const HostId& server) {
+  return server.empty() ||
+         (ServesIn(turn, number, turn.plan().grant(grant), server) &&
+          !turn.step(number).shut_servers.contains(server));
+}
 
 void AddNote(Step* step, const std::string& note) {
   if (std::find(step->notes.begin(), step->notes.end(), note) ==
@@ -44,13 +58,10 @@ void AddNote(Step* step, const std::string& note) {
 std::map<HostId, std::vector<GrantId>> ServersOf(
     Turn& turn, int number, const std::vector<int>& grants) {
   std::map<HostId, std::vector<GrantId>> by_host;
-  const Round* round = RoundOf(turn.run(), number);
-  const Step& step = turn.step(number);
   for (const int grant : grants) {
     const GrantInfo& info = turn.plan().grant(grant);
     for (const HostId& host : info.servers) {
-      if (round == nullptr || !IsInRound(*round, host)) continue;
-      if (step.parts.contains(host) && !TakesPart(step, host)) continue;
+      if (!ServesIn(turn, number, info, host)) continue;
       by_host[host].push_back(info.grant->id);
     }
   }
@@ -84,7 +95,8 @@ std::vector<Flow> TryableFlows(Turn& turn, int number, const HostId& client,
     const GrantInfo& info = turn.plan().grant(grant);
     bool untried = false;
     for (const HostFlow& flow : info.grant->flows) {
-      if (flow.client != client || !ServerOpened(turn, number, flow.server)) {
+      if (flow.client != client ||
+          !ServerOpened(turn, number, grant, flow.server)) {
         continue;
       }
       if (CanTry(flow.flow)) {
@@ -102,15 +114,15 @@ std::vector<Flow> TryableFlows(Turn& turn, int number, const HostId& client,
   return {flows.begin(), flows.end()};
 }
 
-std::string TriedInVain(Turn& turn, int number, const HostId& client,
-                        int grant, const std::vector<FlowsTried::Try>& tries,
+std::string TriedInVain(Turn& turn, int number, const HostId& client, int grant,
+                        const std::vector<FlowsTried::Try>& tries,
                         std::vector<std::string>* notes) {
   const GrantInfo& info = turn.plan().grant(grant);
   std::map<HostId, std::string> bad;  // server → why
   std::set<HostId> shut;
   for (const HostFlow& flow : info.grant->flows) {
     if (flow.client != client) continue;
-    if (!ServerOpened(turn, number, flow.server)) {
+    if (!ServerOpened(turn, number, grant, flow.server)) {
       shut.insert(flow.server);
       continue;
     }

@@ -28,13 +28,13 @@ bool WaitsForIsolating(Turn& turn, int stage) {
     const Step& step = turn.step(number);
     const auto* isolating = std::get_if<Isolating>(&step.phase);
     if (isolating == nullptr || step.stop != Stop::kNone) continue;
-    const bool answering = std::all_of(
-        isolating->waiting.begin(), isolating->waiting.end(),
-        [&](const OrderKey& key) {
-          const auto it = turn.world.orders.find(key);
-          return it == turn.world.orders.end() ||
-                 turn.world.Connected(it->second.order.host);
-        });
+    const bool answering =
+        std::all_of(isolating->waiting.begin(), isolating->waiting.end(),
+                    [&](const OrderKey& key) {
+                      const auto it = turn.world.orders.find(key);
+                      return it == turn.world.orders.end() ||
+                             turn.world.Connected(it->second.order.host);
+                    });
     if (answering) return true;
   }
   return false;
@@ -45,7 +45,7 @@ bool WaitsForIsolating(Turn& turn, int stage) {
 std::set<int> Candidates(Turn& turn, int stage) {
   std::set<int> set;
   for (const int number : turn.plan().stage(stage)) {
-    if (CanJoinRound(turn.world, number, nullptr)) set.insert(number);
+    if (CanJoinRound(turn.world, number)) set.insert(number);
   }
   bool changed = true;
   while (changed) {
@@ -81,8 +81,7 @@ void EnterRound(Turn& turn, int number, int round) {
   step.checks.clear();
   for (const HostId& host : turn.plan().planned(number).hosts) {
     const bool there = turn.world.Connected(host);
-    step.parts[host] = {there, false,
-                        there ? "" : AwayText(turn.world, host)};
+    step.parts[host] = {there, false, there ? "" : AwayText(turn.world, host)};
   }
   turn.Enter(number, Inspecting{});
 }
@@ -128,8 +127,9 @@ void FormRound(Turn& turn, int stage, const std::set<int>& steps) {
   turn.Say("gate", turn.plan().planned_stage(stage).id.str(),
            absl::StrCat("gate '", turn.plan().planned_stage(stage).id.str(),
                         "', round ", round.number, ": ",
-                        inspections.size(), " hosts are inspected for ",
-                        steps.size(), " steps"));
+                        Count(inspections.size(), "host"),
+                        inspections.size() == 1 ? " is" : " are",
+                        " inspected for ", Count(steps.size(), "step")));
 }
 
 void DiscardForming(Turn& turn, int stage) {
@@ -146,6 +146,7 @@ void DiscardForming(Turn& turn, int stage) {
     if (step.round != number) continue;
     if (!In<Inspecting>(step) && !In<Ready>(step)) continue;
     step.round = 0;
+    step.parts.clear();
     if (step.stop == Stop::kNone) step.reason = why;
     turn.Enter(member, Quarantined{});
   }
@@ -180,27 +181,25 @@ void AdvanceForming(Turn& turn, int stage) {
     if (host.answer == RoundHost::Answer::kRefuses) ++refusing;
   }
   const std::string& name = planned.id.str();
-  turn.Say("gate", name,
-           absl::StrCat("gate '", name, "' asks, round ", round.number, ": ",
-                        round.steps.size(), " steps, until ",
-                        ClockText(round.deadline), "; needed: ",
-                        QuorumText(planned.gate.approvals),
-                        refusing == 0 ? std::string()
-                                      : absl::StrCat("; ", refusing,
-                                                     " hosts would refuse"),
-                        ". `sluice show ", name, "`"));
+  turn.Say(
+      "gate", name,
+      absl::StrCat("gate '", name, "' asks, round ", round.number, ": ",
+                   Count(round.steps.size(), "step"), ", until ",
+                   ClockText(round.deadline),
+                   "; needed: ", QuorumText(planned.gate.approvals),
+                   refusing == 0 ? std::string()
+                                 : absl::StrCat("; ", Count(refusing, "host"),
+                                                " would refuse"),
+                   ". `sluice show ", name, "`"));
 }
 
-bool MakeCurrent(Turn& turn, int stage) {
-  Gate& gate = turn.run().gates[stage];
-  if (gate.current) return true;
-  for (int i = 0; i < stage; ++i) {
-    const Gate& before = turn.run().gates[i];
-    if (!before.current || before.unsettled > 0) return false;
-  }
-  gate.current = true;
-  if (stage + 1 < turn.plan().stages()) turn.TouchGate(stage + 1);
-  return true;
+// A stage's turn comes when every earlier one has settled. A retry unsettles
+// its stage: later ones ask no more new questions meanwhile, so that people
+// are asked once.
+bool IsCurrent(Turn& turn, int stage) {
+  const std::vector<Gate>& gates = turn.run().gates;
+  return std::all_of(gates.begin(), gates.begin() + stage,
+                     [](const Gate& gate) { return gate.unsettled == 0; });
 }
 
 // An inspection's verdicts on one host, for one step.
@@ -215,16 +214,15 @@ void JudgeInspections(Turn& turn, int number, const HostId& host,
     const auto it = std::find_if(
         results.begin(), results.end(),
         [&](const CheckReport& report) { return report.id == check.id; });
-    CheckReport report{check.id, {Verdict::kInconclusive, "no verdict came",
-                                  absl::StrCat("host ", host.str())}};
+    CheckReport report{check.id,
+                       {Verdict::kInconclusive, "no verdict came",
+                        absl::StrCat("host ", host.str())}};
     if (it != results.end()) report = *it;
     step.checks[{check.id, host}] = report;
-    const std::string why =
-        absl::StrCat("inspection ", check.id.str(), " ",
-                     report.result.verdict == Verdict::kFail
-                         ? "failed"
-                         : "is inconclusive",
-                     Because(report.result.reason));
+    const std::string why = absl::StrCat(
+        "inspection ", check.id.str(), " ",
+        report.result.verdict == Verdict::kFail ? "failed" : "is inconclusive",
+        Because(report.result.reason));
     if (report.result.verdict == Verdict::kFail) {
       FailHost(turn, host, number, why);
       return;
@@ -241,12 +239,18 @@ void JudgeInspections(Turn& turn, int number, const HostId& host,
 
 const char* RoundStateName(Round::State state) {
   switch (state) {
-    case Round::State::kInspecting: return "inspecting";
-    case Round::State::kProposing: return "inspecting";
-    case Round::State::kAsking: return "asking";
-    case Round::State::kReleased: return "released";
-    case Round::State::kRefused: return "refused";
-    case Round::State::kHeld: return "held";
+    case Round::State::kInspecting:
+      return "inspecting";
+    case Round::State::kProposing:
+      return "inspecting";
+    case Round::State::kAsking:
+      return "asking";
+    case Round::State::kReleased:
+      return "released";
+    case Round::State::kRefused:
+      return "refused";
+    case Round::State::kHeld:
+      return "held";
   }
   return "waiting";
 }
@@ -265,7 +269,7 @@ bool TasksDone(const World& world, int number) {
   return true;
 }
 
-bool CanJoinRound(const World& world, int number, std::string* waits_for) {
+bool CanJoinRound(const World& world, int number) {
   const Step& step = world.run->steps[number];
   if (!In<Quarantined>(step) || step.stop != Stop::kNone) return false;
   const PlannedStep& planned = world.run->plan().planned(number);
@@ -274,12 +278,16 @@ bool CanJoinRound(const World& world, int number, std::string* waits_for) {
     if (world.Connected(host)) ++there;
   }
   for (const HostId& host : world.run->plan().step(number).all_hosts) {
-    if (world.Connected(host)) continue;
+    const Host* state = world.FindHost(host);
+    if (world.Connected(host)) {
+      // Evidence from before an isolation that is on its way is void at once.
+      if (!state->isolating.has_value()) continue;
+      return false;
+    }
     const bool own = std::find(planned.hosts.begin(), planned.hosts.end(),
                                host) != planned.hosts.end();
     // Not yet known to be away: it may be dialling.
     if (!IsAway(world, host) || (own && there < planned.enough)) {
-      if (waits_for != nullptr) *waits_for = host.str();
       return false;
     }
   }
@@ -287,8 +295,8 @@ bool CanJoinRound(const World& world, int number, std::string* waits_for) {
 }
 
 void AdvanceGate(Turn& turn, int stage) {
-  if (!MakeCurrent(turn, stage)) return;
   Gate& gate = turn.run().gates[stage];
+  gate.current = IsCurrent(turn, stage);
   if (gate.forming.has_value()) {
     if (gate.forming->steps.empty() && gate.forming->stale.empty()) {
       gate.forming->stale = "none of its steps can go now";
@@ -302,6 +310,7 @@ void AdvanceGate(Turn& turn, int stage) {
       return;
     }
   }
+  if (!gate.current) return;
   if (turn.run().paused || WaitsForIsolating(turn, stage)) return;
   const std::set<int> steps = Candidates(turn, stage);
   if (!steps.empty()) FormRound(turn, stage, steps);
@@ -322,12 +331,12 @@ void EvidenceReported(Turn& turn, OrderKey key, const Pending& pending,
   if (report.outcome != Outcome::kDone || frozen == nullptr ||
       !IsDigest(frozen->digest)) {
     host.out = report.reason.empty() ? "it gave no evidence" : report.reason;
-    const std::string why = absl::StrCat("it gave no evidence",
-                                         Because(report.reason));
+    const std::string why =
+        absl::StrCat("it gave no evidence", Because(report.reason));
     const bool away = !turn.world.Connected(report.host);
     for (const int number : steps) {
-      TakeHostOut(turn, number, report.host,
-                  away ? Out::kAbsent : Out::kFailed, why);
+      TakeHostOut(turn, number, report.host, away ? Out::kAbsent : Out::kFailed,
+                  why);
     }
     return;
   }
@@ -361,6 +370,7 @@ void LeaveRound(Turn& turn, int number) {
     }
   }
   step.round = 0;
+  step.parts.clear();
   turn.Enter(number, Quarantined{});
 }
 
@@ -377,26 +387,28 @@ void HoldGate(Turn& turn, int stage) {
   Round& round = *turn.run().gates[stage].forming;
   const std::string& name = turn.plan().planned_stage(stage).id.str();
   round.state = Round::State::kHeld;
-  round.why = absl::StrCat("nobody completed its quorum until ",
-                           ClockText(round.deadline),
-                           "; `sluice retry` asks again");
+  round.why = absl::StrCat("nobody completed its quorum by ",
+                           ClockText(round.deadline));
   const std::vector<int> steps = round.steps;
   for (const int number : steps) {
     turn.step(number).round = 0;
+    turn.step(number).parts.clear();
     turn.Enter(number, Quarantined{});
     turn.SetStop(number, Stop::kUnanswered,
-                 absl::StrCat("its gate '", name, "' holds: ", round.why));
+                 absl::StrCat("gate '", name, "' holds: ", round.why));
   }
-  turn.Say("hold", name, absl::StrCat("gate '", name, "' holds: ", round.why));
+  turn.Say("hold", name,
+           absl::StrCat("gate '", name, "' holds: ", round.why,
+                        "; `sluice retry` asks again"));
 }
 
 // What was released and is not confirmed yet has lost its release order.
 void ExpireRound(Turn& turn, int stage, int number) {
   Round& round = turn.run().gates[stage].released[number];
   round.expired = true;
-  const std::string why = absl::StrCat(
-      "the release order of round ", number, " was valid until ",
-      ClockText(round.valid_until));
+  const std::string why =
+      absl::StrCat("the release order of round ", number, " was valid until ",
+                   ClockText(round.valid_until));
   const std::vector<int> steps = round.steps;
   for (const int member : steps) {
     Step& step = turn.step(member);

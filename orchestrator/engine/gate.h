@@ -33,7 +33,7 @@ void VoidForming(Turn& turn, int stage, const std::string& why);
 void ExpireGates(Turn& turn);
 
 // Whether the step could join a round now, its joint group aside.
-bool CanJoinRound(const World& world, int step, std::string* waits_for);
+bool CanJoinRound(const World& world, int step);
 bool TasksDone(const World& world, int step);
 
 // What of a round opens on a host or is checked there.

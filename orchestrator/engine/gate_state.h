@@ -75,7 +75,7 @@ struct Round {
 
 struct Gate {
   int last_round = 0;
-  bool current = false;  // every earlier stage has settled once
+  bool current = false;  // every earlier stage has settled
   int unsettled = 0;     // steps
   std::optional<Round> forming;
   std::map<int, Round> released;

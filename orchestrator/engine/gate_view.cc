@@ -39,10 +39,12 @@ bool AnyOnItsWay(const Run& run, const Round& round) {
 std::string AnswerText(const RoundHost& host) {
   if (!host.out.empty()) return absl::StrCat("left out: ", host.out);
   switch (host.answer) {
-    case RoundHost::Answer::kAccepts: return "accepts";
+    case RoundHost::Answer::kAccepts:
+      return "accepts";
     case RoundHost::Answer::kRefuses:
       return absl::StrCat("refuses: ", host.answer_reason);
-    case RoundHost::Answer::kNone: break;
+    case RoundHost::Answer::kNone:
+      break;
   }
   return "has not answered";
 }
@@ -79,9 +81,9 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
   }
   view.state = RoundStateName(round->state);
   if (round->state == Round::State::kReleased) {
-    view.state = AllBack(run, stage)         ? "done"
+    view.state = AllBack(run, stage)        ? "done"
                  : AnyOnItsWay(run, *round) ? "released"
-                                             : "waiting";
+                                            : "waiting";
   }
   view.missing = MissingVotes(planned.gate.approvals, round->votes);
   for (const Vote& vote : round->votes) {
@@ -109,10 +111,9 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
         known.push_back(planned.id.str());
       }
     }
-    return absl::NotFoundError(
-        absl::StrCat("no gate is called '", id.str(), "'",
-                     DidYouMean(id.str(), known),
-                     " `sluice gates` lists them"));
+    return absl::NotFoundError(absl::StrCat("no gate is called '", id.str(),
+                                            "'", DidYouMean(id.str(), known),
+                                            " `sluice gates` lists them"));
   }
   GateDetail detail;
   detail.gate = MakeGateView(world, stage, now);

@@ -5,13 +5,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "common/digest.h"
 #include "orchestrator/engine/connect.h"
 #include "orchestrator/engine/failure.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/orders.h"
+#include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -98,6 +98,16 @@ void ApplyReboot(Turn& turn, const HostId& id) {
   }
 }
 
+bool HasOpenedOn(Turn& turn, int number, const HostId& host) {
+  for (const int grant : turn.step(number).opened) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    for (const std::vector<HostId>* ends : {&info.servers, &info.clients}) {
+      if (std::binary_search(ends->begin(), ends->end(), host)) return true;
+    }
+  }
+  return false;
+}
+
 // Flows closed only by a lost lease open again under the same release order,
 // when inspections still pass (S3).
 void ReopenOn(Turn& turn, const HostId& id, const std::string& digest,
@@ -105,8 +115,8 @@ void ReopenOn(Turn& turn, const HostId& id, const std::string& digest,
   for (const int number : turn.plan().StepsTouching(id)) {
     const Step& step = turn.step(number);
     const Round* round = RoundOf(turn.run(), number);
-    if (!IsLive(step) || step.opened.empty() || round == nullptr) continue;
-    if (round->digest != digest) continue;
+    if (!IsLive(step) || round == nullptr || round->digest != digest) continue;
+    if (!HasOpenedOn(turn, number, id)) continue;
     const auto part = step.parts.find(id);
     if (part != step.parts.end() && !part->second.in) continue;
     ReopenStep(turn, number, why);
@@ -118,16 +128,30 @@ void CompareLeases(Turn& turn, const HostId& id, const FenceSeen& fence) {
   for (const int number : turn.plan().StepsTouching(id)) {
     const Round* round = RoundOf(turn.run(), number);
     if (round == nullptr || !IsLive(turn.step(number))) continue;
-    if (round->hosts.contains(id)) digests.insert(round->digest);
+    if (HasOpenedOn(turn, number, id)) digests.insert(round->digest);
   }
   for (const std::string& digest : digests) {
     const FenceSeen::Release* release = FindRelease(fence, digest);
-    const bool live = release != nullptr &&
-                      release->lease_remaining > absl::ZeroDuration();
+    const bool live =
+        release != nullptr && release->lease_remaining > absl::ZeroDuration();
     if (live) continue;
     ReopenOn(turn, id, digest,
              absl::StrCat("its leases on ", id.str(),
                           " ran out while the agent was away"));
+  }
+}
+
+// What happened on the host meanwhile was seen by nobody here: a soak is
+// watched time, so it starts anew.
+void WatchAnew(Turn& turn, const HostId& id) {
+  for (const int number : turn.plan().StepsOn(id)) {
+    const Step& step = turn.step(number);
+    if (step.stop != Stop::kNone) continue;
+    if (!In<Soaking>(step) && !In<Accepting>(step)) continue;
+    const auto part = step.parts.find(id);
+    if (part == step.parts.end() || !part->second.in) continue;
+    ForgetStepOrders(turn, number);
+    StartSoak(turn, number);
   }
 }
 
@@ -186,9 +210,9 @@ bool IsAway(const World& world, const HostId& id) {
 
 bool IsUnreachable(const World& world, int number) {
   const PlannedStep& planned = world.run->plan().planned(number);
-  const auto there = std::count_if(
-      planned.hosts.begin(), planned.hosts.end(),
-      [&](const HostId& host) { return !IsAway(world, host); });
+  const auto there =
+      std::count_if(planned.hosts.begin(), planned.hosts.end(),
+                    [&](const HostId& host) { return !IsAway(world, host); });
   return there < planned.enough;
 }
 
@@ -205,10 +229,9 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
                   Seen seen) {
   Host& host = turn.world.hosts[id];
   const std::optional<FenceSeen> before = host.fence;
-  const bool older =
-      before.has_value() &&
-      (fence.state_serial < before->state_serial ||
-       fence.quarantine_number < before->quarantine_number);
+  const bool older = before.has_value() &&
+                     (fence.state_serial < before->state_serial ||
+                      fence.quarantine_number < before->quarantine_number);
   // A repeated answer carries what was read then (S8).
   if (older && seen != Seen::kHello) return;
   host.fence = fence;
@@ -222,8 +245,7 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
                           "enrol it again before you trust it"));
     IsolateHosts(turn, {id}, Stop::kFailed,
                  "it was rolled back to an older state");
-  } else if (fence.mode == FenceSeen::Mode::kOpen &&
-             host.must_be_quarantined) {
+  } else if (fence.mode == FenceSeen::Mode::kOpen && host.must_be_quarantined) {
     turn.Say("alarm", id.str(),
              absl::StrCat(id.str(),
                           " should be in quarantine and has no fence: it is "
@@ -269,6 +291,7 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
       ApplyReboot(turn, event.host);
     } else {
       CompareLeases(turn, event.host, event.fence);
+      WatchAnew(turn, event.host);
     }
     if (before.has_value() && !closing) {
       CompareStanding(turn, event.host, *before, event.fence);
@@ -294,10 +317,6 @@ void ApplyLost(Turn& turn, const AgentLost& event) {
 void ApplyLeaseLost(Turn& turn, const LeaseLost& event) {
   if (turn.world.FindHost(event.host) == nullptr) return;
   if (!turn.world.run_active()) return;
-  turn.Say("host", event.host.str(),
-           absl::StrCat("the leases of release ",
-                        ShortDigest(event.release_digest), " ran out on ",
-                        event.host.str()));
   ReopenOn(turn, event.host, event.release_digest,
            absl::StrCat("its leases on ", event.host.str(), " ran out"));
 }

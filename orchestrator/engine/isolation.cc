@@ -44,12 +44,11 @@ void SupersedeOrders(Turn& turn, const HostId& id) {
     if (key == host.isolating || it == turn.world.orders.end()) continue;
     if (it->second.purpose == Purpose::kWithdraw) {
       if (!host.isolating.has_value()) continue;
-      const OrderKey isolate = *host.isolating;
       for (const int number : it->second.steps) {
         Step& step = turn.step(number);
         if (auto* isolating = std::get_if<Isolating>(&step.phase)) {
           if (isolating->waiting.erase(key) > 0) {
-            isolating->waiting.insert(isolate);
+            AwaitIsolation(turn, id, number, &isolating->waiting);
           }
         }
       }
@@ -68,8 +67,7 @@ void VoidRounds(Turn& turn, const HostId& host, const std::string& why) {
         gate.forming->state == Round::State::kInspecting) {
       // Nothing has been put to anybody yet: the round goes on without it.
       gate.forming->hosts[host].out = why;
-    } else if (gate.forming.has_value() &&
-               gate.forming->hosts.contains(host)) {
+    } else if (gate.forming.has_value() && gate.forming->hosts.contains(host)) {
       VoidForming(turn, i, absl::StrCat(host.str(), " was isolated: ", why));
     }
     for (auto& [number, round] : gate.released) {
@@ -86,13 +84,11 @@ void StopStepsOn(Turn& turn, const HostId& host, Stop stop,
     Step& step = turn.step(number);
     if (step.parts.contains(host) && !In<Isolating>(step)) {
       TakeHostOut(turn, number, host,
-                  stop == Stop::kIsolated ? Out::kIsolated : Out::kFailed,
-                  why);
+                  stop == Stop::kIsolated ? Out::kIsolated : Out::kFailed, why);
       continue;
     }
     if (auto* isolating = std::get_if<Isolating>(&step.phase)) {
-      const Host& state = turn.world.hosts[host];
-      if (state.isolating) isolating->waiting.insert(*state.isolating);
+      AwaitIsolation(turn, host, number, &isolating->waiting);
     }
     const PlannedStep& planned = turn.plan().planned(number);
     const bool others_are_enough =
@@ -114,6 +110,18 @@ void IsolateRun(Turn& turn, const std::string& why) {
   IsolateSteps(turn, all);
 }
 
+// The withdrawals of this turn are part of the isolation that caused them.
+void MarkWithdrawals(Turn& turn) {
+  const auto first =
+      turn.world.orders.lower_bound(OrderKey{turn.stamp.sequence, 0});
+  for (auto it = first; it != turn.world.orders.end(); ++it) {
+    if (it->second.purpose != Purpose::kWithdraw) continue;
+    Host& host = turn.world.hosts[it->second.order.host];
+    host.isolation = turn.stamp.sequence;
+    host.isolation_orders.insert(it->first);
+  }
+}
+
 void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
                    const std::string& why) {
   const PlannedStep& planned = plan.planned(number);
@@ -128,7 +136,18 @@ void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
   }
   for (const HostId& id : whole) SendIsolate(turn, id, why);
 
-  // At its shared hosts and at its peers only what is the system's closes.
+  if (turn.world.run.has_value()) {
+    for (const HostId& id : whole) VoidRounds(turn, id, why);
+    FailStep(turn, number, Stop::kIsolated, why);
+    for (const HostId& id : whole) {
+      StopStepsOn(turn, id, Stop::kIsolated, why);
+      SupersedeOrders(turn, id);
+    }
+    MarkWithdrawals(turn);
+    return;
+  }
+  // Nothing is known of what is open where: at shared hosts and at its peers
+  // all that could be the system's closes.
   std::map<HostId, std::set<GrantId>> closed;
   for (const int grant : plan.step(number).touching) {
     const GrantInfo& info = plan.grant(grant);
@@ -142,25 +161,26 @@ void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
     }
   }
   for (const auto& [id, grants] : closed) {
-    Host& host = turn.world.hosts[id];
     Pending meta;
     meta.purpose = Purpose::kWithdraw;
-    if (turn.world.run.has_value()) meta.steps = {number};
-    host.isolation = turn.stamp.sequence;
-    host.isolation_orders.insert(
-        turn.Send(id, Withdraw{{grants.begin(), grants.end()}, why},
-                  kIsolateDeadline, std::move(meta)));
+    turn.Send(id, Withdraw{{grants.begin(), grants.end()}, why},
+              kIsolateDeadline, std::move(meta));
   }
-  if (!turn.world.run.has_value()) return;
-  for (const HostId& id : whole) VoidRounds(turn, id, why);
-  FailStep(turn, number, Stop::kIsolated, why);
-  for (const HostId& id : whole) {
-    StopStepsOn(turn, id, Stop::kIsolated, why);
-    SupersedeOrders(turn, id);
-  }
+  MarkWithdrawals(turn);
 }
 
 }  // namespace
+
+void AwaitIsolation(Turn& turn, const HostId& host, int step,
+                    OrderSet* waiting) {
+  const Host* state = turn.world.FindHost(host);
+  if (state == nullptr || !state->isolating.has_value()) return;
+  waiting->insert(*state->isolating);
+  std::vector<int>& steps = turn.world.orders.at(*state->isolating).steps;
+  if (std::find(steps.begin(), steps.end(), step) == steps.end()) {
+    steps.push_back(step);
+  }
+}
 
 void IsolateHosts(Turn& turn, const std::vector<HostId>& hosts, Stop stop,
                   const std::string& why) {
@@ -216,14 +236,13 @@ void ApplyIsolation(Turn& turn, const IsolationOrdered& event) {
   for (const HostId& id : hosts) SupersedeOrders(turn, id);
   turn.Say("isolation", event.by.str(),
            absl::StrCat(event.scope == Scope::kAll ? "every host" : "the run",
-                        " (", hosts.size(), " hosts) is ", why));
+                        " (", Count(hosts.size(), "host"), ") is ", why));
 }
 
 void IsolationReported(Turn& turn, OrderKey key, const OrderReported& report) {
   Host& host = turn.world.hosts[report.host];
-  const bool read_back =
-      report.fence.has_value() &&
-      report.fence->mode == FenceSeen::Mode::kQuarantined;
+  const bool read_back = report.fence.has_value() &&
+                         report.fence->mode == FenceSeen::Mode::kQuarantined;
   if (report.outcome != Outcome::kDone || !read_back) {
     // Told as it is, and ordered anew: never taken for isolated.
     turn.Say("alarm", report.host.str(),
@@ -236,15 +255,13 @@ void IsolationReported(Turn& turn, OrderKey key, const OrderReported& report) {
     return;
   }
   if (host.isolating == key) host.isolating.reset();
+  const std::vector<int> steps = turn.world.orders.at(key).steps;
   turn.Forget(key);
   if (!turn.world.run.has_value()) return;
-  for (const int number : turn.plan().StepsOn(report.host)) {
-    StopWaitingFor(turn, number, key);
-  }
+  for (const int number : steps) StopWaitingFor(turn, number, key);
 }
 
-void WithdrawalReported(Turn& turn, OrderKey key,
-                        const OrderReported& report) {
+void WithdrawalReported(Turn& turn, OrderKey key, const OrderReported& report) {
   const auto it = turn.world.orders.find(key);
   if (it == turn.world.orders.end()) return;
   if (report.outcome != Outcome::kDone) {
@@ -273,14 +290,13 @@ void ClosingOverdue(Turn& turn, OrderKey key) {
   const OrderKind what = it->second.order.what;
   const bool asked = turn.world.hosts[id].isolation_orders.contains(key);
   turn.Forget(key);
-  const OrderKey again =
-      turn.Send(id, what, kIsolateDeadline, std::move(meta));
+  const OrderKey again = turn.Send(id, what, kIsolateDeadline, std::move(meta));
   Host& host = turn.world.hosts[id];
   if (asked) host.isolation_orders.insert(again);
   if (host.isolating == key) host.isolating = again;
   if (!turn.world.run.has_value()) return;
-  for (Step& step : turn.run().steps) {
-    auto* isolating = std::get_if<Isolating>(&step.phase);
+  for (const int number : turn.world.orders.at(again).steps) {
+    auto* isolating = std::get_if<Isolating>(&turn.step(number).phase);
     if (isolating != nullptr && isolating->waiting.erase(key) > 0) {
       isolating->waiting.insert(again);
     }

@@ -21,6 +21,10 @@ void ApplyIsolation(Turn& turn, const IsolationOrdered& event);
 void IsolateHosts(Turn& turn, const std::vector<HostId>& hosts, Stop stop,
                   const std::string& why);
 
+// Adds the host's isolation, if one is on its way, to what the step waits for.
+void AwaitIsolation(Turn& turn, const HostId& host, int step,
+                    OrderSet* waiting);
+
 // A host that something else has put in quarantine: what was released on it is
 // void, and its steps go on without it or fail.
 void VoidHost(Turn& turn, const HostId& host, const std::string& why);

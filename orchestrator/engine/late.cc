@@ -72,8 +72,8 @@ void Proceed(Turn& turn, int number, int grant) {
         break;
       case Late::Stage::kTry:
         SendTries(turn, number, grant);
-        late.stage = In<Reconnected>(step) ? Late::Stage::kConfirm
-                                           : Late::Stage::kDone;
+        late.stage =
+            In<Reconnected>(step) ? Late::Stage::kConfirm : Late::Stage::kDone;
         break;
       case Late::Stage::kConfirm:
         servers.insert(clients.begin(), clients.end());
@@ -156,8 +156,8 @@ void LateReported(Turn& turn, OrderKey key, const Pending& pending,
   }
   if (const auto* tried = std::get_if<FlowsTried>(&report.detail)) {
     std::vector<std::string> notes;
-    const std::string failed = TriedInVain(turn, number, report.host, grant,
-                                           tried->tries, &notes);
+    const std::string failed =
+        TriedInVain(turn, number, report.host, grant, tried->tries, &notes);
     for (const std::string& note : notes) AddNote(&step, note);
     if (!failed.empty()) {
       AddNote(&step, absl::StrCat("its soft need does not answer: ", failed));

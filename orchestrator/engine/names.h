@@ -22,6 +22,18 @@ std::string ClockText(absl::Time time);
 std::string DidYouMean(absl::string_view name,
                        const std::vector<std::string>& known);
 
+// "1 step", "3 steps".
+inline std::string Count(size_t number, absl::string_view one) {
+  return absl::StrCat(number, " ", one, number == 1 ? "" : "s");
+}
+
+// "an incident-commander", "a system-owner".
+inline std::string A(absl::string_view noun) {
+  const bool vowel = !noun.empty() && absl::string_view("aeiou").find(
+                                          noun[0]) != absl::string_view::npos;
+  return absl::StrCat(vowel ? "an " : "a ", noun);
+}
+
 // The texts of ids, in their order.
 template <class Ids>
 std::vector<std::string> Texts(const Ids& ids) {

@@ -34,7 +34,13 @@ void ForgetRunOrders(Turn& turn) {
 
 void RetryStep(Turn& turn, int number) {
   Step& step = turn.step(number);
-  if (step.stop == Stop::kNone) return;
+  if (step.stop == Stop::kNone) {
+    if (CanComeBackWhole(turn.world, number)) {
+      FailStep(turn, number, Stop::kNone,
+               "retried to bring back what is missing of it");
+    }
+    return;
+  }
   const std::string was = step.reason;
   const bool lost = step.lost_grants;
   turn.SetStop(number, Stop::kNone, "");
@@ -64,10 +70,10 @@ void ApplyPlan(Turn& turn, const PlanAdopted& event) {
     return;  // what a restarted orchestrator adopts again
   }
   if (world.run_active()) {
-    turn.Say("run", event.by.str(),
-             absl::StrCat("plan ", event.number,
-                          " was not adopted: a run of plan ",
-                          world.plan_number, " is active; end it first"));
+    turn.Say(
+        "run", event.by.str(),
+        absl::StrCat("plan ", event.number, " was not adopted: a run of plan ",
+                     world.plan_number, " is active; end it first"));
     return;
   }
   ForgetRunOrders(turn);
@@ -81,9 +87,9 @@ void ApplyPlan(Turn& turn, const PlanAdopted& event) {
   }
   turn.Say("run", event.by.str(),
            absl::StrCat("plan ", event.number, " is in force: ",
-                        event.plan->steps.size(), " steps in ",
-                        event.plan->stages.size(), " stages on ",
-                        event.plan->hosts.size(), " hosts"));
+                        Count(event.plan->steps.size(), "step"), " in ",
+                        Count(event.plan->stages.size(), "stage"), " on ",
+                        Count(event.plan->hosts.size(), "host")));
 }
 
 void ApplyStart(Turn& turn, const RunStarted& event) {
@@ -118,9 +124,8 @@ void ApplyTask(Turn& turn, const TaskSigned& event) {
   turn.run().tasks[event.task] = {event.by, turn.now(), event.note,
                                   event.attachment_digest};
   turn.Say("task", event.by.str(),
-           absl::StrCat(event.by.str(), " signed '", task->task->what,
-                        "' for ", turn.plan().name(task->step),
-                        Because(event.note)));
+           absl::StrCat(event.by.str(), " signed '", task->task->what, "' for ",
+                        turn.plan().name(task->step), Because(event.note)));
   turn.Touch(task->step);
 }
 
@@ -131,7 +136,8 @@ void ApplyRetry(Turn& turn, const RetryAsked& event) {
       if (turn.step(i).stop != Stop::kNone) steps.push_back(i);
     }
   }
-  for (const StepId& id : event.steps) steps.push_back(turn.plan().FindStep(id));
+  for (const StepId& id : event.steps)
+    steps.push_back(turn.plan().FindStep(id));
   std::vector<std::string> names;
   for (const int number : steps) names.push_back(turn.plan().name(number));
   turn.Say("run", event.by.str(),
@@ -157,8 +163,8 @@ void ApplyResume(Turn& turn, const RunResumed& event) {
 
 void ApplyEnd(Turn& turn, const RunEnded& event) {
   Run& run = turn.run();
-  const std::string why = absl::StrCat(
-      "the run was ended by ", event.by.str(), Because(event.reason));
+  const std::string why = absl::StrCat("the run was ended by ", event.by.str(),
+                                       Because(event.reason));
   for (int i = 0; i < turn.plan().stages(); ++i) {
     Gate& gate = run.gates[i];
     if (!gate.forming.has_value()) continue;

@@ -132,9 +132,9 @@ void PlanIndex::IndexNeeds() {
     for (const StepNeed& need : steps_[i].step->needs) {
       const int other = FindStep(need.step);
       if (other < 0 || !outside(other)) continue;
-      NeedInfo& info =
-          needs[i].try_emplace(other, NeedInfo{other, false, false})
-              .first->second;
+      NeedInfo& info = needs[i]
+                           .try_emplace(other, NeedInfo{other, false, false})
+                           .first->second;
       info.hard = info.hard || need.strength == Strength::kHard;
       info.soaked = info.soaked || need.soaked;
     }

@@ -73,10 +73,10 @@ class PlanIndex {
     return plan_->stages[number];
   }
 
-  int FindStep(const StepId& id) const;    // -1: none
+  int FindStep(const StepId& id) const;      // -1: none
   int FindSystem(const SystemId& id) const;  // its own step; -1: none
-  int FindStage(const StageId& id) const;  // -1: none
-  int FindGrant(const GrantId& id) const;  // -1: none
+  int FindStage(const StageId& id) const;    // -1: none
+  int FindGrant(const GrantId& id) const;    // -1: none
   const TaskInfo* FindTask(const TaskId& id) const;
   const std::map<TaskId, TaskInfo>& tasks() const { return tasks_; }
 

@@ -33,8 +33,7 @@ void KeepConcernedHosts(Turn& turn, Round* round) {
     concerned.insert(hosts.begin(), hosts.end());
   }
   for (auto it = round->hosts.begin(); it != round->hosts.end();) {
-    it = concerned.contains(it->first) ? std::next(it)
-                                       : round->hosts.erase(it);
+    it = concerned.contains(it->first) ? std::next(it) : round->hosts.erase(it);
   }
 }
 
@@ -114,11 +113,11 @@ void ProposeRound(Turn& turn, int stage) {
     meta.purpose = Purpose::kPropose;
     meta.gate = stage;
     meta.round = round.number;
-    round.waiting.insert(turn.Send(
-        id,
-        Propose{absl::StrCat(planned.id.str(), "/", round.number), round.body,
-                std::move(opening)},
-        kProposeDeadline, std::move(meta)));
+    round.waiting.insert(
+        turn.Send(id,
+                  Propose{absl::StrCat(planned.id.str(), "/", round.number),
+                          round.body, std::move(opening)},
+                  kProposeDeadline, std::move(meta)));
   }
   turn.TouchGate(stage);
 }

@@ -55,9 +55,9 @@ void ComeBack(Turn& turn, int number) {
   std::vector<int>& order = run.came_back;
   order.erase(std::remove(order.begin(), order.end(), number), order.end());
   order.push_back(number);
-  std::string text = absl::StrCat(turn.plan().name(number), " is back, the ",
-                                  Ordinal(order.size()), " of ",
-                                  turn.plan().size());
+  std::string text =
+      absl::StrCat(turn.plan().name(number), " is back, the ",
+                   Ordinal(order.size()), " of ", turn.plan().size());
   const int missing = static_cast<int>(turn.step(number).parts.size()) -
                       HostsIn(turn.step(number));
   if (missing > 0) {
@@ -66,8 +66,8 @@ void ComeBack(Turn& turn, int number) {
   }
   turn.Say("reconnected", turn.plan().name(number), text);
   turn.Enter(number, Reconnected{static_cast<int>(order.size())});
-  const bool all = std::all_of(
-      run.steps.begin(), run.steps.end(), [](const Step& step) {
+  const bool all =
+      std::all_of(run.steps.begin(), run.steps.end(), [](const Step& step) {
         return In<Reconnected>(step) && step.stop == Stop::kNone;
       });
   if (all) {
@@ -89,8 +89,7 @@ void AdvanceAccepting(Turn& turn, int number) {
     meta.step = number;
     accepting.confirming = true;
     accepting.waiting.insert(turn.Send(
-        host,
-        Confirm{round->digest, grants, turn.plan().planned(number).id},
+        host, Confirm{round->digest, grants, turn.plan().planned(number).id},
         kConfirmDeadline, std::move(meta)));
   }
   if (accepting.waiting.empty()) ComeBack(turn, number);
@@ -152,9 +151,9 @@ void StartSoak(Turn& turn, int number) {
     Pending meta;
     meta.purpose = Purpose::kWatch;
     meta.step = number;
-    soaking.waiting.insert(turn.Send(
-        host, Watch{planned.id, planned.watch, planned.watch_every},
-        ChecksDeadline(planned.watch), std::move(meta)));
+    soaking.waiting.insert(
+        turn.Send(host, Watch{planned.id, planned.watch, planned.watch_every},
+                  ChecksDeadline(planned.watch), std::move(meta)));
   }
 }
 
@@ -167,6 +166,8 @@ void AdvanceSoak(Turn& turn, int number) {
       turn.SetTimer(number, soaking->until);
     }
     if (turn.now() < soaking->until || !soaking->doubtful.empty()) return;
+    // S9: nobody soaks unseen.
+    if (HostsUp(turn.world, step) < HostsIn(step)) return;
     turn.Enter(number, Accepting{});
     if (AwaitsAcceptance(turn.world, number)) {
       turn.Say("task", turn.plan().name(number),
@@ -215,9 +216,8 @@ void ApplyWatchChanged(Turn& turn, const WatchChanged& event) {
   if (number < 0) return;
   const std::vector<PlannedCheck>& watch = turn.plan().planned(number).watch;
   const bool known = std::any_of(
-      watch.begin(), watch.end(), [&](const PlannedCheck& check) {
-        return check.id == event.report.id;
-      });
+      watch.begin(), watch.end(),
+      [&](const PlannedCheck& check) { return check.id == event.report.id; });
   if (known) SeeWatched(turn, number, event.host, event.report);
 }
 

@@ -29,19 +29,18 @@ auto* FindRound(R& run, int step) {
 }  // namespace
 
 const char* PhaseName(const Phase& phase) {
-  return std::visit(
-      Overloaded{
-          [](const Quarantined&) { return "quarantined"; },
-          [](const Inspecting&) { return "inspecting"; },
-          [](const Ready&) { return "ready"; },
-          [](const Connecting&) { return "connecting"; },
-          [](const Probing&) { return "probing"; },
-          [](const Soaking&) { return "soaking"; },
-          [](const Accepting&) { return "accepting"; },
-          [](const Reconnected&) { return "reconnected"; },
-          [](const Isolating&) { return "isolating"; },
-      },
-      phase);
+  return std::visit(Overloaded{
+                        [](const Quarantined&) { return "quarantined"; },
+                        [](const Inspecting&) { return "inspecting"; },
+                        [](const Ready&) { return "ready"; },
+                        [](const Connecting&) { return "connecting"; },
+                        [](const Probing&) { return "probing"; },
+                        [](const Soaking&) { return "soaking"; },
+                        [](const Accepting&) { return "accepting"; },
+                        [](const Reconnected&) { return "reconnected"; },
+                        [](const Isolating&) { return "isolating"; },
+                    },
+                    phase);
 }
 
 const Round* RoundOf(const Run& run, int step) { return FindRound(run, step); }
@@ -73,6 +72,19 @@ bool NeedsMet(const World& world, int step) {
     if (need.soaked && !HasSoaked(world.run->steps[need.step])) return false;
   }
   return true;
+}
+
+bool CanComeBackWhole(const World& world, int step) {
+  const Run& run = *world.run;
+  const Step& state = run.steps[step];
+  if (!In<Reconnected>(state) || state.stop != Stop::kNone) return false;
+  const bool whole = state.closed.empty() &&
+                     HostsIn(state) == static_cast<int>(state.parts.size());
+  if (whole) return false;
+  const std::vector<int> radius = run.plan().BlastRadius(step);
+  return std::none_of(radius.begin(), radius.end(), [&](int other) {
+    return IsOpenOrLive(run.steps[other]);
+  });
 }
 
 absl::Time NextTimer(const World& world) {

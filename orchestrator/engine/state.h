@@ -150,6 +150,10 @@ bool IsHealthyNow(const World& world, int step);
 // Whether each hard need of the step allows its flows to open now (S1).
 bool NeedsMet(const World& world, int step);
 
+// It is back without some of its hosts or soft needs, and nothing that is open
+// stands on it: a retry may close it and ask its gate for all of it.
+bool CanComeBackWhole(const World& world, int step);
+
 absl::Time NextTimer(const World& world);
 
 // The whole state as text, for StateDigest().

@@ -15,9 +15,7 @@ class Writer {
  public:
   std::string Take() { return std::move(text_); }
 
-  void Line(absl::string_view name) {
-    absl::StrAppend(&text_, "\n", name);
-  }
+  void Line(absl::string_view name) { absl::StrAppend(&text_, "\n", name); }
   // Lengths make texts with newlines unambiguous.
   void Add(absl::string_view text) {
     absl::StrAppend(&text_, " ", text.size(), ":", text);

@@ -24,8 +24,8 @@ Gate& Turn::gate_of(int step) {
   return world.run->gates[plan().step(step).stage];
 }
 
-OrderKey Turn::Send(const HostId& host, OrderKind what,
-                    absl::Duration deadline, Pending meta) {
+OrderKey Turn::Send(const HostId& host, OrderKind what, absl::Duration deadline,
+                    Pending meta) {
   const OrderKey key{stamp.sequence,
                      static_cast<int>(output_.commands.size() + unsent_)};
   const std::string run = world.run.has_value() ? world.run->id.str() : "-";
@@ -156,11 +156,10 @@ void Turn::RefreshSettled(int number) {
   if (info.stage < 0) return;
   Gate& gate = world.run->gates[info.stage];
   gate.unsettled += settled ? -1 : 1;
-  // A later stage may become current now.
-  for (int i = info.stage; i < plan().stages(); ++i) {
-    TouchGate(i);
-    if (!world.run->gates[i].current) break;
-  }
+  // A later stage's turn may have come, or be over.
+  const bool turns = gate.unsettled == (settled ? 0 : 1);
+  if (!turns) return;
+  for (int i = info.stage; i < plan().stages(); ++i) TouchGate(i);
 }
 
 void Turn::Settle() {

@@ -53,9 +53,11 @@ StepView RunStepView(const World& world, int number, absl::Time now) {
     }
   }
   for (const auto& [host, part] : step.parts) {
-    if (part.in) continue;
-    view.partial = true;
-    view.notes.push_back(absl::StrCat("partial: ", host.str(),
+    if (part.in || !IsOpenOrLive(step)) continue;
+    // S9: some of it works; with fewer than enough, none of it does.
+    view.partial = HostsIn(step) >= run.plan().planned(number).enough;
+    view.notes.push_back(absl::StrCat(view.partial ? "partial: " : "",
+                                      host.str(),
                                       " is not part of it: ", part.why));
   }
   for (const auto& [key, report] : step.checks) view.checks.push_back(report);
@@ -93,8 +95,7 @@ StepView IdleStepView(const World& world, const PlannedStep& planned) {
   return view;
 }
 
-HostView MakeHostView(const World& world, const HostId& id,
-                      const Host& host) {
+HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
   HostView view;
   view.id = id;
   view.since = host.since;

@@ -65,15 +65,14 @@ class Seating {
 void Refuse(Turn& turn, int stage, const DecisionMade& decision) {
   Round& round = *turn.run().gates[stage].forming;
   round.state = Round::State::kRefused;
-  round.why = absl::StrCat("no-go by ", decision.by.str(),
-                           Because(decision.reason));
+  round.why =
+      absl::StrCat("no-go by ", decision.by.str(), Because(decision.reason));
   const std::vector<int> steps = round.steps;
   for (const int number : steps) {
     turn.step(number).round = 0;
+    turn.step(number).parts.clear();
     turn.Enter(number, Quarantined{});
-    turn.SetStop(number, Stop::kRefused,
-                 absl::StrCat(round.why, "; `sluice retry ",
-                              turn.plan().name(number), "` asks again"));
+    turn.SetStop(number, Stop::kRefused, round.why);
   }
 }
 
@@ -87,7 +86,7 @@ void ReleaseRound(Turn& turn, int stage) {
   const std::string& name = turn.plan().planned_stage(stage).id.str();
   turn.Say("gate", name,
            absl::StrCat("gate '", name, "', round ", round.number,
-                        " is released: ", steps.size(), " steps"));
+                        " is released: ", Count(steps.size(), "step")));
   gate.released.emplace(round.number, std::move(round));
   turn.TouchGate(stage);
   for (const int number : steps) turn.Touch(number);
@@ -129,12 +128,12 @@ void ApplyDecision(Turn& turn, const DecisionMade& decision) {
   const int stage = turn.plan().FindStage(decision.gate);
   if (stage < 0) return;
   Gate& gate = turn.run().gates[stage];
-  turn.Say("decision", decision.by.str(),
-           absl::StrCat(decision.by.str(), " (",
-                        NameList(Texts(decision.roles)), ") said ",
-                        decision.go ? "go" : "no-go", " to '",
-                        decision.gate.str(), "', round ", decision.round,
-                        Because(decision.reason)));
+  turn.Say(
+      "decision", decision.by.str(),
+      absl::StrCat(decision.by.str(), " (", NameList(Texts(decision.roles)),
+                   ") said ", decision.go ? "go" : "no-go", " to '",
+                   decision.gate.str(), "', round ", decision.round,
+                   Because(decision.reason)));
   if (!gate.forming.has_value() ||
       gate.forming->digest != decision.body_digest) {
     for (auto& [number, round] : gate.released) {

@@ -29,8 +29,8 @@ std::string NeedText(const World& world, const NeedInfo& need) {
                         Because(step.reason));
   }
   if (step.stop != Stop::kNone) {
-    return absl::StrCat("waits for ", name, ", which waits for a person: ",
-                        step.reason);
+    return absl::StrCat("waits for ", name,
+                        ", which waits for a person: ", step.reason);
   }
   if (IsHealthy(step) && need.soaked && !HasSoaked(step)) {
     return absl::StrCat("waits until ", name, " has soaked");
@@ -38,13 +38,12 @@ std::string NeedText(const World& world, const NeedInfo& need) {
   if (IsHealthy(step)) {
     for (const auto& [host, part] : step.parts) {
       if (part.in && !world.Connected(host)) {
-        return absl::StrCat("waits for ", name, ", which is unknown: ",
-                            AwayText(world, host));
+        return absl::StrCat("waits for ", name,
+                            ", which is unknown: ", AwayText(world, host));
       }
     }
   }
-  return absl::StrCat("waits for ", name, ", which is ",
-                      PhaseName(step.phase));
+  return absl::StrCat("waits for ", name, ", which is ", PhaseName(step.phase));
 }
 
 class Waits {
@@ -74,8 +73,8 @@ class Waits {
     }
     std::visit([this](const auto& phase) { Add(phase); }, step_.phase);
     if (waits_.empty()) {
-      waits_.push_back({"check", Name(), "",
-                        absl::StrCat("is ", PhaseName(step_.phase))});
+      waits_.push_back(
+          {"check", Name(), "", absl::StrCat("is ", PhaseName(step_.phase))});
     }
     return std::move(waits_);
   }
@@ -89,26 +88,23 @@ class Waits {
         step_.stop == Stop::kRefused || step_.stop == Stop::kUnanswered;
     const std::string on =
         gate && Stage() >= 0 ? plan_.planned_stage(Stage()).id.str() : Name();
-    const char* what = step_.stop == Stop::kIsolated ? "is isolated"
-                       : step_.stop == Stop::kFailed ? "failed"
-                       : step_.stop == Stop::kInconclusive
-                           ? "holds"
-                           : "waits";
-    waits_.push_back(
-        Person(on, absl::StrCat(what, Because(step_.reason),
-                                "; waits for a person: `sluice retry ",
-                                Name(), "`")));
+    const char* what = step_.stop == Stop::kIsolated       ? "is isolated"
+                       : step_.stop == Stop::kFailed       ? "failed"
+                       : step_.stop == Stop::kInconclusive ? "holds"
+                                                           : "waits";
+    waits_.push_back(Person(
+        on, absl::StrCat(what, Because(step_.reason),
+                         "; waits for a person: `sluice retry ", Name(), "`")));
   }
 
   void AddNeeds() {
     for (const NeedInfo& need : plan_.step(number_).needs) {
       if (!need.hard) continue;
-      const bool met =
-          IsHealthyNow(world_, need.step) &&
-          (!need.soaked || HasSoaked(run_.steps[need.step]));
+      const bool met = IsHealthyNow(world_, need.step) &&
+                       (!need.soaked || HasSoaked(run_.steps[need.step]));
       if (met) continue;
-      waits_.push_back({"need", plan_.name(need.step), "",
-                        NeedText(world_, need)});
+      waits_.push_back(
+          {"need", plan_.name(need.step), "", NeedText(world_, need)});
     }
   }
 
@@ -120,12 +116,12 @@ class Waits {
     }
     for (const HostId& host : hosts) {
       if (world_.Connected(host)) {
-        waits_.push_back({"check", host.str(), "",
-                          absl::StrCat(doing, " on ", host.str())});
+        waits_.push_back(
+            {"check", host.str(), "", absl::StrCat(doing, " on ", host.str())});
       } else {
-        waits_.push_back({"host", host.str(), "",
-                          absl::StrCat("waits for a host: ",
-                                       AwayText(world_, host))});
+        waits_.push_back(
+            {"host", host.str(), "",
+             absl::StrCat("waits for a host: ", AwayText(world_, host))});
       }
     }
   }
@@ -133,11 +129,10 @@ class Waits {
   void AddTasks(const std::vector<PlannedTask>& tasks) {
     for (const PlannedTask& task : tasks) {
       if (run_.tasks.contains(task.id)) continue;
-      waits_.push_back({"task", task.id.str(), task.owner.str(),
-                        absl::StrCat("waits for a ", task.owner.str(),
-                                     " to do and sign '", task.what,
-                                     "': `sluice done ", task.id.str(),
-                                     "`")});
+      waits_.push_back(
+          {"task", task.id.str(), task.owner.str(),
+           absl::StrCat("waits for ", A(task.owner.str()), " to do and sign '",
+                        task.what, "': `sluice done ", task.id.str(), "`")});
     }
   }
 
@@ -154,22 +149,31 @@ class Waits {
         if (run_.gates[i].unsettled == 0) continue;
         const std::string& before = plan_.planned_stage(i).id.str();
         waits_.push_back({"gate", before, "",
-                          absl::StrCat("waits for stage '", before,
-                                       "', where ", run_.gates[i].unsettled,
-                                       " steps are still to come")});
+                          absl::StrCat("waits for stage '", before, "', where ",
+                                       Count(run_.gates[i].unsettled, "step"),
+                                       run_.gates[i].unsettled == 1
+                                           ? " is still to come"
+                                           : " are still to come")});
         return;
       }
     }
     for (const HostId& host : plan_.step(number_).all_hosts) {
+      const Host* state = world_.FindHost(host);
+      if (state != nullptr && state->isolating.has_value()) {
+        waits_.push_back({"host", host.str(), "",
+                          absl::StrCat("waits until ", host.str(),
+                                       " has said that it is isolated")});
+        continue;
+      }
       if (world_.Connected(host)) continue;
-      waits_.push_back({"host", host.str(), "",
-                        absl::StrCat("waits for a host: ",
-                                     AwayText(world_, host))});
+      waits_.push_back(
+          {"host", host.str(), "",
+           absl::StrCat("waits for a host: ", AwayText(world_, host))});
     }
     if (waits_.empty()) {
-      waits_.push_back({"gate", name, "",
-                        absl::StrCat("waits for the next round of gate '",
-                                     name, "'")});
+      waits_.push_back(
+          {"gate", name, "",
+           absl::StrCat("waits for the next round of gate '", name, "'")});
     }
   }
 
@@ -182,11 +186,10 @@ class Waits {
       if (other == number_ || TasksDone(world_, other)) continue;
       for (const PlannedTask& task : plan_.planned(other).inspect_tasks) {
         if (run_.tasks.contains(task.id)) continue;
-        waits_.push_back(
-            {"task", task.id.str(), task.owner.str(),
-             absl::StrCat("waits for its gate, which waits for a ",
-                          task.owner.str(), " to do and sign '", task.what,
-                          "' of ", plan_.name(other))});
+        waits_.push_back({"task", task.id.str(), task.owner.str(),
+                          absl::StrCat("waits for its gate, which waits for ",
+                                       A(task.owner.str()), " to do and sign '",
+                                       task.what, "' of ", plan_.name(other))});
       }
     }
   }
@@ -210,16 +213,16 @@ class Waits {
     AddNeeds();
     for (const auto& [host, part] : step_.parts) {
       if (!part.in || world_.Connected(host)) continue;
-      waits_.push_back({"host", host.str(), "",
-                        absl::StrCat("waits for a host: ",
-                                     AwayText(world_, host))});
+      waits_.push_back(
+          {"host", host.str(), "",
+           absl::StrCat("waits for a host: ", AwayText(world_, host))});
     }
     for (const int other : plan_.step(number_).group) {
       if (IsOpenOrLive(run_.steps[other])) continue;
-      waits_.push_back({"need", plan_.name(other), "",
-                        absl::StrCat("comes back together with ",
-                                     plan_.name(other), ", which is ",
-                                     PhaseName(run_.steps[other].phase))});
+      waits_.push_back(
+          {"need", plan_.name(other), "",
+           absl::StrCat("comes back together with ", plan_.name(other),
+                        ", which is ", PhaseName(run_.steps[other].phase))});
     }
   }
 
@@ -232,13 +235,19 @@ class Waits {
   }
 
   void Add(const Soaking& phase) {
+    for (const auto& [host, part] : step_.parts) {
+      if (!part.in || world_.Connected(host)) continue;
+      waits_.push_back({"host", host.str(), "",
+                        absl::StrCat("waits for a host, its soak is not seen: ",
+                                     AwayText(world_, host))});
+    }
+    if (!waits_.empty()) return;
     AddHosts(phase.waiting, "is being watched");
     for (const auto& [key, report] : phase.doubtful) {
-      waits_.push_back(
-          {"check", key.second.str(), "",
-           absl::StrCat("soaks until ", key.second.str(), " on ",
-                        key.first.str(), " passes again",
-                        Because(report.result.reason))});
+      waits_.push_back({"check", key.second.str(), "",
+                        absl::StrCat("soaks until ", key.second.str(), " on ",
+                                     key.first.str(), " passes again",
+                                     Because(report.result.reason))});
     }
     if (!waits_.empty() || phase.until == absl::InfiniteFuture()) return;
     waits_.push_back({"soak", Name(), "",
@@ -257,8 +266,8 @@ class Waits {
     }
     AddHosts(phase.waiting, "is confirmed");
     if (waits_.empty() && phase.again > now_) {
-      waits_.push_back({"check", Name(), "",
-                        "waits to be confirmed: a host asked to wait"});
+      waits_.push_back(
+          {"check", Name(), "", "waits to be confirmed: a host asked to wait"});
     }
   }
 
@@ -299,9 +308,8 @@ std::string GateStateText(const World& world, int stage, absl::Time now) {
         return absl::StrCat("it is inspecting, round ", round.number,
                             Because(steps_text(round.steps)));
       case Round::State::kAsking: {
-        const std::map<RoleId, int> missing =
-            MissingVotes(run.plan().planned_stage(stage).gate.approvals,
-                         round.votes);
+        const std::map<RoleId, int> missing = MissingVotes(
+            run.plan().planned_stage(stage).gate.approvals, round.votes);
         return absl::StrCat("it asks until ", ClockText(round.deadline),
                             "; go still needed from ", QuorumText(missing));
       }
@@ -310,15 +318,16 @@ std::string GateStateText(const World& world, int stage, absl::Time now) {
         return absl::StrCat("it was refused: ", round.why,
                             "; `sluice retry` asks again");
       case Round::State::kHeld:
-        return absl::StrCat("it holds: ", round.why);
+        return absl::StrCat("it holds: ", round.why,
+                            "; `sluice retry` asks again");
     }
   }
-  const bool done = std::all_of(
-      run.plan().stage(stage).begin(), run.plan().stage(stage).end(),
-      [&](int number) {
-        const Step& step = run.steps[number];
-        return In<Reconnected>(step) && step.stop == Stop::kNone;
-      });
+  const bool done =
+      std::all_of(run.plan().stage(stage).begin(),
+                  run.plan().stage(stage).end(), [&](int number) {
+                    const Step& step = run.steps[number];
+                    return In<Reconnected>(step) && step.stop == Stop::kNone;
+                  });
   if (done) return "all of its steps are back";
   const std::string waits = steps_text(run.plan().stage(stage));
   const bool live = std::any_of(
@@ -338,8 +347,8 @@ std::string HeldText(const World& world) {
     const Round::State state = gate.forming->state;
     if (state == Round::State::kHeld) {
       held.push_back(absl::StrCat(
-          "gate '", run.plan().planned_stage(i).id.str(), "' holds: ",
-          gate.forming->why));
+          "gate '", run.plan().planned_stage(i).id.str(),
+          "' holds: ", gate.forming->why, "; `sluice retry` asks again"));
     } else if (state != Round::State::kRefused) {
       return "";  // something else goes on
     }

@@ -1,0 +1,159 @@
+#include "tests/scenarios/order_checker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "common/release_order.h"
+
+namespace sluice::testing {
+
+using engine::Order;
+
+void OrderChecker::Adopt(std::shared_ptr<const Plan> plan) {
+  plan_ = std::move(plan);
+  owners_.clear();
+  for (const PlannedStep& step : plan_->steps) {
+    for (const GrantId& grant : step.grants) owners_.emplace(grant, &step);
+  }
+}
+
+const PlannedStep* OrderChecker::OwnerOf(const GrantId& grant) const {
+  const auto it = owners_.find(grant);
+  return it == owners_.end() ? nullptr : it->second;
+}
+
+bool OrderChecker::IsHealthy(const StepId& id) const {
+  const PlannedStep* step = plan_->FindStep(id);
+  const auto it = well_.find(id);
+  return step != nullptr && it != well_.end() &&
+         static_cast<int>(it->second.size()) >= step->enough;
+}
+
+void OrderChecker::Left(const Order& order) {
+  if (plan_ == nullptr) return;
+  out_[order.id] = order;
+  if (std::holds_alternative<engine::IsolateHost>(order.what)) {
+    for (const PlannedStep& step : plan_->steps)
+      well_[step.id].erase(order.host);
+    for (auto& [digest, hosts] : voided_) hosts.insert(order.host);
+  } else if (const auto* withdraw =
+                 std::get_if<engine::Withdraw>(&order.what)) {
+    for (const GrantId& grant : withdraw->grants) Unwell(order.host, grant);
+  } else if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
+    const std::string digest = Sha256(propose->body);
+    voided_[digest];
+    bodies_[digest] = propose->body;
+  } else if (const auto* open = std::get_if<engine::OpenFlows>(&order.what)) {
+    CheckOpen(order, *open);
+  }
+}
+
+void OrderChecker::Unwell(const HostId& host, const GrantId& grant) {
+  const PlannedStep* owner = OwnerOf(grant);
+  if (owner == nullptr) return;
+  well_[owner->id].erase(host);
+}
+
+void OrderChecker::CheckOpen(const Order& order,
+                             const engine::OpenFlows& open) {
+  const auto body = bodies_.find(open.release_digest);
+  if (body == bodies_.end()) {
+    violations_.push_back(absl::StrCat(order.id.str(),
+                                       " opens under a release order that "
+                                       "nobody was asked about"));
+    return;
+  }
+  const auto parsed = ReleaseOrder::Parse(body->second);
+  std::set<OperatorId> people;
+  for (const engine::DecisionMade& decision : open.decisions) {
+    if (!decision.go || decision.body_digest != open.release_digest) {
+      violations_.push_back(absl::StrCat(
+          order.id.str(), " carries a decision that is not a go to it"));
+    }
+    people.insert(decision.by);
+  }
+  int quorum = 0;
+  if (parsed.ok()) {
+    for (const auto& [role, count] : parsed->quorum) quorum += count;
+  }
+  if (static_cast<int>(people.size()) < quorum) {
+    violations_.push_back(
+        absl::StrCat(order.id.str(), " opens without its quorum"));
+  }
+  if (voided_[open.release_digest].contains(order.host)) {
+    violations_.push_back(
+        absl::StrCat("S8: ", order.id.str(), " opens on ", order.host.str(),
+                     " under a release order from before its isolation"));
+  }
+  for (const GrantId& grant : open.grants) {
+    const PlannedStep* owner = OwnerOf(grant);
+    if (owner == nullptr) {
+      violations_.push_back(absl::StrCat("nobody owns ", grant.str()));
+      continue;
+    }
+    opened_last_[order.host] = owner;
+    for (const StepNeed& need : owner->needs) {
+      const PlannedStep* needed = plan_->FindStep(need.step);
+      if (need.strength != Strength::kHard || needed == nullptr) continue;
+      if (owner->joint_group >= 0 &&
+          owner->joint_group == needed->joint_group) {
+        continue;
+      }
+      if (!IsHealthy(need.step)) {
+        violations_.push_back(absl::StrCat("S1: ", grant.str(), " opens on ",
+                                           order.host.str(), " while ",
+                                           need.step.str(), " is not healthy"));
+      }
+    }
+  }
+}
+
+void OrderChecker::Saw(const engine::Event& event) {
+  if (plan_ == nullptr) return;
+  if (const auto* watch = std::get_if<engine::WatchChanged>(&event)) {
+    if (watch->report.result.verdict == Verdict::kFail) {
+      well_[watch->step].erase(watch->host);
+    }
+    return;
+  }
+  const auto* report = std::get_if<engine::OrderReported>(&event);
+  if (report == nullptr) return;
+  const auto out = out_.find(report->order);
+  if (out == out_.end()) return;
+  const Order order = std::move(out->second);
+  out_.erase(out);
+  if (order.host != report->host) return;
+  const auto* checks = std::get_if<engine::RunChecks>(&order.what);
+  const auto* done = std::get_if<engine::ChecksDone>(&report->detail);
+  if (checks == nullptr || checks->checks.empty()) return;
+  for (const PlannedStep& step : plan_->steps) {
+    if (step.health.empty() || step.health[0].id != checks->checks[0].id) {
+      continue;
+    }
+    // The same checks speak for an external's entry into the system; that it
+    // fails does not make the system's own verdict unsaid.
+    const PlannedStep* last = opened_last_[order.host];
+    if (last != nullptr && !last->external.empty() &&
+        last->system == step.system) {
+      return;
+    }
+    bool passed = report->outcome == engine::Outcome::kDone && done != nullptr;
+    for (const PlannedCheck& check : step.health) {
+      passed = passed &&
+               std::any_of(done->results.begin(), done->results.end(),
+                           [&](const engine::CheckReport& result) {
+                             return result.id == check.id &&
+                                    result.result.verdict == Verdict::kPass;
+                           });
+    }
+    if (passed) {
+      well_[step.id].insert(order.host);
+    } else {
+      well_[step.id].erase(order.host);
+    }
+  }
+}
+
+}  // namespace sluice::testing

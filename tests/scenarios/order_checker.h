@@ -1,0 +1,44 @@
+// Watches orders and reports, never the engine's opinion of itself: does a
+// flow open before what its client needs is healthy (S1), or on a host that
+// its release order does not cover any more (S8)?
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "orchestrator/engine/command.h"
+#include "orchestrator/engine/event.h"
+#include "orchestrator/planner/plan.h"
+
+namespace sluice::testing {
+
+class OrderChecker {
+ public:
+  void Adopt(std::shared_ptr<const Plan> plan);
+  void Saw(const engine::Event& event);
+  void Left(const engine::Order& order);
+
+  const std::vector<std::string>& violations() const { return violations_; }
+
+ private:
+  void CheckOpen(const engine::Order& order, const engine::OpenFlows& open);
+  void Unwell(const HostId& host, const GrantId& grant);
+  const PlannedStep* OwnerOf(const GrantId& grant) const;
+  bool IsHealthy(const StepId& step) const;
+
+  std::shared_ptr<const Plan> plan_;
+  std::map<GrantId, const PlannedStep*> owners_;
+  std::map<StepId, std::set<HostId>> well_;  // hosts that passed its health
+  // The step that opened last on a host: whose health is asked for next.
+  std::map<HostId, const PlannedStep*> opened_last_;
+  std::map<engine::OrderId, engine::Order> out_;
+  std::map<std::string, std::set<HostId>> voided_;  // digest → hosts
+  std::map<std::string, std::string> bodies_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace sluice::testing

@@ -1,0 +1,235 @@
+// Events drawn at random: whatever comes in whatever order, nothing opens that
+// S1 forbids, and a replay gives the same state.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "orchestrator/engine/engine.h"
+#include "tests/scenarios/fake_world.h"
+#include "tests/unit/engine/test_plan.h"
+
+namespace sluice::engine {
+namespace {
+
+using ::sluice::testing::FakeAgent;
+using ::sluice::testing::FakeWorld;
+using ::testing::IsEmpty;
+
+class Chaos {
+ public:
+  explicit Chaos(uint32_t seed) : random_(seed) {
+    EXPECT_EQ(world_.Adopt(sluice::testing::kUtility), absl::OkStatus());
+    world_.ConnectAll();
+    IsolationOrdered isolate;
+    isolate.by = OperatorId("duty-commander");
+    EXPECT_EQ(world_.Isolate(isolate), absl::OkStatus());
+    EXPECT_EQ(world_.Start("duty-commander"), absl::OkStatus());
+  }
+
+  void Disturb(int steps) {
+    for (int i = 0; i < steps; ++i) One();
+  }
+
+  // Everything works from here on; people answer whatever is asked.
+  void Heal() {
+    for (auto& [host, agent] : world_.agents()) {
+      agent.checks.clear();
+      agent.silent = false;
+      agent.deaf_tries = false;
+      if (!agent.connected) world_.Step(agent.Hello(world_.now()));
+    }
+    world_.Settle();
+    for (int i = 0; i < 60; ++i) {
+      static_cast<void>(world_.Ask(RunResumed{OperatorId("duty-commander")}));
+      static_cast<void>(
+          world_.Ask(RetryAsked{{}, OperatorId("duty-commander")}));
+      for (const char* gate : {"foundations", "applications", "outside"}) {
+        static_cast<void>(world_.Decide(gate, "duty-commander", true));
+        static_cast<void>(world_.Decide(gate, "billing-owner", true));
+      }
+      world_.Advance(absl::Seconds(30));
+    }
+  }
+
+  FakeWorld& world() { return world_; }
+
+ private:
+  int Draw(int below) {
+    return static_cast<int>(random_() % static_cast<uint32_t>(below));
+  }
+  HostId AnyHost() {
+    const std::vector<PlannedHost>& hosts = world_.plan()->hosts;
+    return hosts[static_cast<size_t>(Draw(static_cast<int>(hosts.size())))].id;
+  }
+  const PlannedStep& AnyStep() {
+    const std::vector<PlannedStep>& steps = world_.plan()->steps;
+    return steps[static_cast<size_t>(Draw(static_cast<int>(steps.size())))];
+  }
+
+  void One() {
+    const HostId host = AnyHost();
+    FakeAgent& agent = world_.agent(host);
+    const char* gates[] = {"foundations", "applications", "outside"};
+    switch (Draw(24)) {
+      case 0:
+        if (agent.connected) world_.Lose(host);
+        break;
+      case 1:
+      case 2:
+        if (!agent.connected) {
+          if (Draw(4) == 0) agent.Reboot();
+          if (Draw(12) == 0) agent.LoseStanding();
+          if (Draw(12) == 0) agent.Open();
+          world_.Step(agent.Hello(world_.now()));
+        }
+        break;
+      case 3: {
+        const PlannedStep& step = AnyStep();
+        if (step.health.empty()) break;
+        agent.checks[step.health[0].id] = {
+            Draw(2) == 0 ? Verdict::kFail : Verdict::kInconclusive, "drawn", 1};
+        break;
+      }
+      case 4: {
+        const PlannedStep& step = AnyStep();
+        if (step.inspect.empty()) break;
+        agent.checks[step.inspect[0].id] = {
+            Draw(2) == 0 ? Verdict::kFail : Verdict::kInconclusive, "drawn", 1};
+        break;
+      }
+      case 5: {
+        WatchChanged changed{host, AnyStep().id, {}};
+        const PlannedStep* step = world_.plan()->FindStep(changed.step);
+        if (step->watch.empty()) break;
+        changed.report.id = step->watch[0].id;
+        changed.report.result.verdict = static_cast<Verdict>(Draw(3));
+        world_.Step(changed);
+        break;
+      }
+      case 6: {
+        IsolationOrdered isolate;
+        isolate.by = OperatorId("duty-commander");
+        const PlannedStep& step = AnyStep();
+        isolate.scope = static_cast<IsolationOrdered::Scope>(Draw(4));
+        if (Draw(3) > 0) isolate.scope = IsolationOrdered::Scope::kSystem;
+        isolate.system = step.system;
+        isolate.host = host;
+        world_.Step(isolate);
+        break;
+      }
+      case 7:
+      case 8:
+        world_.Step(RetryAsked{{}, OperatorId("duty-commander")});
+        break;
+      case 9:
+        world_.Step(RunPaused{OperatorId("duty-commander")});
+        break;
+      case 10:
+      case 11:
+        world_.Step(RunResumed{OperatorId("duty-commander")});
+        break;
+      case 12:
+        world_.Step(LeaseLost{host, "sha256:of nothing known"});
+        for (const std::string& digest :
+             world_.engine().LiveReleases(host, world_.now())) {
+          world_.Step(LeaseLost{host, digest});
+        }
+        break;
+      case 13:
+        agent.silent = Draw(3) == 0;
+        break;
+      case 14:
+        agent.deaf_tries = Draw(4) == 0;
+        break;
+      case 15:
+        if (Draw(6) == 0) world_.Restart();
+        break;
+      case 16: {
+        // Answers to orders that nobody gave, or not to this host.
+        OrderReported report;
+        report.order = OrderId(absl::StrCat("run-1/", Draw(200), "/", Draw(9)));
+        report.host = host;
+        report.outcome = static_cast<Outcome>(Draw(3));
+        if (Draw(2) == 0) report.fence = agent.Fence(world_.now());
+        // A host may only answer for itself, and an order it has: that it
+        // claims something else is its fault, not what is tested here.
+        for (const Order& order : world_.engine().Outstanding(host)) {
+          if (order.id == report.order) return;
+        }
+        world_.Step(report);
+        break;
+      }
+      case 17:
+        if (Draw(3) == 0) {
+          static_cast<void>(
+              world_.Decide(gates[Draw(3)], "duty-commander", false, "drawn"));
+        }
+        break;
+      case 18:
+      case 19:
+      case 20:
+        for (const char* gate : gates) {
+          static_cast<void>(world_.Decide(gate, "duty-commander", true));
+          static_cast<void>(world_.Decide(gate, "billing-owner", true));
+        }
+        break;
+      default:
+        world_.Advance(absl::Seconds(Draw(12)));
+    }
+    const int answers = Draw(30);
+    for (int i = 0; i < answers; ++i) {
+      if (!world_.AnswerOne(static_cast<size_t>(Draw(100)))) break;
+    }
+  }
+
+  std::mt19937 random_;
+  FakeWorld world_;
+};
+
+void ExpectEveryWaitIsSaid(FakeWorld& world) {
+  const View view = world.engine().MakeView(world.now());
+  for (const StepView& step : view.steps) {
+    if (step.state == "reconnected" && !step.failed) continue;
+    if (step.state == "unknown" && step.waits.empty()) continue;
+    EXPECT_FALSE(step.waits.empty()) << step.id.str() << " is " << step.state;
+  }
+}
+
+TEST(RandomEvents, NeverOpenWhatIsForbiddenAndReplayTheSame) {
+  for (uint32_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Chaos chaos(seed);
+    chaos.Disturb(150);
+    EXPECT_THAT(chaos.world().checker().violations(), IsEmpty());
+    ExpectEveryWaitIsSaid(chaos.world());
+    Engine replayed;
+    EXPECT_EQ(chaos.world().Replay(&replayed), "");
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+TEST(RandomEvents, EndWithEverythingBackOnceFaultsAreHealed) {
+  for (uint32_t seed = 1; seed <= 60; ++seed) {
+    SCOPED_TRACE(absl::StrCat("seed ", seed));
+    Chaos chaos(seed);
+    chaos.Disturb(120);
+    chaos.Heal();
+    EXPECT_THAT(chaos.world().checker().violations(), IsEmpty());
+    const View view = chaos.world().engine().MakeView(chaos.world().now());
+    EXPECT_EQ(view.steps_done, view.steps_total);
+    for (const StepView& step : view.steps) {
+      for (const Wait& wait : step.waits) {
+        ADD_FAILURE() << step.id.str() << " " << step.state << " " << wait.text;
+      }
+    }
+    if (::testing::Test::HasFailure()) return;
+  }
+}
+
+}  // namespace
+}  // namespace sluice::engine
