@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/cli/decide.h"
+#include "orchestrator/cli/import.h"
 #include "orchestrator/cli/isolate.h"
 #include "orchestrator/cli/look.h"
 #include "orchestrator/cli/manifest_commands.h"
@@ -29,6 +30,7 @@ struct Words {
   PlanOptions plan;
   DiffOptions diff;
   ExplainOptions explain;
+  ImportOptions import;
   std::string init_manifest;
   InitOptions init;
   IsolateOptions isolate;
@@ -54,6 +56,7 @@ class CommandLine {
                     "the client.yaml that says whom to ask, and as whom")
         ->type_name("FILE");
     AddManifestCommands();
+    AddImport();
     AddIsolate();
     AddLooks();
     AddDecisions();
@@ -80,7 +83,11 @@ class CommandLine {
  private:
   CLI::App* Add(const std::string& name, const std::string& text,
                 std::function<ExitCode()> command) {
-    CLI::App* sub = app_.add_subcommand(name, text);
+    return Add(app_, name, text, std::move(command));
+  }
+  CLI::App* Add(CLI::App& to, const std::string& name, const std::string& text,
+                std::function<ExitCode()> command) {
+    CLI::App* sub = to.add_subcommand(name, text);
     sub->set_help_flag("-h,--help", "this help");
     sub->callback([this, run = std::move(command)] { command_ = run; });
     return sub;
@@ -90,15 +97,31 @@ class CommandLine {
   }
 
   void AddManifestCommands();
+  void AddImport();
+  void AddEstateOptions(CLI::App* sub);
   void AddIsolate();
   void AddLooks();
   void AddDecisions();
   void AddRunCommands();
 
+  // The command asked for and the words before it: of `import csv`, the one
+  // for CSV and "sluice import". nullptr: none.
+  const CLI::App* Asked(std::string* before) const {
+    const CLI::App* asked = nullptr;
+    *before = "sluice";
+    for (auto subs = app_.get_subcommands(); !subs.empty();
+         subs = asked->get_subcommands()) {
+      if (asked != nullptr) absl::StrAppend(before, " ", asked->get_name());
+      asked = subs.front();
+    }
+    return asked;
+  }
+
   int PrintHelp() {
-    const auto subs = app_.get_subcommands();
-    *terminal_.out << (subs.empty() ? HelpText(terminal_.paint())
-                                    : subs.front()->help("sluice"));
+    std::string before;
+    const CLI::App* asked = Asked(&before);
+    *terminal_.out << (asked == nullptr ? HelpText(terminal_.paint())
+                                        : asked->help(before));
     return kDone;
   }
 
@@ -106,11 +129,12 @@ class CommandLine {
     while (!text.empty() && (text.back() == '.' || text.back() == '\n')) {
       text.pop_back();
     }
-    const auto subs = app_.get_subcommands();
+    std::string before;
+    const CLI::App* asked = Asked(&before);
     const std::string help =
-        subs.empty()
+        asked == nullptr
             ? "sluice help"
-            : absl::StrCat("sluice ", subs.front()->get_name(), " --help");
+            : absl::StrCat(before, " ", asked->get_name(), " --help");
     return terminal_.Complain(
         absl::StrCat(text, ". `", help, "` says how it is used."), kUsage);
   }
@@ -185,6 +209,65 @@ void CommandLine::AddManifestCommands() {
   sub->add_option("--operator", words_.init.operators,
                   "somebody more, who may look and isolate but sign nothing")
       ->type_name("NAME");
+}
+
+void CommandLine::AddEstateOptions(CLI::App* sub) {
+  ImportOptions& options = words_.import;
+  sub->add_option("--estate", options.estate.estate, "the estate's name")
+      ->type_name("NAME");
+  sub->add_option("--orchestrator", options.estate.orchestrator,
+                  "where agents will find it")
+      ->type_name("ADDRESS:PORT");
+  sub->add_option("--out", options.out, "a new file; else standard output")
+      ->type_name("FILE");
+}
+
+void CommandLine::AddImport() {
+  ImportOptions& options = words_.import;
+  CLI::App* import = app_.add_subcommand(
+      "import", "a manifest from a list of machines that is there already");
+  import->set_help_flag("-h,--help", "this help");
+  import->require_subcommand(1);
+
+  CLI::App* sub =
+      Add(*import, "csv", "from a table with separators; names its columns",
+          [this] { return ImportCsvFile(terminal_, words_.import); });
+  sub->add_option("FILE", options.csv.file)->required();
+  const auto column = [&](const char* flag, std::string* out,
+                          const char* what) {
+    return sub->add_option(flag, *out, what)->type_name("COLUMN");
+  };
+  column("--host", &options.csv.host, "hosts' names")->required();
+  column("--address", &options.csv.address, "their addresses")->required();
+  column("--system", &options.csv.system, "what runs there (the host's name)");
+  column("--category", &options.csv.category, "billing, information, …");
+  column("--port", &options.csv.port, "as in 443, 53/udp, web:8080/tcp");
+  column("--needs", &options.csv.needs, "as in billing-db:postgres");
+  column("--owner", &options.csv.owner, "the business owner's role");
+  column("--priority", &options.csv.priority, "high, normal or low");
+  sub->add_option("--separator", options.separator, "between fields (,)")
+      ->type_name("CHARACTER");
+  sub->add_flag("--keep-going", options.csv.keep_going,
+                "leave out what is wrong, and write the rest");
+  AddEstateOptions(sub);
+
+  sub = Add(*import, "compose", "from Compose files, merged in this order",
+            [this] { return ImportComposeFiles(terminal_, words_.import); });
+  sub->add_option("FILE", options.compose.files)->required();
+  sub->add_option("--profile", options.compose.profiles,
+                  "a profile whose services are wanted; '*' is all")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  sub->add_option("--env-file", options.compose.env_files,
+                  "NAME=value lines (.env beside the first file)")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
+  sub->add_option("--addresses", options.compose.addresses,
+                  "a range to make hosts' addresses of (10.99.0.0/16)")
+      ->type_name("RANGE");
+  AddEstateOptions(sub);
 }
 
 void CommandLine::AddIsolate() {
@@ -303,9 +386,9 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan",   "diff", "explain", "init",    "isolate", "start",
-    "status",   "gates",  "show", "go",      "no-go",   "done",    "retry",
-    "pause",    "resume", "end",  "brief",   "history", "help"};
+    "validate", "plan",   "diff",   "explain", "import", "init",    "isolate",
+    "start",    "status", "gates",  "show",    "go",     "no-go",   "done",
+    "retry",    "pause",  "resume", "end",     "brief",  "history", "help"};
 
 }  // namespace
 
