@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "orchestrator/importers/compose_mentions.h"
 #include "orchestrator/importers/compose_service.h"
 #include "orchestrator/importers/draft.h"
 #include "orchestrator/importers/estate.h"
@@ -19,13 +20,6 @@
 
 namespace sluice::importers {
 namespace {
-
-// A variable of an environment that names a service and a port of it.
-struct Mention {
-  std::string variable;
-  std::string target;  // the service, as written
-  uint16_t port = 0;
-};
 
 constexpr size_t kMaxMentions = 12;
 
@@ -48,7 +42,6 @@ class ComposeImport {
   void AddHosts();
   void AddPorts(const ComposeService& service, SystemDraft* system);
   void AddHealth(const ComposeService& service, SystemDraft* system);
-  void FindMentions();
   void AddMentioned();
   void AddNeeds(const ComposeService& service, SystemDraft* system);
   void AddNeed(const ComposeService& service, const Dependency& dependency,
@@ -70,8 +63,8 @@ class ComposeImport {
   ManifestDraft* draft_;
   std::map<std::string, ComposeService> services_;  // active, by raw name
   std::set<std::string> inactive_;
-  std::map<std::string, std::string> name_;               // raw name → name
-  std::map<std::string, std::vector<Mention>> mentions_;  // by raw name
+  std::map<std::string, std::string> name_;  // raw name → name
+  Mentions mentions_;
   std::vector<OrderEdge> edges_;
 };
 
@@ -273,43 +266,6 @@ void ComposeImport::AddHealth(const ComposeService& service,
   system->health.push_back(check);
 }
 
-// "kafka:9092" in "PLAINTEXT://kafka:9092,…", for names that services have.
-void ComposeImport::FindMentions() {
-  std::map<std::string, std::string> owner;  // a service's name → raw name
-  for (const auto& [raw, service] : services_) {
-    for (const std::string& name : service.names) owner.emplace(name, raw);
-  }
-  const auto in_name = [](char c) {
-    return absl::ascii_isalnum(c) || c == '-' || c == '_' || c == '.';
-  };
-  for (const auto& [raw, service] : services_) {
-    for (const auto& [variable, text] : service.environment) {
-      for (size_t colon = text.find(':'); colon != std::string::npos;
-           colon = text.find(':', colon + 1)) {
-        size_t begin = colon, end = colon + 1;
-        while (begin > 0 && in_name(text[begin - 1])) --begin;
-        while (end < text.size() && absl::ascii_isdigit(text[end])) ++end;
-        const auto at = owner.find(text.substr(begin, colon - begin));
-        int port = 0;
-        if (at == owner.end() || at->second == raw ||
-            !absl::SimpleAtoi(text.substr(colon + 1, end - colon - 1), &port) ||
-            port < 1 || port > 65535 ||
-            (end < text.size() && in_name(text[end]) && text[end] != '.')) {
-          continue;
-        }
-        std::vector<Mention>& all = mentions_[raw];
-        const bool there =
-            std::any_of(all.begin(), all.end(), [&](const Mention& one) {
-              return one.target == at->second && one.port == port;
-            });
-        if (!there) {
-          all.push_back({variable, at->second, static_cast<uint16_t>(port)});
-        }
-      }
-    }
-  }
-}
-
 // A port that only others' environments know, of a service that they need: it
 // is written down by those who use it, so it is no guess.
 void ComposeImport::AddMentioned() {
@@ -506,7 +462,7 @@ void ComposeImport::Build() {
     AddPorts(service, &system);
     AddHealth(service, &system);
   }
-  FindMentions();
+  mentions_ = FindMentions(services_);
   AddMentioned();
   for (const auto& [raw, service] : services_) {
     AddNeeds(service, &draft_->systems[NameOf(service)]);

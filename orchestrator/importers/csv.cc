@@ -20,8 +20,6 @@
 namespace sluice::importers {
 namespace {
 
-constexpr size_t kShownRow = 200;
-
 std::string AddressText(const std::vector<Prefix>& addresses) {
   std::vector<std::string> texts;
   for (const Prefix& address : addresses) texts.push_back(address.Address());
@@ -30,7 +28,7 @@ std::string AddressText(const std::vector<Prefix>& addresses) {
 
 class CsvImport {
  public:
-  CsvImport(const CsvTable& table, const CsvOptions& options,
+  CsvImport(CsvTable& table, const CsvOptions& options,
             manifest::Problems& problems)
       : table_(table), options_(options), problems_(problems) {}
 
@@ -54,7 +52,7 @@ class CsvImport {
   void AddChecks();
   void BreakCircles(const std::vector<std::string>& names);
 
-  const CsvTable& table_;
+  CsvTable& table_;  // rows that contradict others are moved to its broken
   const CsvOptions& options_;
   manifest::Problems& problems_;
   ManifestDraft* draft_ = nullptr;
@@ -142,6 +140,7 @@ void CsvImport::AddSystem(const CsvRow& row) {
   Agree(row, options_.owner, row.owner_place, row.owner, &system.owner);
   Agree(row, options_.priority, row.priority_place, row.priority,
         &system.priority);
+  if (system.priority == "normal") system.priority.clear();  // the default
   for (const CsvPort& port : row.ports) {
     system.AddPort(port.protocol, port.ports, port.name);
   }
@@ -276,8 +275,8 @@ void CsvImport::Build(ManifestDraft* draft) {
     if (AddHost(row)) {
       rows.push_back(&row);
     } else {
-      draft->not_translated.push_back(absl::StrCat(
-          "line ", row.number, ": ", row.source.substr(0, kShownRow)));
+      table_.broken[row.number] = row.host;
+      table_.broken_systems.insert(row.system);
     }
   }
   if (!table_.has_systems) return;
@@ -336,8 +335,10 @@ ImportResult ImportCsv(const CsvOptions& options, const FileReader& read) {
     draft.not_translated.push_back(
         absl::StrCat("columns ", absl::StrJoin(table.unused_columns, ", ")));
   }
-  for (const std::string& row : table.broken) {
-    draft.not_translated.push_back(row);
+  for (const auto& [line, host] : table.broken) {
+    draft.not_translated.push_back(
+        absl::StrCat("line ", line,
+                     host.empty() ? "" : absl::StrCat(", host '", host, "'")));
   }
   FinishEstate(options.estate, BaseName(options.file), &draft, problems);
   const bool write =

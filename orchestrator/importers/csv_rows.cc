@@ -49,6 +49,9 @@ class Rows {
 
  private:
   bool ReadHeader(const CsvRecord& record);
+  void NoteColumns(CsvTable* table) const;
+  void LeaveOut(const CsvRecord& record, const CsvRow& row,
+                CsvTable* table) const;
   bool FindColumn(const CsvRecord& header, const std::string& wanted,
                   absl::string_view flag, int* out);
   // Each false after an error.
@@ -332,10 +335,34 @@ bool Rows::ReadRow(const CsvRecord& record, CsvRow* row) {
   return good;
 }
 
+void Rows::NoteColumns(CsvTable* table) const {
+  table->has_systems = columns_.system >= 0 || columns_.category >= 0 ||
+                       columns_.port >= 0 || columns_.needs >= 0 ||
+                       columns_.owner >= 0 || columns_.priority >= 0;
+  const std::set<int> used = {
+      columns_.host, columns_.address, columns_.system, columns_.category,
+      columns_.port, columns_.needs,   columns_.owner,  columns_.priority};
+  for (size_t i = 0; i < header_.size(); ++i) {
+    if (used.count(static_cast<int>(i)) == 0 && !header_[i].empty()) {
+      table->unused_columns.push_back(header_[i]);
+    }
+  }
+}
+
+void Rows::LeaveOut(const CsvRecord& record, const CsvRow& row,
+                    CsvTable* table) const {
+  table->broken[record.place.line] = row.host;
+  const auto column = static_cast<size_t>(columns_.system >= 0 ? columns_.system
+                                                               : columns_.host);
+  if (column < record.fields.size()) {
+    table->broken_systems.insert(manifest::Slug(record.fields[column].text));
+  }
+}
+
 CsvTable Rows::Read() {
   CsvTable table;
   const std::vector<int> bad_lines = CheckUtf8(lines_, problems_);
-  std::vector<CsvRecord> records =
+  const std::vector<CsvRecord> records =
       ReadCsv(text_, lines_, options_.separator, problems_);
   if (records.empty()) {
     problems_.Error({0, 1, 1},
@@ -343,22 +370,11 @@ CsvTable Rows::Read() {
     return table;
   }
   if (!ReadHeader(records[0])) return table;
-  table.has_systems = columns_.system >= 0 || columns_.category >= 0 ||
-                      columns_.port >= 0 || columns_.needs >= 0 ||
-                      columns_.owner >= 0 || columns_.priority >= 0;
-  std::set<int> used = {columns_.host,     columns_.address, columns_.system,
-                        columns_.category, columns_.port,    columns_.needs,
-                        columns_.owner,    columns_.priority};
-  for (size_t i = 0; i < header_.size(); ++i) {
-    if (used.count(static_cast<int>(i)) == 0 && !header_[i].empty()) {
-      table.unused_columns.push_back(header_[i]);
-    }
-  }
+  NoteColumns(&table);
   std::map<std::vector<std::string>, int> seen;
   for (size_t i = 1; i < records.size(); ++i) {
-    CsvRecord& record = records[i];
+    const CsvRecord& record = records[i];
     CsvRow row;
-    row.source = Printable(lines_.Line(record.place.line - 1));
     const bool garbled = std::binary_search(bad_lines.begin(), bad_lines.end(),
                                             record.place.line);
     bool good = ReadRow(record, &row) && !garbled;
@@ -377,13 +393,7 @@ CsvTable Rows::Read() {
     if (good) {
       table.rows.push_back(std::move(row));
     } else {
-      const size_t column = static_cast<size_t>(
-          columns_.system >= 0 ? columns_.system : columns_.host);
-      if (column < record.fields.size()) {
-        table.broken_systems.insert(manifest::Slug(record.fields[column].text));
-      }
-      table.broken.push_back(absl::StrCat("line ", record.place.line, ": ",
-                                          row.source.substr(0, 200)));
+      LeaveOut(record, row, &table);
     }
   }
   if (records.size() == 1) {

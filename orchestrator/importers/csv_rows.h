@@ -31,7 +31,6 @@ struct CsvNeed {
 struct CsvRow {
   Place place;
   int number = 0;  // the row's line
-  std::string source;
   std::string host;
   std::string raw_host;
   Place host_place;
@@ -50,8 +49,10 @@ struct CsvRow {
 };
 
 struct CsvTable {
-  std::vector<CsvRow> rows;              // those without a mistake of their own
-  std::vector<std::string> broken;       // the others, as written
+  std::vector<CsvRow> rows;  // those without a mistake of their own
+  // The others, each with its host as far as that was read. No other cell is
+  // kept: inventories have columns for passwords.
+  std::map<int, std::string> broken;     // by line
   std::set<std::string> broken_systems;  // systems that these name
   std::vector<std::string> unused_columns;
   bool has_systems = false;
