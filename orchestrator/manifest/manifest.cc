@@ -25,8 +25,8 @@ using Open = std::function<bool(const std::string& name, std::string* text,
 
 class Loader {
  public:
-  Loader(Open open, ManifestResult& result)
-      : open_(std::move(open)), result_(result) {
+  Loader(Open open, ManifestResult& result, bool part = false)
+      : open_(std::move(open)), result_(result), part_(part) {
     draft_.model.default_gate.approvals[RoleId("incident-commander")] = 1;
   }
 
@@ -35,7 +35,7 @@ class Loader {
     for (size_t next = 0; next < pending_.size(); ++next) {
       ReadFile(static_cast<int>(next));
     }
-    if (!found_text_) {
+    if (!found_text_ || part_) {
       Finish();
       return;
     }
@@ -145,7 +145,7 @@ class Loader {
                      "this program reads version 1 of the format; write "
                      "'sluice: 1'");
       }
-    } else if (file == 0 && !fields.node().broken_off) {
+    } else if (file == 0 && !part_ && !fields.node().broken_off) {
       problems_.Error({0, 1, 1},
                       "the format's version is missing; begin with "
                       "'sluice: 1'");
@@ -213,7 +213,7 @@ class Loader {
   }
 
   void Finish() {
-    if (problems_.errors() == 0) {
+    if (problems_.errors() == 0 && !part_) {
       for (Diagnostic& warning : Lint(draft_.model)) {
         problems_.Warning(warning.place, std::move(warning.message));
       }
@@ -227,6 +227,7 @@ class Loader {
   Problems problems_;
   Draft draft_;
   std::vector<Pending> pending_;
+  const bool part_;  // of a manifest: not to be judged as a whole
   bool found_text_ = false;
   // Not everything could be read: what seems missing may be there.
   bool broken_off_ = false;
@@ -273,6 +274,12 @@ bool ManifestResult::ok() const {
 ManifestResult LoadManifest(const std::string& path) {
   ManifestResult result;
   manifest::Loader(manifest::OpenFile, result).Run(path);
+  return result;
+}
+
+ManifestResult LoadManifestPart(const std::string& path) {
+  ManifestResult result;
+  manifest::Loader(manifest::OpenFile, result, /*part=*/true).Run(path);
   return result;
 }
 

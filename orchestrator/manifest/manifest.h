@@ -37,6 +37,10 @@ ManifestResult LoadManifest(const std::string& path);
 // The same from texts in memory; includes are looked up among `sources`.
 ManifestResult ParseManifest(const ManifestSources& sources);
 
+// A file that others include, read alone: what it says of other files, and what
+// is missing in it, is not looked at; its model is of no use.
+ManifestResult LoadManifestPart(const std::string& path);
+
 // "city-utility.yaml:41:9: error: …", with the line and a caret under it when
 // `with_source`; ANSI colour when `colour`. Ends in a newline.
 std::string FormatDiagnostic(const ManifestResult& result,

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -14,42 +13,10 @@
 #include "absl/strings/str_split.h"
 #include "gtest/gtest.h"
 #include "orchestrator/manifest/manifest.h"
+#include "tests/unit/manifest/golden_case.h"
 
 namespace sluice {
 namespace {
-
-struct Case {
-  ManifestSources sources;
-  std::string expected;
-};
-
-std::string ReadAll(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::stringstream text;
-  text << stream.rdbuf();
-  return text.str();
-}
-
-Case ParseCase(const std::string& text) {
-  Case result;
-  result.sources.files.push_back({"manifest.yaml", ""});
-  std::string* into = &result.sources.files[0].text;
-  for (size_t at = 0; at < text.size();) {
-    size_t end = text.find('\n', at);
-    end = end == std::string::npos ? text.size() : end + 1;
-    const std::string line = text.substr(at, end - at);
-    at = end;
-    if (line == "=== out\n") {
-      into = &result.expected;
-    } else if (absl::StartsWith(line, "=== ")) {
-      result.sources.files.push_back({line.substr(4, line.size() - 5), ""});
-      into = &result.sources.files.back().text;
-    } else {
-      *into += line;
-    }
-  }
-  return result;
-}
 
 std::string Say(const ManifestSources& sources) {
   const ManifestResult result = ParseManifest(sources);
@@ -67,23 +34,12 @@ std::filesystem::path Folder() {
   return std::filesystem::path(SLUICE_SOURCE_DIR) / "tests/golden/manifest";
 }
 
-std::vector<std::string> CaseNames() {
-  std::vector<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(Folder())) {
-    if (entry.path().extension() == ".txt") {
-      names.push_back(entry.path().stem().string());
-    }
-  }
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 class Golden : public testing::TestWithParam<std::string> {};
 
 TEST_P(Golden, SaysWhatItSaid) {
   const std::filesystem::path path = Folder() / (GetParam() + ".txt");
-  const std::string text = ReadAll(path);
-  const Case golden = ParseCase(text);
+  const std::string text = testing::ReadAll(path);
+  const testing::GoldenCase golden = testing::ParseGolden(text);
   const std::string said = Say(golden.sources);
   for (const absl::string_view line : absl::StrSplit(said, '\n')) {
     const auto characters = std::count_if(
@@ -99,12 +55,9 @@ TEST_P(Golden, SaysWhatItSaid) {
   EXPECT_EQ(said, golden.expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Manifest, Golden, testing::ValuesIn(CaseNames()),
-                         [](const auto& info) {
-                           std::string name = info.param;
-                           std::replace(name.begin(), name.end(), '-', '_');
-                           return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(Manifest, Golden,
+                         testing::ValuesIn(testing::GoldenNames(Folder())),
+                         testing::TestName);
 
 TEST(ShippedManifests, HaveNoErrors) {
   int count = 0;
