@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/escaping.h"
@@ -48,6 +50,18 @@ absl::Status ReadPieces(
   }
 }
 
+absl::Status WriteAll(int fd, const std::string& path,
+                      absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = write(fd, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return ErrnoStatus("cannot write", path);
+    bytes.remove_prefix(static_cast<size_t>(put));
+  }
+  if (fsync(fd) != 0) return ErrnoStatus("cannot write", path);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadWholeFile(const std::string& path,
@@ -70,14 +84,42 @@ absl::Status WriteNewFile(const std::string& path, absl::string_view bytes) {
       open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
            S_IRUSR | S_IWUSR);
   if (fd < 0) return ErrnoStatus("cannot make", path);
-  auto close_it = absl::MakeCleanup([fd] { close(fd); });
-  while (!bytes.empty()) {
-    const ssize_t put = write(fd, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return ErrnoStatus("cannot write", path);
-    bytes.remove_prefix(static_cast<size_t>(put));
+  const auto close_it = absl::MakeCleanup([fd] { close(fd); });
+  return WriteAll(fd, path, bytes);
+}
+
+absl::Status ReplaceFile(const std::string& path, absl::string_view bytes) {
+  const std::unique_ptr<char, decltype(&free)> real(
+      realpath(path.c_str(), nullptr), &free);
+  if (real == nullptr) return ErrnoStatus("cannot write", path);
+  struct stat facts {};
+  if (stat(real.get(), &facts) != 0) return ErrnoStatus("cannot write", path);
+  if (!S_ISREG(facts.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", path, "' is no file that can be written anew"));
   }
-  if (fsync(fd) != 0) return ErrnoStatus("cannot write", path);
+  // Renaming over it would get around the file's own mode.
+  if (access(real.get(), W_OK) != 0) return ErrnoStatus("cannot write", path);
+  std::string fresh = absl::StrCat(real.get(), ".XXXXXX");
+  const int fd = mkostemp(fresh.data(), O_CLOEXEC);
+  if (fd < 0) return ErrnoStatus("cannot make a file beside", path);
+  const auto close_it = absl::MakeCleanup([fd] { close(fd); });
+  auto remove_it = absl::MakeCleanup([&] { unlink(fresh.c_str()); });
+  SLUICE_RETURN_IF_ERROR(WriteAll(fd, path, bytes));
+  // Another's file keeps its owner, or is not touched. Owner first: changing
+  // it clears bits of the mode.
+  const bool same_owner =
+      facts.st_uid == geteuid() && facts.st_gid == getegid();
+  if (!same_owner && fchown(fd, facts.st_uid, facts.st_gid) != 0) {
+    return ErrnoStatus("cannot keep the owner of", path);
+  }
+  if (fchmod(fd, facts.st_mode & 07777) != 0) {
+    return ErrnoStatus("cannot keep the mode of", path);
+  }
+  if (rename(fresh.c_str(), real.get()) != 0) {
+    return ErrnoStatus("cannot write", path);
+  }
+  std::move(remove_it).Cancel();
   return absl::OkStatus();
 }
 

@@ -19,6 +19,11 @@ absl::StatusOr<std::string> ReadWholeFile(const std::string& path,
 // is one of that name: nothing is ever overwritten.
 absl::Status WriteNewFile(const std::string& path, absl::string_view bytes);
 
+// The file's new content, on disk when this returns; at every moment it has the
+// old one or the new one as a whole. Mode and owner stay. A symbolic link goes
+// on pointing at the file. REQUIRES: the file exists.
+absl::Status ReplaceFile(const std::string& path, absl::string_view bytes);
+
 // "sha256:…" of a file of any size.
 absl::StatusOr<std::string> FileDigest(const std::string& path);
 

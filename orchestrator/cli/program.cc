@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/cli/decide.h"
+#include "orchestrator/cli/format_command.h"
 #include "orchestrator/cli/import.h"
 #include "orchestrator/cli/isolate.h"
 #include "orchestrator/cli/look.h"
@@ -31,6 +32,7 @@ struct Words {
   DiffOptions diff;
   ExplainOptions explain;
   ImportOptions import;
+  FormatOptions format;
   std::string init_manifest;
   InitOptions init;
   IsolateOptions isolate;
@@ -190,6 +192,15 @@ void CommandLine::AddManifestCommands() {
   sub->add_option("SYSTEM", words_.explain.system)->required();
   sub->add_flag("--flows", words_.explain.flows, "every flow");
   Json(sub);
+
+  sub = Add("fmt", "a manifest's one layout; keeps every comment",
+            [this] { return Format(terminal_, words_.format); });
+  sub->add_option("FILE", words_.format.files)->required();
+  auto* check = sub->add_flag("--check", words_.format.check,
+                              "name what would change; change nothing");
+  sub->add_flag("--stdout", words_.format.print,
+                "print the layout; change nothing")
+      ->excludes(check);
 
   sub =
       Add("init", "an authority, certificates and configuration for an estate",
@@ -386,9 +397,10 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan",   "diff",   "explain", "import", "init",    "isolate",
-    "start",    "status", "gates",  "show",    "go",     "no-go",   "done",
-    "retry",    "pause",  "resume", "end",     "brief",  "history", "help"};
+    "validate", "plan",    "diff",    "explain", "fmt",   "import",
+    "init",     "isolate", "start",   "status",  "gates", "show",
+    "go",       "no-go",   "done",    "retry",   "pause", "resume",
+    "end",      "brief",   "history", "help"};
 
 }  // namespace
 

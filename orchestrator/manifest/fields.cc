@@ -20,6 +20,8 @@ std::vector<Shape> MakeShapes() {
            {"estate", "name", kOptional, "",
             "the estate's name; the first file has to say it"},
            {"title", "text", kOptional, "the estate's name", "for people"},
+           {"wanted-by", "duration", kOptional, "nobody said",
+            "when the whole estate is wanted back, from the run's start"},
            {"include", "file[]", kOptional, "none",
             "further files, relative to this one"},
            {"management", "management", kOptional, "",
@@ -41,8 +43,6 @@ std::vector<Shape> MakeShapes() {
             "foundations, data, applications, "
             "outside",
             "what is reconnected under one gate, in order"},
-           {"wanted-by", "duration", kOptional, "nobody said",
-            "when the whole estate is wanted back, from the run's start"},
        }},
       {"management",
        "how agents and operators reach the orchestrator",
