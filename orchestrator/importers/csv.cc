@@ -20,6 +20,8 @@
 namespace sluice::importers {
 namespace {
 
+constexpr int kMaxCircles = 20;
+
 std::string AddressText(const std::vector<Prefix>& addresses) {
   std::vector<std::string> texts;
   for (const Prefix& address : addresses) texts.push_back(address.Address());
@@ -246,8 +248,20 @@ void CsvImport::AddChecks() {
 // One message a circle; the need that closes it is left out, so that the next
 // circle is found in the same pass.
 void CsvImport::BreakCircles(const std::vector<std::string>& names) {
+  int found = 0;
   for (auto circle = FindCircle(names, edges_); !circle.empty();
        circle = FindCircle(names, edges_)) {
+    if (++found > kMaxCircles) {
+      // Nothing can be made of these needs, whatever --keep-going says.
+      problems_.Error(circle.front().place,
+                      absl::StrCat("more than ", kMaxCircles,
+                                   " circles of needs; is the right column "
+                                   "given with --needs?"));
+      edges_.clear();
+      draft_->systems.clear();
+      draft_->hosts.clear();
+      return;
+    }
     problems_.Error(circle.front().place,
                     CircleText(circle, {{{options_.file, ""}}}));
     const std::string from = circle.front().from;
