@@ -40,7 +40,7 @@ absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
       return absl::StrCat("This host is in its quarantine ", number,
                           ": the running agent put the fence up.");
     }
-    absl::SleepFor(absl::Milliseconds(20));
+    absl::SleepFor(absl::Milliseconds(20));  // polls another process
   }
   return absl::DeadlineExceededError(absl::StrCat(
       "the agent, process ", agent, ", did not write down an isolation within ",

@@ -175,7 +175,7 @@ std::string OrchestratorYaml(const Plan& plan) {
       "authority: ca.crt\n"
       "# How often agents hear from it; leases are renewed with it.\n"
       "# heartbeat: 1s\n"
-      "# Run at a gate, a hold, an isolation or an alarm; the text is on stdin.\n"
+      "# Run at gates, holds, isolations and alarms; the text is on stdin.\n"
       "# notify: [/usr/local/bin/tell-the-duty-officer]\n");
 }
 

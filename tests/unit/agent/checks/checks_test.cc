@@ -172,7 +172,7 @@ TEST(Plugin, ThatHangsIsKilledWithAllItStarted) {
     std::ifstream stat(absl::StrCat("/proc/", child, "/stat"));
     std::string pid, name;
     stat >> pid >> name >> state;
-    absl::SleepFor(absl::Milliseconds(10));
+    absl::SleepFor(absl::Milliseconds(10));  // polls another process
   }
   EXPECT_TRUE(kill(child, 0) != 0 || state == "Z");
 }
