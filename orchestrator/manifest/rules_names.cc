@@ -61,8 +61,7 @@ absl::string_view FamilyText(int families) {
 // talk, whatever opens. True (and says so) when that is the case.
 class FamilyCheck {
  public:
-  FamilyCheck(const Model& model, Problems& problems)
-      : model_(model), problems_(problems) {
+  FamilyCheck(const Model& model, Problems& problems) : problems_(problems) {
     for (const Host& host : model.hosts) {
       hosts_[host.id.str()] = Families(host.addresses);
     }
@@ -116,7 +115,6 @@ class FamilyCheck {
                                         "other's family"));
   }
 
-  const Model& model_;
   Problems& problems_;
   absl::flat_hash_map<std::string, int> hosts_;
 };

@@ -1,0 +1,42 @@
+// How likely which end is: a plan's durations drawn at random from what was
+// measured, many times over. The same seed gives the same figures everywhere.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "orchestrator/planner/forecast.h"
+#include "orchestrator/planner/plan.h"
+
+namespace sluice {
+
+// Connecting and probing, as past runs and rehearsals took; without the soak.
+using Measured = std::map<StepId, std::vector<absl::Duration>>;
+
+// Half of the trials, and nine of ten, end by then; infinite: they do not.
+struct Quantiles {
+  absl::Duration p50;
+  absl::Duration p90;
+};
+
+struct Chances {
+  std::map<StepId, Quantiles> steps;
+  Quantiles estate;
+};
+
+// The range of what was measured, where something was; else as
+// WholeDurationIf. A system that `what_if` makes slow is slow, whatever was
+// measured. REQUIRES: both outlive the function.
+std::function<Remaining(const PlannedStep&)> WholeDurationFrom(
+    const WhatIf& what_if, const Measured& measured);
+
+// Each trial draws every step's duration: between two neighbours of what was
+// measured; evenly from its range where nothing was. REQUIRES: trials > 0.
+Chances Simulate(const Plan& plan, const WhatIf& what_if,
+                 const Measured& measured, uint64_t seed, int trials);
+
+}  // namespace sluice

@@ -1,0 +1,120 @@
+#include "orchestrator/planner/chances.h"
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "orchestrator/planner/forecast_report.h"
+#include "tests/unit/planner/estate.h"
+
+namespace sluice {
+namespace {
+
+using testing::Estate;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// portal needs db; nothing else. Soak 10s each.
+Estate TwoTiers() {
+  Estate estate;
+  estate.AddHost("h1", {"10.0.0.1"});
+  estate.AddHost("h2", {"10.0.0.2"});
+  estate.AddSystem("db", {"h1"}, {"sql=5432/tcp"}).expected = absl::Seconds(5);
+  estate.AddSystem("portal", {"h2"}, {"web=80/tcp"}).expected =
+      absl::Seconds(5);
+  estate.Needs("portal", "db:sql");
+  estate.AddStage("all", {"db", "portal"});
+  return estate;
+}
+
+TEST(Chances, AreTheSameForTheSameSeed) {
+  const auto plan = TwoTiers().Planned();
+  const Measured measured = {
+      {StepId("db"), {absl::Seconds(1), absl::Seconds(9), absl::Seconds(4)}}};
+  const Chances one = Simulate(*plan, {}, measured, 7, 500);
+  const Chances two = Simulate(*plan, {}, measured, 7, 500);
+  const Chances other = Simulate(*plan, {}, measured, 8, 500);
+  EXPECT_EQ(one.estate.p50, two.estate.p50);
+  EXPECT_EQ(one.estate.p90, two.estate.p90);
+  EXPECT_NE(one.estate.p50, other.estate.p50);
+  EXPECT_NEAR(absl::ToDoubleSeconds(one.estate.p50),
+              absl::ToDoubleSeconds(other.estate.p50), 1);
+}
+
+TEST(Chances, StayWithinWhatWasMeasured) {
+  const auto plan = TwoTiers().Planned();
+  const Measured measured = {
+      {StepId("db"), {absl::Seconds(2), absl::Seconds(4)}},
+      {StepId("portal"), {absl::Seconds(1), absl::Seconds(3)}}};
+  const Chances chances = Simulate(*plan, {}, measured, 1, 1000);
+  const Quantiles& db = chances.steps.at(StepId("db"));
+  EXPECT_GE(db.p50, absl::Seconds(12));
+  EXPECT_LE(db.p90, absl::Seconds(14));
+  // Evenly between 12s and 14s: half by 13s, nine of ten by 13.8s.
+  EXPECT_NEAR(absl::ToDoubleSeconds(db.p50), 13, 0.15);
+  EXPECT_NEAR(absl::ToDoubleSeconds(db.p90), 13.8, 0.15);
+  const WhatIf nothing;
+  const ForecastResult range =
+      Forecast(*plan, WholeDurationFrom(nothing, measured));
+  EXPECT_GE(chances.estate.p50, range.estate.low);
+  EXPECT_LE(chances.estate.p90, range.estate.high);
+  EXPECT_EQ(range.steps.at(StepId("db")).low, absl::Seconds(12));
+  EXPECT_EQ(range.steps.at(StepId("db")).high, absl::Seconds(14));
+}
+
+TEST(Chances, OfOneMeasuringAreThatOne) {
+  const auto plan = TwoTiers().Planned();
+  const Measured measured = {{StepId("db"), {absl::Seconds(3)}},
+                             {StepId("portal"), {absl::Seconds(2)}}};
+  const Chances chances = Simulate(*plan, {}, measured, 1, 100);
+  EXPECT_EQ(chances.steps.at(StepId("db")).p50, absl::Seconds(13));
+  EXPECT_EQ(chances.estate.p50, chances.estate.p90);
+}
+
+TEST(Chances, OfWhatHasLostItsHostsAreNone) {
+  const auto plan = TwoTiers().Planned();
+  const WhatIf what_if = {.without = {HostId("h1")}};
+  const Measured measured = {{StepId("db"), {absl::Seconds(3)}}};
+  const Chances chances = Simulate(*plan, what_if, measured, 1, 100);
+  EXPECT_EQ(chances.estate.p50, absl::InfiniteDuration());
+  EXPECT_EQ(chances.steps.at(StepId("portal")).p90, absl::InfiniteDuration());
+}
+
+TEST(ForecastText, SaysWhatTheMachinesNeedAndWhatIsLate) {
+  Estate estate = TwoTiers();
+  estate.Get("portal").wanted_by = absl::Seconds(15);
+  const auto plan = estate.Planned();
+  const std::string text = ForecastText(*plan, {}, {});
+  EXPECT_THAT(text, HasSubstr("Machines need 20s until everything is back."));
+  EXPECT_THAT(text, HasSubstr("What people take at 1 gate comes on top"));
+  EXPECT_THAT(text, HasSubstr("Late: portal is wanted by 15s and back after "
+                              "20s"));
+  EXPECT_THAT(text, HasSubstr("Critical path: db 15s -> portal 20s"));
+  EXPECT_THAT(text, Not(HasSubstr("Measured")));
+}
+
+TEST(ForecastText, SaysWhatNeverComesBackAndWhy) {
+  const auto plan = TwoTiers().Planned();
+  ForecastQuestion question;
+  question.what_if.without = {HostId("h1")};
+  question.what_if.slow[SystemId("portal")] = absl::Minutes(20);
+  const std::string text = ForecastText(*plan, question, {});
+  EXPECT_THAT(text, HasSubstr("What if: without h1, portal taking 20m."));
+  EXPECT_THAT(text, HasSubstr("Never: db has fewer hosts than are enough; 1 "
+                              "step waits for that in vain."));
+}
+
+TEST(ForecastJson, HasMillisecondsAndNullForNever) {
+  const auto plan = TwoTiers().Planned();
+  ForecastQuestion question;
+  question.measured = {{StepId("db"), {absl::Seconds(3)}}};
+  auto json = nlohmann::json::parse(ForecastJson(*plan, question));
+  EXPECT_EQ(json["estate"]["high_ms"], 18000);
+  EXPECT_EQ(json["estate"]["p50_ms"], 18000);
+  EXPECT_EQ(json["steps"][0]["step"], "db");
+  question.what_if.without = {HostId("h1")};
+  json = nlohmann::json::parse(ForecastJson(*plan, question));
+  EXPECT_TRUE(json["estate"]["high_ms"].is_null());
+}
+
+}  // namespace
+}  // namespace sluice
