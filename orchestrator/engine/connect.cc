@@ -195,23 +195,6 @@ bool SendPart(Turn& turn, int number) {
   return false;
 }
 
-// A grant whose servers did not open is no use to its client.
-std::string ShutServersText(Turn& turn, int number) {
-  for (const int grant : turn.step(number).opened) {
-    const GrantInfo& info = turn.plan().grant(grant);
-    if (!info.hard || info.target < 0 || info.servers.empty()) continue;
-    std::vector<std::string> shut;
-    for (const HostId& host : info.servers) {
-      if (!ServerOpened(turn, number, grant, host)) shut.push_back(host.str());
-    }
-    const PlannedStep& target = turn.plan().planned(info.target);
-    if (shut.size() + target.enough <= target.hosts.size()) continue;
-    return absl::StrCat("the flows of ", info.grant->id.str(),
-                        " did not open on ", NameList(shut));
-  }
-  return "";
-}
-
 void Probe(Turn& turn, int number) {
   turn.Enter(number, Probing{});
   const std::vector<PlannedCheck>& health = *turn.plan().step(number).health;
@@ -344,6 +327,12 @@ void AdvanceStep(Turn& turn, int number) {
     return;
   }
   if (!turn.run().active || step.stop != Stop::kNone) return;
+  // S9: a step that none of its hosts takes part in is not well by default.
+  if (IsLive(step) && HostsIn(step) < turn.plan().planned(number).enough) {
+    FailStep(turn, number, Stop::kNone,
+             "too few of its hosts are still part of it");
+    return;
+  }
   if (In<Ready>(step)) BeginStep(turn, number);
   if (In<Connecting>(step)) AdvanceConnecting(turn, number);
   if (step.stop != Stop::kNone) return;

@@ -31,6 +31,9 @@ void ReopenStep(Turn& turn, int step, const std::string& why);
 
 // Whether a server (or an external, without a host) is open for the step.
 bool ServerOpened(Turn& turn, int step, int grant, const HostId& server);
+// Which hard grant of the step has too few servers that open for it, and
+// where; empty: each has enough.
+std::string ShutServersText(Turn& turn, int step);
 std::map<HostId, std::vector<GrantId>> ServersOf(
     Turn& turn, int step, const std::vector<int>& grants);
 std::map<HostId, std::vector<GrantId>> ClientsOf(

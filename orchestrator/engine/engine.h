@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,8 +23,29 @@
 
 namespace sluice::engine {
 
+// How a step's work went: what a forecast learns from.
+struct Progress {
+  enum class What : uint8_t {
+    kBegun,    // connecting
+    kHealthy,  // connected and probed
+    kStopped,  // neither: withdrawn, failed, or a person is waited for
+  };
+  StepId step;
+  What what = What::kBegun;
+};
+
+// A gate that people released, and how long they were asked.
+struct GateReleased {
+  StageId gate;
+  absl::Duration asked;
+};
+
 struct Output {
   std::vector<Command> commands;
+  // Beside the commands, since nobody acts on them: an order's id counts the
+  // commands before it, and a journal's orders must keep their ids (S7).
+  std::vector<Progress> progress;
+  std::vector<GateReleased> released;
   // When to call Step(TimePassed) at the latest, if nothing else happens.
   std::optional<absl::Time> next_deadline;
 };

@@ -197,6 +197,11 @@ void IsolateSteps(Turn& turn, const std::map<int, Reasoned>& steps) {
     step.watched = false;
     step.lost_grants = false;
     turn.Enter(number, Isolating{std::move(wait)});
+    // Members of its joint group that have not begun wait for it.
+    for (const int other : turn.plan().step(number).group) {
+      const Step& member = turn.step(other);
+      if (In<Inspecting>(member) || In<Ready>(member)) LeaveRound(turn, other);
+    }
     if (reason.stop != Stop::kNone || step.stop == Stop::kNone) {
       turn.SetStop(number, reason.stop, reason.why);
     }
@@ -269,6 +274,8 @@ void TakeHostOut(Turn& turn, int number, const HostId& host, Out out,
   if (it == step.parts.end() || !it->second.in) return;
   it->second = {false, out == Out::kFailed || out == Out::kIsolated, why};
   turn.Touch(number);
+  std::erase_if(step.doubtful,
+                [&](const auto& entry) { return entry.first.first == host; });
   if (OrderSet* waiting = WaitingOf(step.phase)) {
     for (auto key = waiting->begin(); key != waiting->end();) {
       const auto order = turn.world.orders.find(*key);

@@ -87,6 +87,23 @@ std::map<HostId, std::vector<GrantId>> ClientsOf(
   return by_host;
 }
 
+std::string ShutServersText(Turn& turn, int number) {
+  for (const int grant : turn.plan().step(number).grants) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    if (!info.hard || info.target < 0 || info.servers.empty()) continue;
+    std::vector<std::string> shut;
+    for (const HostId& host : info.servers) {
+      if (!ServerOpened(turn, number, grant, host)) shut.push_back(host.str());
+    }
+    // As many of its servers may be missing as it can do without itself.
+    const PlannedStep& target = turn.plan().planned(info.target);
+    if (shut.size() + target.enough <= target.hosts.size()) continue;
+    return absl::StrCat("the flows of ", info.grant->id.str(),
+                        " do not open on ", NameList(shut));
+  }
+  return "";
+}
+
 std::vector<Flow> TryableFlows(Turn& turn, int number, const HostId& client,
                                const std::vector<int>& grants,
                                std::vector<std::string>* notes) {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
+#include "orchestrator/engine/connect.h"
 #include "orchestrator/engine/failure.h"
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/names.h"
@@ -79,6 +80,7 @@ void EnterRound(Turn& turn, int number, int round) {
   step.shut_servers.clear();
   step.notes.clear();
   step.checks.clear();
+  step.doubtful.clear();
   for (const HostId& host : turn.plan().planned(number).hosts) {
     const bool there = turn.world.Connected(host);
     step.parts[host] = {there, false, there ? "" : AwayText(turn.world, host)};
@@ -158,6 +160,25 @@ void DiscardForming(Turn& turn, int stage) {
   }
 }
 
+// Nobody is asked about a step whose flows could not open anyway: it waits
+// for what it needs, or fails if that is well and its host is not willing.
+bool LeaveWithoutServers(Turn& turn, int stage) {
+  bool left = false;
+  const std::vector<int> steps = turn.run().gates[stage].forming->steps;
+  for (const int number : steps) {
+    const std::string shut = ShutServersText(turn, number);
+    if (shut.empty() || !In<Inspecting>(turn.step(number))) continue;
+    left = true;
+    if (NeedsMet(turn.world, number)) {
+      FailStep(turn, number, Stop::kFailed, shut);
+    } else {
+      turn.step(number).reason = shut;
+      LeaveRound(turn, number);
+    }
+  }
+  return left;
+}
+
 void AdvanceForming(Turn& turn, int stage) {
   Round& round = *turn.run().gates[stage].forming;
   if (round.state == Round::State::kInspecting) {
@@ -165,6 +186,7 @@ void AdvanceForming(Turn& turn, int stage) {
     for (const int number : round.steps) {
       if (!TasksDone(turn.world, number)) return;
     }
+    if (LeaveWithoutServers(turn, stage)) return;
     ProposeRound(turn, stage);
     return;
   }
@@ -372,6 +394,11 @@ void LeaveRound(Turn& turn, int number) {
   step.round = 0;
   step.parts.clear();
   turn.Enter(number, Quarantined{});
+  // A joint group joins a round whole, and leaves it whole.
+  for (const int other : turn.plan().step(number).group) {
+    const Step& member = turn.step(other);
+    if (In<Inspecting>(member) || In<Ready>(member)) LeaveRound(turn, other);
+  }
 }
 
 void VoidForming(Turn& turn, int stage, const std::string& why) {

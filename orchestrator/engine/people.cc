@@ -1,5 +1,6 @@
 #include "orchestrator/engine/people.h"
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -32,6 +33,20 @@ void ForgetRunOrders(Turn& turn) {
   turn.world.step_timers.clear();
 }
 
+// Whether the release order the step was opened by still opens all of it.
+bool IsCovered(Turn& turn, int number) {
+  const Round* round = RoundOf(turn.run(), number);
+  if (round == nullptr || turn.now() >= round->valid_until) return false;
+  if (!turn.step(number).shut_servers.empty()) return false;
+  for (const int other : turn.plan().step(number).group) {
+    if (!IsOpenOrLive(turn.step(other))) return false;
+  }
+  const std::vector<HostId>& hosts = turn.plan().step(number).all_hosts;
+  return std::none_of(hosts.begin(), hosts.end(), [&](const HostId& host) {
+    return !IsInRound(*round, host);
+  });
+}
+
 void RetryStep(Turn& turn, int number) {
   Step& step = turn.step(number);
   if (step.stop == Stop::kNone) {
@@ -46,11 +61,10 @@ void RetryStep(Turn& turn, int number) {
   turn.SetStop(number, Stop::kNone, "");
   if (!IsOpenOrLive(step)) return;
   const Round* round = RoundOf(turn.run(), number);
-  const bool valid = round != nullptr && turn.now() < round->valid_until;
   // It was held with its flows open: the same release order still covers them.
-  if (valid && !lost && IsLive(step)) {
+  if (IsCovered(turn, number) && !lost && IsLive(step)) {
     for (auto& [host, part] : step.parts) {
-      if (part.failed && IsInRound(*round, host)) part = Part{};
+      if (IsInRound(*round, host) && turn.world.Connected(host)) part = Part{};
     }
     ForgetStepOrders(turn, number);
     step.late.clear();

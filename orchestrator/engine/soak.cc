@@ -107,40 +107,47 @@ void SeeWatched(Turn& turn, int number, const HostId& host,
       "watched check ", report.id.str(),
       report.result.verdict == Verdict::kFail ? " failed" : " is inconclusive",
       Because(report.result.reason));
-  if (In<Reconnected>(step)) {
-    if (passes) return;
-    // After confirmation, isolating is a person's act.
-    turn.Say("alarm", turn.plan().name(number),
-             absl::StrCat(turn.plan().name(number), " on ", host.str(), ": ",
-                          why, ". `sluice isolate ", turn.plan().name(number),
-                          "` closes it"));
+  if (!In<Soaking>(step) && !In<Accepting>(step) && !In<Reconnected>(step)) {
     return;
   }
-  if (!In<Soaking>(step) && !In<Accepting>(step)) return;
+  turn.Touch(number);
+  bool recovered = false;
+  if (passes) {
+    recovered =
+        step.doubtful.erase({host, report.id}) > 0 && step.doubtful.empty();
+  } else {
+    step.doubtful[{host, report.id}] = report;
+  }
+  if (In<Reconnected>(step)) {
+    // After confirmation, isolating is a person's act.
+    if (passes && !recovered) return;
+    const std::string& name = turn.plan().name(number);
+    turn.Say("alarm", name,
+             passes ? absl::StrCat(name, " is well again on ", host.str())
+                    : absl::StrCat(name, " on ", host.str(), ": ", why,
+                                   ". `sluice isolate ", name, "` closes it"));
+    return;
+  }
   if (report.result.verdict == Verdict::kFail) {
     if (step.stop == Stop::kNone) FailHost(turn, host, number, why);
     return;
   }
+  if (step.stop != Stop::kNone) return;
   if (!passes && In<Accepting>(step)) {
     ForgetStepOrders(turn, number);
-    turn.Enter(number, Soaking{{}, turn.now(), {}});
+    turn.Enter(number, Soaking{{}, turn.now()});
   }
   auto* soaking = std::get_if<Soaking>(&step.phase);
-  if (soaking == nullptr) return;
-  if (!passes) {
-    soaking->doubtful[{host, report.id}] = report;
-  } else if (soaking->doubtful.erase({host, report.id}) > 0 &&
-             soaking->doubtful.empty()) {
-    soaking->until = turn.now() + turn.plan().planned(number).soak;
-    turn.SetTimer(number, soaking->until);
-  }
-  turn.Touch(number);
+  if (soaking == nullptr || !recovered) return;
+  soaking->until = turn.now() + turn.plan().planned(number).soak;
+  turn.SetTimer(number, soaking->until);
 }
 
 }  // namespace
 
 void StartSoak(Turn& turn, int number) {
   Step& step = turn.step(number);
+  step.doubtful.clear();
   turn.Enter(number, Soaking{});
   const PlannedStep& planned = turn.plan().planned(number);
   if (planned.watch.empty()) return;
@@ -165,7 +172,7 @@ void AdvanceSoak(Turn& turn, int number) {
       soaking->until = turn.now() + turn.plan().planned(number).soak;
       turn.SetTimer(number, soaking->until);
     }
-    if (turn.now() < soaking->until || !soaking->doubtful.empty()) return;
+    if (turn.now() < soaking->until || !step.doubtful.empty()) return;
     // S9: nobody soaks unseen.
     if (HostsUp(turn.world, step) < HostsIn(step)) return;
     turn.Enter(number, Accepting{});

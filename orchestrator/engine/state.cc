@@ -59,10 +59,21 @@ int HostsUp(const World& world, const Step& step) {
       }));
 }
 
+int HostsWell(const World& world, const Step& step) {
+  return static_cast<int>(std::count_if(
+      step.parts.begin(), step.parts.end(), [&](const auto& entry) {
+        const auto& [host, part] = entry;
+        const auto doubt = step.doubtful.lower_bound({host, CheckId()});
+        const bool doubted =
+            doubt != step.doubtful.end() && doubt->first.first == host;
+        return part.in && world.Connected(host) && !doubted;
+      }));
+}
+
 bool IsHealthyNow(const World& world, int step) {
   const Step& state = world.run->steps[step];
   return IsHealthy(state) &&
-         HostsUp(world, state) >= world.run->plan().planned(step).enough;
+         HostsWell(world, state) >= world.run->plan().planned(step).enough;
 }
 
 bool NeedsMet(const World& world, int step) {

@@ -143,6 +143,8 @@ Round* RoundOf(Run& run, int step);
 // Of a step's own hosts, those in it, and those of them connected.
 int HostsIn(const Step& step);
 int HostsUp(const World& world, const Step& step);
+// Of those up, the ones whose watched checks all pass.
+int HostsWell(const World& world, const Step& step);
 
 // The hosts that keep it from being well are known to be fewer than it may
 // miss: what a client may count on (S1: unknown is not healthy).

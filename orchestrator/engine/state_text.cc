@@ -110,10 +110,6 @@ void AddPhase(Writer* out, const Phase& phase) {
           out->Add(int64_t{state.sent});
         } else if constexpr (std::is_same_v<P, Soaking>) {
           out->Add(state.until);
-          for (const auto& [key, report] : state.doubtful) {
-            out->Add(key.first.str());
-            out->Add(report);
-          }
         } else if constexpr (std::is_same_v<P, Accepting>) {
           out->Add(int64_t{state.confirming});
           out->Add(int64_t{state.decided});
@@ -155,6 +151,11 @@ void AddStep(Writer* out, const Step& step) {
     out->Add(late.waiting);
     out->Add(int64_t{late.refusals});
     out->Add(late.again);
+  }
+  out->Line("doubtful");
+  for (const auto& [key, report] : step.doubtful) {
+    out->Add(key.first.str());
+    out->Add(report);
   }
   for (const std::string& note : step.notes) out->Add(note);
   for (const auto& [key, report] : step.checks) {

@@ -55,8 +55,6 @@ struct Probing {
 struct Soaking {
   OrderSet waiting;  // watches not yet in place
   absl::Time until = absl::InfiniteFuture();
-  // Watched checks that do not pass just now: the soak starts anew after.
-  std::map<std::pair<HostId, CheckId>, CheckReport> doubtful;
 };
 struct Accepting {
   bool confirming = false;
@@ -114,6 +112,9 @@ struct Step {
   std::set<int> closed;           // soft grants closed until its next release
   std::set<HostId> shut_servers;  // servers that did not open for it
   bool watched = false;
+  // Watched checks that do not pass just now: it is not healthy meanwhile,
+  // and its soak starts anew after.
+  std::map<std::pair<HostId, CheckId>, CheckReport> doubtful;
   bool lost_grants = false;  // a grant was withdrawn from under it
   std::vector<std::string> notes;
   std::map<std::pair<CheckId, HostId>, CheckReport> checks;

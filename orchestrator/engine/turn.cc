@@ -83,15 +83,37 @@ void Turn::ForgetAll(OrderSet* keys) {
   keys->clear();
 }
 
+void Turn::NoteReleased(int stage, absl::Duration asked) {
+  output_.released.push_back({plan().planned_stage(stage).id, asked});
+}
+
+void Turn::NoteProgress(int number, Progress::What what) {
+  output_.progress.push_back({plan().planned(number).id, what});
+}
+
 void Turn::Enter(int number, Phase phase) {
   Step& entered = step(number);
+  const bool probing = In<Probing>(entered);
+  const bool working = probing || In<Connecting>(entered);
   entered.phase = std::move(phase);
+  if (In<Connecting>(entered)) {
+    NoteProgress(number, Progress::What::kBegun);
+  } else if (probing && In<Soaking>(entered)) {
+    NoteProgress(number, Progress::What::kHealthy);
+  } else if (working && !In<Probing>(entered)) {
+    NoteProgress(number, Progress::What::kStopped);
+  }
   entered.since = now();
   SetTimer(number, absl::InfiniteFuture());
   Touch(number);
 }
 
 void Turn::SetStop(int number, Stop stop, std::string reason) {
+  const bool working =
+      In<Connecting>(step(number)) || In<Probing>(step(number));
+  if (working && stop != Stop::kNone) {
+    NoteProgress(number, Progress::What::kStopped);
+  }
   step(number).stop = stop;
   step(number).reason = std::move(reason);
   Touch(number);

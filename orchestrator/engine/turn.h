@@ -43,6 +43,8 @@ class Turn {
   // Sends an outstanding order again, with a deadline of its own.
   void SendAgain(const OrderKey& key);
   void Say(std::string kind, std::string who, std::string text);
+  // People released a gate that had asked for so long.
+  void NoteReleased(int stage, absl::Duration asked);
 
   // ── orders ───────────────────────────────────────────────────────────────
 
@@ -68,6 +70,7 @@ class Turn {
 
  private:
   void RefreshSettled(int step);
+  void NoteProgress(int step, Progress::What what);
 
   Output& output_;
   std::set<int> touched_steps_;

@@ -82,6 +82,7 @@ void ReleaseRound(Turn& turn, int stage) {
   gate.forming.reset();
   round.state = Round::State::kReleased;
   round.deadline = absl::InfiniteFuture();
+  turn.NoteReleased(stage, turn.now() - round.opened);
   const std::vector<int> steps = round.steps;
   const std::string& name = turn.plan().planned_stage(stage).id.str();
   turn.Say("gate", name,

@@ -35,6 +35,12 @@ std::string NeedText(const World& world, const NeedInfo& need) {
   if (IsHealthy(step) && need.soaked && !HasSoaked(step)) {
     return absl::StrCat("waits until ", name, " has soaked");
   }
+  if (IsHealthy(step) && !step.doubtful.empty()) {
+    const auto& [key, report] = *step.doubtful.begin();
+    return absl::StrCat("waits for ", name, ", where ", key.second.str(),
+                        " on ", key.first.str(), " does not pass just now",
+                        Because(report.result.reason));
+  }
   if (IsHealthy(step)) {
     for (const auto& [host, part] : step.parts) {
       if (part.in && !world.Connected(host)) {
@@ -243,7 +249,7 @@ class Waits {
     }
     if (!waits_.empty()) return;
     AddHosts(phase.waiting, "is being watched");
-    for (const auto& [key, report] : phase.doubtful) {
+    for (const auto& [key, report] : step_.doubtful) {
       waits_.push_back({"check", key.second.str(), "",
                         absl::StrCat("soaks until ", key.second.str(), " on ",
                                      key.first.str(), " passes again",

@@ -154,6 +154,10 @@ void FakeWorld::Step(const engine::Event& event) {
   checker_.Saw(event);
   engine::Output output = engine_.Step(stamp, event);
   deadline_ = output.next_deadline;
+  progress_.insert(progress_.end(), output.progress.begin(),
+                   output.progress.end());
+  released_.insert(released_.end(), output.released.begin(),
+                   output.released.end());
   for (engine::Command& command : output.commands) {
     if (const auto* announce = std::get_if<engine::Announce>(&command)) {
       log_.push_back(

@@ -69,6 +69,11 @@ class FakeWorld {
   absl::Time now() const { return now_; }
   uint64_t sequence() const { return sequence_; }
   size_t waiting_orders() const { return mail_.size(); }
+  // All that the engine noted for forecasts.
+  const std::vector<engine::Progress>& progress() const { return progress_; }
+  const std::vector<engine::GateReleased>& released() const {
+    return released_;
+  }
   const engine::StepView& StepNamed(const std::string& id);
   std::vector<RoleId> RolesOf(const OperatorId& by) const;
 
@@ -82,6 +87,8 @@ class FakeWorld {
   std::deque<engine::Order> mail_;
   std::vector<std::pair<engine::Stamp, engine::Event>> journal_;
   std::vector<Entry> log_;
+  std::vector<engine::Progress> progress_;
+  std::vector<engine::GateReleased> released_;
   absl::Time now_;
   std::optional<absl::Time> deadline_;
   uint64_t sequence_ = 0;

@@ -27,8 +27,13 @@ const PlannedStep* OrderChecker::OwnerOf(const GrantId& grant) const {
 bool OrderChecker::IsHealthy(const StepId& id) const {
   const PlannedStep* step = plan_->FindStep(id);
   const auto it = well_.find(id);
-  return step != nullptr && it != well_.end() &&
-         static_cast<int>(it->second.size()) >= step->enough;
+  if (step == nullptr || it == well_.end()) return false;
+  std::set<HostId> well = it->second;
+  const auto doubted = doubted_.find(id);
+  if (doubted != doubted_.end()) {
+    for (const auto& [host, check] : doubted->second) well.erase(host);
+  }
+  return static_cast<int>(well.size()) >= step->enough;
 }
 
 void OrderChecker::Left(const Order& order) {
@@ -113,8 +118,12 @@ void OrderChecker::CheckOpen(const Order& order,
 void OrderChecker::Saw(const engine::Event& event) {
   if (plan_ == nullptr) return;
   if (const auto* watch = std::get_if<engine::WatchChanged>(&event)) {
-    if (watch->report.result.verdict == Verdict::kFail) {
-      well_[watch->step].erase(watch->host);
+    // Not healthy for as long as a watched check does not pass.
+    auto& doubted = doubted_[watch->step];
+    if (watch->report.result.verdict == Verdict::kPass) {
+      doubted.erase({watch->host, watch->report.id});
+    } else {
+      doubted.insert({watch->host, watch->report.id});
     }
     return;
   }
@@ -149,6 +158,9 @@ void OrderChecker::Saw(const engine::Event& event) {
                            });
     }
     if (passed) {
+      std::erase_if(doubted_[step.id], [&](const auto& entry) {
+        return entry.first == order.host;
+      });
       well_[step.id].insert(order.host);
     } else {
       well_[step.id].erase(order.host);

@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "orchestrator/engine/command.h"
@@ -33,6 +34,7 @@ class OrderChecker {
   std::shared_ptr<const Plan> plan_;
   std::map<GrantId, const PlannedStep*> owners_;
   std::map<StepId, std::set<HostId>> well_;  // hosts that passed its health
+  std::map<StepId, std::set<std::pair<HostId, CheckId>>> doubted_;
   // The step that opened last on a host: whose health is asked for next.
   std::map<HostId, const PlannedStep*> opened_last_;
   std::map<engine::OrderId, engine::Order> out_;
