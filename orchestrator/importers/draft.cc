@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -269,7 +270,9 @@ std::string Scalar(const std::string& text) {
   const std::string lower = absl::AsciiStrToLower(text);
   const bool word = std::find(std::begin(kWords), std::end(kWords), lower) !=
                     std::end(kWords);
-  bool plain = !word && !text.empty() &&
+  // An editor that knows the schema would take 007 and 1e3 for numbers.
+  double number = 0;
+  bool plain = !word && !text.empty() && !absl::SimpleAtod(text, &number) &&
                (absl::ascii_isalnum(text[0]) || text[0] == '/');
   for (const char c : text) {
     plain =
