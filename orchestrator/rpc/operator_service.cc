@@ -99,6 +99,14 @@ grpc::ServerUnaryReactor* OperatorService::GetHistory(
   });
 }
 
+grpc::ServerUnaryReactor* OperatorService::GetDurations(
+    Context* context, const v1::GetDurationsRequest*, v1::Durations* reply) {
+  return LookAt(context, [reply](const runtime::Glimpse& glimpse) {
+    FillDurations(glimpse, reply);
+    return absl::OkStatus();
+  });
+}
+
 // ── acting ──────────────────────────────────────────────────────────────────
 
 grpc::ServerWriteReactor<v1::IsolateProgress>* OperatorService::Isolate(

@@ -27,6 +27,8 @@ class OperatorService : public v1::Operator::CallbackService {
                  v1::GateDetail* reply) override;
   Unary* GetHistory(Context* context, const v1::GetHistoryRequest* request,
                     v1::History* reply) override;
+  Unary* GetDurations(Context* context, const v1::GetDurationsRequest* request,
+                      v1::Durations* reply) override;
   grpc::ServerWriteReactor<v1::IsolateProgress>* Isolate(
       Context* context, const v1::IsolateRequest* request) override;
   Unary* Start(Context* context, const v1::StartRequest* request,

@@ -5,6 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "orchestrator/rpc/values.h"
+#include "orchestrator/runtime/durations.h"
 #include "orchestrator/runtime/history.h"
 #include "sluice/v1/operator.pb.h"
 
@@ -217,6 +218,23 @@ void FillHistory(const runtime::Glimpse& glimpse, uint64_t from_sequence,
     entry->set_kind(line.kind);
     entry->set_who(line.who);
     entry->set_text(line.text);
+  }
+}
+
+void FillDurations(const runtime::Glimpse& glimpse, v1::Durations* out) {
+  for (const auto& [id, list] : glimpse.durations.steps()) {
+    v1::StepDurations* step = out->add_steps();
+    step->set_step(id.str());
+    for (const absl::Duration took : list) {
+      step->add_took_ms(absl::ToInt64Milliseconds(took));
+    }
+  }
+  for (const auto& [id, list] : glimpse.durations.gates()) {
+    v1::GateDurations* gate = out->add_gates();
+    gate->set_gate(id.str());
+    for (const absl::Duration waited : list) {
+      gate->add_waited_ms(absl::ToInt64Milliseconds(waited));
+    }
   }
 }
 

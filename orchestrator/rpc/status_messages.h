@@ -6,6 +6,7 @@
 #include "orchestrator/runtime/ports.h"
 
 namespace sluice::v1 {
+class Durations;
 class GateDetail;
 class History;
 class Status;
@@ -20,5 +21,7 @@ void FillGateDetail(const runtime::Glimpse& glimpse,
 
 void FillHistory(const runtime::Glimpse& glimpse, uint64_t from_sequence,
                  int limit, v1::History* out);
+
+void FillDurations(const runtime::Glimpse& glimpse, v1::Durations* out);
 
 }  // namespace sluice::rpc

@@ -85,8 +85,9 @@ void Loop::SetTime(absl::Time now) {
 }
 
 Glimpse Loop::Look() const {
-  return Glimpse{memory_.engine, memory_.history, now_,     written_.sequence,
-                 written_.hash,  problem_,        changes_, next_run_};
+  return Glimpse{memory_.engine,    memory_.history, now_,
+                 written_.sequence, written_.hash,   problem_,
+                 changes_,          next_run_,       memory_.durations};
 }
 
 absl::Time Loop::Turn(absl::Time now) {
@@ -120,6 +121,7 @@ void Loop::Step(const engine::Event& event) {
   engine::Output output = memory_.engine.Step(stamp, event);
   memory_.next_deadline = output.next_deadline;
   memory_.Note(event);
+  memory_.durations.Note(event, output, stamp.at);
 
   Unwritten unwritten;
   journal::Encoded encoded = journal::Encode(event);

@@ -13,6 +13,7 @@
 
 namespace sluice::runtime {
 
+class Durations;
 class History;
 
 // Time that only goes forward, as near to the wall's as that allows.
@@ -61,6 +62,7 @@ struct Glimpse {
   const std::string& journal_problem;  // empty: it can be written
   uint64_t changes;  // counts up whenever anything may look different
   const std::string& next_run;  // the name a run started now would have
+  const Durations& durations;
 };
 
 // To people. Called on the loop's thread; never blocks.

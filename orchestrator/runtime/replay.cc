@@ -36,6 +36,7 @@ absl::Status ReplayOne(const journal::Record& record,
   }
   memory->next_deadline = output.next_deadline;
   memory->Note(*event);
+  memory->durations.Note(*event, output, record.at);
   for (HistoryLine& line :
        LinesOf(output.commands, record.sequence, record.at)) {
     memory->history.Add(std::move(line));

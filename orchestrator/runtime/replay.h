@@ -11,6 +11,7 @@
 #include "orchestrator/engine/engine.h"
 #include "orchestrator/journal/codec.h"
 #include "orchestrator/journal/journal.h"
+#include "orchestrator/runtime/durations.h"
 #include "orchestrator/runtime/history.h"
 
 namespace sluice::runtime {
@@ -19,6 +20,7 @@ namespace sluice::runtime {
 struct Memory {
   engine::Engine engine;
   History history;
+  Durations durations;
   std::optional<absl::Time> next_deadline;
   journal::Head head;
   uint64_t highest_epoch_seen = 0;  // ours and every agent's

@@ -401,6 +401,11 @@ TEST_F(ServerTest, StreamsAnIsolationUntilItIsReadBack) {
     found = found || entry.kind() == "isolation";
   }
   EXPECT_TRUE(found);
+
+  grpc::ClientContext durations_context;
+  v1::Durations durations;
+  ASSERT_TRUE(stub->GetDurations(&durations_context, {}, &durations).ok());
+  EXPECT_EQ(durations.steps_size(), 0);  // nothing came back yet
 }
 
 TEST_F(ServerTest, IsolatesWithoutRecordWhenTheJournalCannotBeWritten) {
