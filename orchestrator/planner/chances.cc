@@ -1,6 +1,7 @@
 #include "orchestrator/planner/chances.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "common/contract.h"
@@ -57,6 +58,36 @@ std::vector<absl::Duration> PointsOf(const PlannedStep& step,
   return points;
 }
 
+// Evenly spread over the logarithm, nearly: square roots are exact on every
+// machine, which powers are not.
+std::vector<absl::Duration> UnmeasuredPoints() {
+  constexpr int kParts = 8;
+  const double ratio = std::sqrt(std::sqrt(
+      std::sqrt(absl::FDivDuration(kUnmeasuredHigh, kUnmeasuredLow))));
+  std::vector<absl::Duration> points = {kUnmeasuredLow};
+  for (int i = 1; i < kParts; ++i) points.push_back(points.back() * ratio);
+  points.push_back(kUnmeasuredHigh);
+  return points;
+}
+
+// The same as trials draw it: less sure of what nobody measured.
+std::vector<absl::Duration> TrialPoints(const PlannedStep& step,
+                                        const WhatIf& what_if,
+                                        const Measured& measured) {
+  std::vector<absl::Duration> points = PointsOf(step, what_if, measured);
+  const bool slow = step.external.empty() && what_if.slow.count(step.system);
+  if (slow || SamplesOf(step, what_if, measured) != nullptr ||
+      points.front() == absl::InfiniteDuration()) {
+    return points;
+  }
+  points = step.expected > absl::ZeroDuration()
+               ? std::vector{step.expected * (1 - kExpectedSpread),
+                             step.expected * (1 + kExpectedSpread)}
+               : UnmeasuredPoints();
+  for (absl::Duration& point : points) point += step.soak;
+  return points;
+}
+
 absl::Duration Draw(const std::vector<absl::Duration>& points, double at) {
   if (points.front() == points.back()) return points.front();
   const double place = at * static_cast<double>(points.size() - 1);
@@ -92,13 +123,14 @@ Chances Simulate(const Plan& plan, const WhatIf& what_if,
   std::vector<std::vector<absl::Duration>> points;
   points.reserve(plan.steps.size());
   for (const PlannedStep& step : plan.steps) {
-    points.push_back(PointsOf(step, what_if, measured));
+    points.push_back(TrialPoints(step, what_if, measured));
   }
   const auto count = static_cast<size_t>(trials);
   std::vector<std::vector<absl::Duration>> ends(plan.steps.size());
   for (auto& of_step : ends) of_step.reserve(count);
   std::vector<absl::Duration> totals;
   totals.reserve(count);
+  std::map<std::vector<int>, size_t> paths;
   Random random(seed);
   for (size_t trial = 0; trial < count; ++trial) {
     for (size_t i = 0; i < points.size(); ++i) {
@@ -110,6 +142,7 @@ Chances Simulate(const Plan& plan, const WhatIf& what_if,
       ends[i].push_back(timeline.end[i]);
     }
     totals.push_back(timeline.total);
+    ++paths[timeline.path];
   }
   Chances chances;
   for (size_t i = 0; i < ends.size(); ++i) {
@@ -117,7 +150,29 @@ Chances Simulate(const Plan& plan, const WhatIf& what_if,
                                QuantilesOf(ends[i]));
   }
   chances.estate = QuantilesOf(totals);
+  const auto usual = std::max_element(
+      paths.begin(), paths.end(),
+      [](const auto& a, const auto& b) { return a.second < b.second; });
+  for (const int i : usual->first) {
+    chances.critical_path.push_back(plan.steps[i].id);
+  }
+  chances.path_share =
+      static_cast<double>(usual->second) / static_cast<double>(count);
   return chances;
+}
+
+std::vector<LateChance> LateInTrials(const Plan& plan, const Chances& chances) {
+  std::vector<LateChance> late;
+  const auto add = [&](const StepId& step, absl::Duration wanted_by,
+                       const Quantiles& back) {
+    if (wanted_by <= absl::ZeroDuration() || back.p90 <= wanted_by) return;
+    late.push_back({step, wanted_by, back});
+  };
+  add(StepId(), plan.wanted_by, chances.estate);
+  for (const PlannedStep& step : plan.steps) {
+    add(step.id, step.wanted_by, chances.steps.at(step.id));
+  }
+  return late;
 }
 
 }  // namespace sluice

@@ -26,6 +26,9 @@ struct Quantiles {
 struct Chances {
   std::map<StepId, Quantiles> steps;
   Quantiles estate;
+  // The chain that decided the end most often, and in which share of trials.
+  std::vector<StepId> critical_path;
+  double path_share = 0;
 };
 
 // The range of what was measured, where something was; else as
@@ -34,9 +37,24 @@ struct Chances {
 std::function<Remaining(const PlannedStep&)> WholeDurationFrom(
     const WhatIf& what_if, const Measured& measured);
 
+// `expected` is a guess where nobody measured: tried up to so much less or
+// more, evenly.
+inline constexpr double kExpectedSpread = 0.25;
+
 // Each trial draws every step's duration: between two neighbours of what was
-// measured; evenly from its range where nothing was. REQUIRES: trials > 0.
+// measured; else around what is expected; else from kUnmeasuredLow to
+// kUnmeasuredHigh, each doubling as likely as the next, since nobody knows the
+// order of magnitude. REQUIRES: trials > 0.
 Chances Simulate(const Plan& plan, const WhatIf& what_if,
                  const Measured& measured, uint64_t seed, int trials);
+
+// What nine of ten trials, or even half, bring back later than it is wanted;
+// the estate first, then by step. People's time is not in it.
+struct LateChance {
+  StepId step;  // empty: the whole estate
+  absl::Duration wanted_by;
+  Quantiles back;
+};
+std::vector<LateChance> LateInTrials(const Plan& plan, const Chances& chances);
 
 }  // namespace sluice

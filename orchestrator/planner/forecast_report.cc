@@ -1,6 +1,7 @@
 #include "orchestrator/planner/forecast_report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -58,6 +59,29 @@ std::string RangeText(const Remaining& back) {
   return low == high ? low : absl::StrCat(low, " to ", high);
 }
 
+// The middle one; of an even number, the earlier of the two.
+absl::Duration Median(std::vector<absl::Duration> all) {
+  std::sort(all.begin(), all.end());
+  return all[(all.size() - 1) / 2];
+}
+
+size_t TasksOf(const Plan& plan, const PlannedStage& stage) {
+  size_t tasks = 0;
+  for (const StepId& id : stage.steps) {
+    const PlannedStep& step = *plan.FindStep(id);
+    tasks += step.inspect_tasks.size() + step.accept_tasks.size();
+  }
+  return tasks;
+}
+
+bool AnythingIsWanted(const Plan& plan) {
+  return plan.wanted_by > absl::ZeroDuration() ||
+         std::any_of(plan.steps.begin(), plan.steps.end(),
+                     [](const PlannedStep& step) {
+                       return step.wanted_by > absl::ZeroDuration();
+                     });
+}
+
 class Report {
  public:
   Report(const Plan& plan, const ForecastQuestion& question,
@@ -72,8 +96,16 @@ class Report {
     if (plan_.steps.empty()) return page_.Take();
     Steps();
     Never();
-    Late();
+    if (AnythingIsWanted(plan_)) {
+      page_.Line();
+      if (chances()) {
+        LateInHowMany();
+      } else {
+        Late();
+      }
+    }
     CriticalPath();
+    People();
     return page_.Take();
   }
 
@@ -190,13 +222,6 @@ class Report {
   }
 
   void Late() {
-    const bool any = plan_.wanted_by > absl::ZeroDuration() ||
-                     std::any_of(plan_.steps.begin(), plan_.steps.end(),
-                                 [](const PlannedStep& step) {
-                                   return step.wanted_by > absl::ZeroDuration();
-                                 });
-    if (!any) return;
-    page_.Line();
     if (answer_.late.empty()) {
       page_.Wrap(page_.Paint(Ink::kBold, "Wanted by: "),
                  "everything can be back in time, if people are quick.");
@@ -214,6 +239,31 @@ class Report {
     }
   }
 
+  void LateInHowMany() {
+    const std::vector<LateChance> late = LateInTrials(plan_, answer_.chances);
+    if (late.empty()) {
+      page_.Wrap(page_.Paint(Ink::kBold, "Wanted by: "),
+                 "in nine of ten trials everything is back in time, if people "
+                 "are quick.");
+    }
+    for (const LateChance& one : late) {
+      const bool half = one.back.p50 > one.wanted_by;
+      page_.Wrap(page_.Paint(Ink::kRed, half ? "Late: " : "Perhaps late: "),
+                 absl::StrCat(
+                     one.step.empty() ? "the estate" : one.step.str(),
+                     " is wanted by ", Text(one.wanted_by),
+                     one.back.p50 == absl::InfiniteDuration()
+                         ? " and does not come back."
+                         : absl::StrCat(
+                               " and missed in ",
+                               half ? "half of the trials or more"
+                                    : "more than one of ten trials",
+                               ", without people's time: half are over after ",
+                               Text(one.back.p50), ", nine of ten after ",
+                               Text(one.back.p90), ".")));
+    }
+  }
+
   void CriticalPath() {
     std::vector<std::string> chain;
     for (const StepId& id : answer_.forecast.critical_path) {
@@ -224,6 +274,39 @@ class Report {
     page_.Line();
     page_.Wrap(page_.Paint(Ink::kBold, "Critical path: "),
                absl::StrJoin(chain, " -> "));
+    if (!chances()) return;
+    const Chances& tried = answer_.chances;
+    const bool same = tried.critical_path == answer_.forecast.critical_path;
+    const std::string share =
+        absl::StrCat(std::lround(tried.path_share * 100), " % of the trials");
+    page_.Wrap("",
+               same ? absl::StrCat("It decides in ", share, ".")
+                    : absl::StrCat(
+                          "Most often, in ", share, ", it is ",
+                          absl::StrJoin(tried.critical_path, " -> ",
+                                        [](std::string* out, const StepId& id) {
+                                          absl::StrAppend(out, id.str());
+                                        }),
+                          "."));
+  }
+
+  void People() {
+    page_.Line();
+    page_.Line(page_.Paint(Ink::kBold, "People, on top of all that"));
+    for (const PlannedStage& stage : plan_.stages) {
+      std::vector<std::string> words = {
+          absl::StrCat("gate: ", planning::QuorumText(stage.gate))};
+      const size_t tasks = TasksOf(plan_, stage);
+      if (tasks > 0) words.push_back(Count(tasks, "task", "tasks"));
+      const auto asked = question_.asked.find(stage.id);
+      if (asked != question_.asked.end() && !asked->second.empty()) {
+        words.push_back(absl::StrCat("took ", Text(Median(asked->second)),
+                                     " (median of ", asked->second.size(),
+                                     ")"));
+      }
+      page_.Wrap(absl::StrCat("  ", stage.id.str(), "  "),
+                 absl::StrJoin(words, "; "));
+    }
   }
 
   const Plan& plan_;
@@ -245,6 +328,40 @@ Json RangeJson(const Remaining& back, const Quantiles* chances) {
     json["p90_ms"] = Milliseconds(chances->p90);
   }
   return json;
+}
+
+Json PeopleJson(const Plan& plan, const ForecastQuestion& question,
+                size_t tasks) {
+  Json asked = Json::object();
+  for (const auto& [gate, times] : question.asked) {
+    if (times.empty()) continue;
+    asked[gate.str()] = {{"times", times.size()},
+                         {"median_ms", Milliseconds(Median(times))}};
+  }
+  return {{"gates", plan.stages.size()},
+          {"tasks", tasks},
+          {"asked", std::move(asked)}};
+}
+
+// What only trials can say.
+void AddTrials(const Plan& plan, const ForecastQuestion& question,
+               const Chances& chances, Json* json) {
+  (*json)["seed"] = question.seed;
+  (*json)["trials"] = question.trials;
+  Json path = Json::array();
+  for (const StepId& id : chances.critical_path) path.push_back(id.str());
+  (*json)["usual_path"] = {{"steps", std::move(path)},
+                           {"share", chances.path_share}};
+  Json late = Json::array();
+  for (const LateChance& one : LateInTrials(plan, chances)) {
+    late.push_back(
+        {{"step", one.step.empty() ? Json(nullptr) : Json(one.step.str())},
+         {"wanted_by_ms", Milliseconds(one.wanted_by)},
+         {"p50_ms", Milliseconds(one.back.p50)},
+         {"p90_ms", Milliseconds(one.back.p90)},
+         {"at_p50", one.back.p50 > one.wanted_by}});
+  }
+  (*json)["late_in_trials"] = std::move(late);
 }
 
 }  // namespace
@@ -287,12 +404,9 @@ std::string ForecastJson(const Plan& plan, const ForecastQuestion& question) {
       {"steps", std::move(steps)},
       {"late", std::move(late)},
       {"critical_path", std::move(path)},
-      {"people", {{"gates", plan.stages.size()}, {"tasks", answer.tasks}}},
+      {"people", PeopleJson(plan, question, answer.tasks)},
       {"measured_steps", answer.measured}};
-  if (measured) {
-    json["seed"] = question.seed;
-    json["trials"] = question.trials;
-  }
+  if (measured) AddTrials(plan, question, answer.chances, &json);
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

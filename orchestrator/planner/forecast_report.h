@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "orchestrator/planner/chances.h"
 #include "orchestrator/planner/plan.h"
@@ -14,12 +16,14 @@ namespace sluice {
 struct ForecastQuestion {
   WhatIf what_if;
   Measured measured;  // empty: nothing was; then there are no chances
+  // How long people were asked in past runs, at gates of this plan.
+  std::map<StageId, std::vector<absl::Duration>> asked;
   uint64_t seed = 1;
   int trials = 1000;
 };
 
 // When each system and the estate is back, machines' time alone; what people
-// have to do is counted beside it; the critical path; who is late. Names in the
+// have to do is listed beside it; the critical path; who is late. Names in the
 // question that the plan does not have change nothing.
 std::string ForecastText(const Plan& plan, const ForecastQuestion& question,
                          const RenderOptions& options);

@@ -17,6 +17,7 @@
 #include "gtest/gtest.h"
 #include "orchestrator/manifest/manifest.h"
 #include "orchestrator/planner/explain.h"
+#include "orchestrator/planner/forecast_report.h"
 #include "orchestrator/planner/graph_format.h"
 #include "orchestrator/planner/plan.h"
 #include "orchestrator/planner/render.h"
@@ -94,6 +95,12 @@ class CityUtility : public ::testing::Test {
     ASSERT_TRUE(plan.ok()) << plan.status();
     plan_ = *plan;
   }
+  static void ExpectNarrow(const std::string& name, const std::string& text) {
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      EXPECT_LE(planning::Columns(line), 80) << line;
+    }
+    ExpectGolden(name, text);
+  }
   std::shared_ptr<const Plan> plan_;
 };
 
@@ -111,6 +118,19 @@ TEST_F(CityUtility, ExplainsItsBillingEngine) {
   const auto text = ExplainText(*plan_, "billing-engine", {});
   ASSERT_TRUE(text.ok());
   ExpectGolden("city-utility.explain", *text);
+}
+
+TEST_F(CityUtility, IsForecastFromWhatWasMeasured) {
+  ForecastQuestion question;
+  for (const PlannedStep& step : plan_->steps) {
+    if (step.external.empty()) {
+      question.measured[step.id] = {absl::Seconds(3), absl::Seconds(20),
+                                    absl::Seconds(45)};
+    }
+  }
+  question.asked[plan_->stages.front().id] = {absl::Minutes(4),
+                                              absl::Minutes(11)};
+  ExpectNarrow("city-utility.forecast", ForecastText(*plan_, question, {}));
 }
 
 TEST_F(CityUtility, IsAPicture) {
