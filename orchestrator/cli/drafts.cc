@@ -209,8 +209,13 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
 }
 
 std::string ClientYaml(const Plan& plan) {
-  std::vector<std::string> orchestrators = plan.management.orchestrators;
-  orchestrators.push_back("unix:../../orchestrator/operator.sock");
+  // The socket first: on the orchestrator's own machine nothing has to leave
+  // it, and elsewhere there is no such file and the next is tried at once.
+  std::vector<std::string> orchestrators = {
+      "unix:../../orchestrator/operator.sock"};
+  orchestrators.insert(orchestrators.end(),
+                       plan.management.orchestrators.begin(),
+                       plan.management.orchestrators.end());
   return absl::StrCat(
       "# Where `sluice` finds the orchestrator of ", plan.estate.str(),
       ", and who asks.\n"
