@@ -49,9 +49,13 @@ class Screen:
             self._print(" " * (2 + len(head)) + self.paint(line, "bold"))
 
     def output(self, text):
-        """What a program printed, as it is."""
-        for line in text.rstrip().splitlines():
-            self._print("  " + self.paint("│ ", "dim") + line)
+        """What a program printed, as it is; a page that fills the width
+        stands without the bar."""
+        lines = text.rstrip().splitlines()
+        full = any(len(line) > WIDTH - 4 for line in lines)
+        bar = "" if full else "  " + self.paint("│ ", "dim")
+        for line in lines:
+            self._print(bar + line)
 
     def event(self, word, text, *styles):
         """One line of live progress: clock, what, whom."""
