@@ -147,7 +147,7 @@ void SeeWatched(Turn& turn, int number, const HostId& host,
 
 void StartSoak(Turn& turn, int number) {
   Step& step = turn.step(number);
-  step.doubtful.clear();
+  // What was doubted before stays so until the watch says that it passes.
   turn.Enter(number, Soaking{});
   const PlannedStep& planned = turn.plan().planned(number);
   if (planned.watch.empty()) return;
