@@ -230,6 +230,10 @@ absl::StatusOr<v1::History> Client::GetHistory(
   return impl_->Call(&Stub::GetHistory, request, false);
 }
 
+absl::StatusOr<v1::Durations> Client::GetDurations() {
+  return impl_->Call(&Stub::GetDurations, v1::GetDurationsRequest(), false);
+}
+
 absl::StatusOr<v1::Accepted> Client::Start(const v1::StartRequest& request) {
   return impl_->Call(&Stub::Start, request, true);
 }

@@ -33,6 +33,7 @@ class Client {
   absl::StatusOr<v1::Status> GetStatus();
   absl::StatusOr<v1::GateDetail> GetGate(const std::string& gate);
   absl::StatusOr<v1::History> GetHistory(const v1::GetHistoryRequest& request);
+  absl::StatusOr<v1::Durations> GetDurations();
 
   absl::StatusOr<v1::Accepted> Start(const v1::StartRequest& request);
   absl::StatusOr<v1::Accepted> Decide(const v1::DecideRequest& request);

@@ -121,6 +121,13 @@ grpc::Status FakeOperator::GetHistory(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeOperator::GetDurations(grpc::ServerContext*,
+                                        const v1::GetDurationsRequest*,
+                                        v1::Durations* response) {
+  *response = durations;
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeOperator::Isolate(
     grpc::ServerContext*, const v1::IsolateRequest* request,
     grpc::ServerWriter<v1::IsolateProgress>* writer) {

@@ -38,6 +38,7 @@ class FakeOperator final : public v1::Operator::Service {
   v1::Status status;
   v1::GateDetail gate;
   v1::History history;
+  v1::Durations durations;
   grpc::Status refusal;  // of every changing call, when not OK
   std::vector<v1::IsolateProgress> progress;
   // Isolate: refused like this unless the confirmation is this name.
@@ -65,6 +66,9 @@ class FakeOperator final : public v1::Operator::Service {
   grpc::Status GetHistory(grpc::ServerContext*,
                           const v1::GetHistoryRequest* request,
                           v1::History* response) override;
+  grpc::Status GetDurations(grpc::ServerContext*,
+                            const v1::GetDurationsRequest*,
+                            v1::Durations* response) override;
   grpc::Status Isolate(grpc::ServerContext*, const v1::IsolateRequest* request,
                        grpc::ServerWriter<v1::IsolateProgress>* w) override;
   grpc::Status Start(grpc::ServerContext*, const v1::StartRequest*,
