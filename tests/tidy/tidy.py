@@ -44,6 +44,8 @@ ARROWS = {
     "agents/isolation": {"common"},
     "agents/checks": {"common", "agents/core"},
     "agents/link": {"common", "agents/core", "proto"},
+    "agents/host": {"common", "agents/core", "agents/isolation",
+                    "agents/checks", "agents/link"},
 }
 # The agent's core speaks of the fence through its port, a header without code.
 PORTS = {"agents/isolation/fence.h"}
