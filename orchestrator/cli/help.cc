@@ -19,6 +19,7 @@ constexpr Line kLines[] = {
     {"plan MANIFEST", "what would come back, in which order"},
     {"diff OLD NEW", "what a new manifest changes, and for whom"},
     {"explain MANIFEST SYSTEM", "why a system comes when it comes"},
+    {"forecast MANIFEST", "when everything is back, and what if"},
     {"fmt FILE…", "manifests in their one layout"},
     {"import csv|compose FILE…", "a manifest from lists that are there"},
     {"init MANIFEST --out DIR", "certificates and configuration"},

@@ -172,6 +172,21 @@ ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
   return kDone;
 }
 
+ExitCode ShowForecast(const Terminal& terminal,
+                      const ForecastOptions& options) {
+  const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
+  if (loaded.plan == nullptr) return kMistakes;
+  const auto question = ReadQuestion(*loaded.plan, options);
+  if (!question.ok()) {
+    return terminal.Complain(question.status().message(), kMistakes);
+  }
+  *terminal.out << (options.json ? ForecastJson(*loaded.plan, *question)
+                                 : ForecastText(*loaded.plan, *question,
+                                                {.width = terminal.width,
+                                                 .colour = terminal.colour}));
+  return kDone;
+}
+
 ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
                     const InitOptions& options) {
   const Loaded loaded = Load(terminal, manifest, "nothing was made.");

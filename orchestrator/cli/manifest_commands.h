@@ -1,10 +1,11 @@
 // Commands that read a manifest and talk to nobody: validate, plan, diff,
-// explain, init.
+// explain, forecast, init.
 
 #pragma once
 
 #include <string>
 
+#include "orchestrator/cli/forecast_input.h"
 #include "orchestrator/cli/init.h"
 #include "orchestrator/cli/terminal.h"
 
@@ -41,6 +42,9 @@ struct ExplainOptions {
   bool flows = false;
 };
 ExitCode Explain(const Terminal& terminal, const ExplainOptions& options);
+
+// When everything is back, and what if.
+ExitCode ShowForecast(const Terminal& terminal, const ForecastOptions& options);
 
 ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
                     const InitOptions& options);

@@ -31,6 +31,7 @@ struct Words {
   PlanOptions plan;
   DiffOptions diff;
   ExplainOptions explain;
+  ForecastOptions forecast;
   ImportOptions import;
   FormatOptions format;
   std::string init_manifest;
@@ -191,6 +192,31 @@ void CommandLine::AddManifestCommands() {
   sub->add_option("MANIFEST", words_.explain.manifest)->required();
   sub->add_option("SYSTEM", words_.explain.system)->required();
   sub->add_flag("--flows", words_.explain.flows, "every flow");
+  Json(sub);
+
+  sub = Add("forecast", "when everything is back, and what if", [this] {
+    words_.forecast.json = words_.common.json;
+    return ShowForecast(terminal_, words_.forecast);
+  });
+  sub->add_option("MANIFEST", words_.forecast.manifest)->required();
+  sub->add_option("--without", words_.forecast.without,
+                  "as if this host never came back; several may be named")
+      ->type_name("HOST")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  sub->add_option("--slow", words_.forecast.slow,
+                  "as if this system took so long; as in billing-db=20m")
+      ->type_name("SYSTEM=TIME")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  sub->add_option("--measured", words_.forecast.measured,
+                  "what past runs took, JSON; then with p50 and p90")
+      ->type_name("FILE");
+  sub->add_option("--seed", words_.forecast.seed, "of the trials (1)")
+      ->type_name("N");
+  sub->add_option("--trials", words_.forecast.trials, "how many (1000)")
+      ->type_name("N")
+      ->check(CLI::Range(10, 100000).description(""));
   Json(sub);
 
   sub = Add("fmt", "a manifest's one layout; keeps every comment",
@@ -397,10 +423,10 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan",    "diff",    "explain", "fmt",   "import",
-    "init",     "isolate", "start",   "status",  "gates", "show",
-    "go",       "no-go",   "done",    "retry",   "pause", "resume",
-    "end",      "brief",   "history", "help"};
+    "validate", "plan", "diff",    "explain", "forecast", "fmt",
+    "import",   "init", "isolate", "start",   "status",   "gates",
+    "show",     "go",   "no-go",   "done",    "retry",    "pause",
+    "resume",   "end",  "brief",   "history", "help"};
 
 }  // namespace
 
