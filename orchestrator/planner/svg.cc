@@ -25,12 +25,12 @@ using planning::Cut;
 using planning::GraphLayout;
 
 constexpr double kMargin = 24;
-constexpr double kBoxWidth = 184;
-constexpr double kBoxHeight = 50;
+constexpr double kBoxWidth = 192;
+constexpr double kBoxHeight = 58;
 constexpr double kColumn = 244;  // a box and the lines after it
 constexpr double kGap = 18;
 constexpr double kBandPadding = 18;
-constexpr double kTop = 164;  // title and stage headings
+constexpr double kTop = 176;  // title and stage headings
 
 std::string Escape(absl::string_view text) {
   std::string out;
@@ -72,7 +72,7 @@ class Drawing {
   std::string Draw() {
     width_ = std::max(760.0, 2 * kMargin + layout_.columns * kColumn);
     bottom_ = kTop + layout_.height + 2 * kBandPadding;
-    height_ = bottom_ + 64;
+    height_ = bottom_ + 70;
     Heading();
     for (size_t i = 0; i < plan_.stages.size(); ++i) Band(i);
     for (const GraphLayout::Line& line : layout_.lines) Line(line);
@@ -101,10 +101,10 @@ class Drawing {
     Text(kMargin, 36, "title",
          Cut(plan_.title.empty() ? plan_.estate.str() : plan_.title, 60));
     const ForecastResult forecast = Forecast(plan_, WholeDuration);
-    Text(kMargin, 58, "note",
+    Text(kMargin, 59, "note",
          absl::StrCat("Reconnection plan ", ShortDigest(plan_.digest), ", ",
                       DigestPhrase(plan_.digest)));
-    Text(kMargin, 76, "note",
+    Text(kMargin, 78, "note",
          absl::StrCat(
              planning::Count(plan_.steps.size(), "step", "steps"), " on ",
              planning::Count(plan_.hosts.size(), "host", "hosts"),
@@ -122,17 +122,17 @@ class Drawing {
     absl::StrAppend(&body_, "<rect x=\"", N(left + 4), "\" y=\"92\" width=\"",
                     N(wide - 8), "\" height=\"", N(bottom_ - 92),
                     "\" rx=\"10\" class=\"band\"/>\n");
-    const int room = static_cast<int>(wide / 8);
-    Text(left + 16, 114, "stage",
+    const int room = static_cast<int>(wide / 10.5);
+    Text(left + 16, 117, "stage",
          Cut(absl::StrCat(number + 1, "  ", stage.id.str()), room));
-    double y = 131;
+    double y = 138;
     for (const std::string& line :
-         Roles(stage.gate, static_cast<size_t>(wide / 6.4))) {
+         Roles(stage.gate, static_cast<size_t>(wide / 7.6))) {
       Text(left + 16, y, "note", line);
-      y += 14;
+      y += 16;
     }
     Text(left + 16, y, "small",
-         Cut(DigestPhrase(stage.digest), static_cast<int>(wide / 5.8)));
+         Cut(DigestPhrase(stage.digest), static_cast<int>(wide / 6.8)));
   }
 
   // Who opens a gate, in two lines at most.
@@ -198,7 +198,7 @@ class Drawing {
     absl::StrAppend(&body_, "<g><title>", Escape(Tip(step)),
                     "</title>\n<rect x=\"", N(x), "\" y=\"", N(y),
                     "\" width=\"", N(kBoxWidth), "\" height=\"", N(kBoxHeight),
-                    "\" rx=\"", entry ? "25" : "6", "\" fill=\"", colour.fill,
+                    "\" rx=\"", entry ? "29" : "6", "\" fill=\"", colour.fill,
                     "\" stroke=\"", colour.line, "\"",
                     step.is_protected ? " stroke-width=\"3\"" : "", "/>\n");
     const double text = x + (entry ? 18 : 10);
@@ -206,13 +206,13 @@ class Drawing {
     const std::string name = entry                ? step.external.str()
                              : step.title.empty() ? step.id.str()
                                                   : step.title;
-    Text(text, y + 18, "name", Cut(name, room));
-    Text(text, y + 31, "small",
+    Text(text, y + 20, "name", Cut(name, room));
+    Text(text, y + 36, "small",
          Cut(entry ? absl::StrCat("into ", step.system.str())
                    : absl::StrCat(step.category, ", ",
                                   planning::HostsText(step, 2)),
              room + 10));
-    Text(text, y + 43, "small", Cut(Marks(step), room + 10));
+    Text(text, y + 50, "small", Cut(Marks(step), room + 10));
     absl::StrAppend(&body_, "</g>\n");
   }
 
@@ -246,12 +246,12 @@ class Drawing {
     for (const std::string& category : categories) {
       const CategoryColour colour = ColourOf(category);
       const std::string name = Cut(category, 20);
-      if (x + 24 + 6.5 * Columns(name) > width_ - kMargin) break;
+      if (x + 24 + 7.7 * Columns(name) > width_ - kMargin) break;
       absl::StrAppend(&body_, "<rect x=\"", N(x), "\" y=\"", N(y - 11),
                       "\" width=\"18\" height=\"13\" rx=\"3\" fill=\"",
                       colour.fill, "\" stroke=\"", colour.line, "\"/>\n");
       Text(x + 24, y, "note", name);
-      x += 48 + 6.5 * Columns(name);
+      x += 48 + 7.7 * Columns(name);
     }
     std::string words =
         "An arrow leads from what is needed to what waits for "
@@ -260,7 +260,7 @@ class Drawing {
     if (!options_.all_needs) {
       absl::StrAppend(&words, "; needs that follow from others are left out");
     }
-    Text(kMargin, y + 22, "note", words + ".");
+    Text(kMargin, y + 24, "note", words + ".");
   }
 
   std::string Wrap() const {
@@ -269,11 +269,11 @@ class Drawing {
         " ", N(height_), "\" width=\"", N(width_), "\" height=\"", N(height_),
         "\" font-family=\"DejaVu Sans, Arial, sans-serif\">\n"
         "<style>"
-        ".title{font-size:22px;font-weight:bold}"
-        ".stage{font-size:15px;font-weight:bold}"
-        ".name{font-size:11.5px;font-weight:bold}"
-        ".note{font-size:11px;fill:#333}"
-        ".small{font-size:9.5px;fill:#333}"
+        ".title{font-size:26px;font-weight:bold}"
+        ".stage{font-size:18px;font-weight:bold}"
+        ".name{font-size:13px;font-weight:bold}"
+        ".note{font-size:13px;fill:#333}"
+        ".small{font-size:11.5px;fill:#333}"
         ".band{fill:#f6f6f4;stroke:#c8c8c4}"
         ".line{fill:none;stroke:#5a5a5a;stroke-width:1.3}"
         ".soft{stroke-dasharray:4 4;stroke:#8a8a8a}"
