@@ -1,10 +1,10 @@
 #include "orchestrator/cli/forecast_input.h"
 
-#include <utility>
+#include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
-#include "nlohmann/json.hpp"
+#include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/files.h"
 #include "orchestrator/cli/nearest.h"
 #include "orchestrator/manifest/values.h"
@@ -73,67 +73,77 @@ absl::Status ReadSlow(const Plan& plan, const ForecastOptions& options,
   return absl::OkStatus();
 }
 
-// A list of durations; `wrong` makes an error of what is wrong with it.
-template <class Wrong>
-absl::Status ReadSamples(const std::string& name, const nlohmann::json& samples,
-                         const Wrong& wrong, std::vector<absl::Duration>& out) {
-  if (!samples.is_array()) return wrong(absl::StrCat(name, " has no list"));
-  for (const auto& sample : samples) {
-    if (!sample.is_string()) {
-      return wrong(absl::StrCat(name, " has what is no duration"));
+// Of what was measured, what this plan has: past runs may have had others.
+void AddDurations(const Plan& plan, const v1::Durations& durations,
+                  ForecastQuestion* question) {
+  for (const v1::StepDurations& step : durations.steps()) {
+    if (plan.FindStep(StepId(step.step())) == nullptr) continue;
+    for (const int64_t ms : step.took_ms()) {
+      question->measured[StepId(step.step())].push_back(absl::Milliseconds(ms));
     }
-    const auto duration = ReadDuration(sample.get<std::string>());
-    if (!duration.ok()) {
-      return wrong(absl::StrCat(name, ": ", duration.status().message()));
-    }
-    out.push_back(*duration);
   }
-  return absl::OkStatus();
+  for (const v1::GateDurations& gate : durations.gates()) {
+    if (plan.FindStage(StageId(gate.gate())) == nullptr) continue;
+    for (const int64_t ms : gate.waited_ms()) {
+      question->asked[StageId(gate.gate())].push_back(absl::Milliseconds(ms));
+    }
+  }
 }
 
 absl::Status ReadMeasured(const Plan& plan, const std::string& path,
-                          ForecastQuestion& question) {
+                          ForecastQuestion* question) {
   const auto text = ReadWholeFile(path, kMaxMeasuredBytes);
   if (!text.ok()) return text.status();
   const auto wrong = [&](absl::string_view what) {
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": ", what, "; write {\"billing-db\": [\"4s\", \"1m10s\"]}"));
   };
-  const auto json = nlohmann::json::parse(*text, nullptr, false);
-  if (!json.is_object()) return wrong("this is no JSON object");
-  // As `sluice durations --json` writes it, or the steps alone.
-  const bool whole = json.contains("steps") && json["steps"].is_object();
-  const nlohmann::json& steps = whole ? json["steps"] : json;
-  for (const auto& [name, samples] : steps.items()) {
-    // A past run may have had systems that this plan has no more.
-    if (plan.FindStep(StepId(name)) == nullptr) continue;
-    SLUICE_RETURN_IF_ERROR(
-        ReadSamples(name, samples, wrong, question.measured[StepId(name)]));
-  }
-  if (whole && json.contains("gates") && json["gates"].is_object()) {
-    for (const auto& [name, samples] : json["gates"].items()) {
-      if (plan.FindStage(StageId(name)) == nullptr) continue;
-      SLUICE_RETURN_IF_ERROR(
-          ReadSamples(name, samples, wrong, question.asked[StageId(name)]));
-    }
-  }
-  if (question.measured.empty()) {
+  const auto durations = ParseDurations(*text);
+  if (!durations.ok()) return wrong(durations.status().message());
+  AddDurations(plan, *durations, question);
+  if (question->measured.empty())
     return wrong("it names no system of this plan");
-  }
   return absl::OkStatus();
+}
+
+absl::Status AskMeasured(const Plan& plan, const Common& common,
+                         ForecastQuestion* question) {
+  SLUICE_ASSIGN_OR_RETURN(const auto client, Connect(common));
+  SLUICE_ASSIGN_OR_RETURN(const v1::Durations durations,
+                          client->GetDurations());
+  AddDurations(plan, durations, question);
+  if (!question->measured.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the orchestrator has measured nothing of this plan yet; forecast "
+      "without --from-orchestrator, from what the manifest expects");
+}
+
+// Every trial keeps the end of every step: a third of a gigabyte at most.
+absl::Status CheckTrials(const Plan& plan, int trials) {
+  constexpr size_t kMost = 20'000'000;
+  const size_t most = kMost / std::max<size_t>(plan.steps.size(), 1);
+  if (static_cast<size_t>(trials) <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("--trials ", trials, " is more than memory has room for; ",
+                   "this plan has ", plan.steps.size(),
+                   " steps, so write at most --trials ", most));
 }
 
 }  // namespace
 
 absl::StatusOr<ForecastQuestion> ReadQuestion(const Plan& plan,
-                                              const ForecastOptions& options) {
+                                              const ForecastOptions& options,
+                                              const Common& common) {
   ForecastQuestion question;
   question.seed = options.seed;
   question.trials = options.trials;
+  SLUICE_RETURN_IF_ERROR(CheckTrials(plan, options.trials));
   SLUICE_RETURN_IF_ERROR(ReadWithout(plan, options, question.what_if));
   SLUICE_RETURN_IF_ERROR(ReadSlow(plan, options, question.what_if));
-  if (!options.measured.empty()) {
-    SLUICE_RETURN_IF_ERROR(ReadMeasured(plan, options.measured, question));
+  if (options.from_orchestrator) {
+    SLUICE_RETURN_IF_ERROR(AskMeasured(plan, common, &question));
+  } else if (!options.measured.empty()) {
+    SLUICE_RETURN_IF_ERROR(ReadMeasured(plan, options.measured, &question));
   }
   return question;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "orchestrator/cli/session.h"
 #include "orchestrator/planner/forecast_report.h"
 #include "orchestrator/planner/plan.h"
 
@@ -19,13 +20,16 @@ struct ForecastOptions {
   // JSON: {"billing-db": ["4s", "1m10s"]}, what past runs took for connecting
   // and probing; empty: nothing was measured.
   std::string measured;
+  bool from_orchestrator = false;  // instead: what its past runs took
   uint64_t seed = 1;
   int trials = 1000;
   bool json = false;
 };
 
 // InvalidArgument, with the nearest name, for what the plan does not have.
+// Asks the orchestrator of `common` only when the options say so.
 absl::StatusOr<ForecastQuestion> ReadQuestion(const Plan& plan,
-                                              const ForecastOptions& options);
+                                              const ForecastOptions& options,
+                                              const Common& common);
 
 }  // namespace sluice::cli

@@ -41,6 +41,7 @@ constexpr Line kLines[] = {
     {"", "Afterwards, and for those who ask"},
     {"brief [--lang es]", "one page: where things stand"},
     {"history", "everything that was done, by whom, when"},
+    {"durations", "what past runs took, for the next forecast"},
     {"end [--reason R]", "end the run"},
 };
 

@@ -172,13 +172,15 @@ ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
   return kDone;
 }
 
-ExitCode ShowForecast(const Terminal& terminal,
+ExitCode ShowForecast(const Terminal& terminal, const Common& common,
                       const ForecastOptions& options) {
   const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
   if (loaded.plan == nullptr) return kMistakes;
-  const auto question = ReadQuestion(*loaded.plan, options);
+  const auto question = ReadQuestion(*loaded.plan, options, common);
   if (!question.ok()) {
-    return terminal.Complain(question.status().message(), kMistakes);
+    return options.from_orchestrator
+               ? terminal.Complain(question.status())
+               : terminal.Complain(question.status().message(), kMistakes);
   }
   *terminal.out << (options.json ? ForecastJson(*loaded.plan, *question)
                                  : ForecastText(*loaded.plan, *question,

@@ -1,5 +1,5 @@
-// Commands that read a manifest and talk to nobody: validate, plan, diff,
-// explain, forecast, init.
+// Commands that read a manifest and talk to nobody, unless `forecast
+// --from-orchestrator` says so: validate, plan, diff, explain, forecast, init.
 
 #pragma once
 
@@ -44,7 +44,8 @@ struct ExplainOptions {
 ExitCode Explain(const Terminal& terminal, const ExplainOptions& options);
 
 // When everything is back, and what if.
-ExitCode ShowForecast(const Terminal& terminal, const ForecastOptions& options);
+ExitCode ShowForecast(const Terminal& terminal, const Common& common,
+                      const ForecastOptions& options);
 
 ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
                     const InitOptions& options);

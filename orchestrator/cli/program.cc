@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/cli/decide.h"
+#include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/format_command.h"
 #include "orchestrator/cli/import.h"
 #include "orchestrator/cli/isolate.h"
@@ -196,7 +197,7 @@ void CommandLine::AddManifestCommands() {
 
   sub = Add("forecast", "when everything is back, and what if", [this] {
     words_.forecast.json = words_.common.json;
-    return ShowForecast(terminal_, words_.forecast);
+    return ShowForecast(terminal_, words_.common, words_.forecast);
   });
   sub->add_option("MANIFEST", words_.forecast.manifest)->required();
   sub->add_option("--without", words_.forecast.without,
@@ -209,12 +210,17 @@ void CommandLine::AddManifestCommands() {
       ->type_name("SYSTEM=TIME")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  sub->add_option("--measured", words_.forecast.measured,
-                  "what past runs took, JSON; then with p50 and p90")
-      ->type_name("FILE");
+  CLI::Option* const file =
+      sub->add_option("--measured", words_.forecast.measured,
+                      "what past runs took, JSON; then with p50 and p90")
+          ->type_name("FILE");
+  sub->add_flag("--from-orchestrator", words_.forecast.from_orchestrator,
+                "the same, as the orchestrator's journal has it")
+      ->excludes(file);
   sub->add_option("--seed", words_.forecast.seed, "of the trials (1)")
       ->type_name("N");
-  sub->add_option("--trials", words_.forecast.trials, "how many (1000)")
+  sub->add_option("--trials,--samples", words_.forecast.trials,
+                  "how many (1000)")
       ->type_name("N")
       ->check(CLI::Range(10, 100000).description(""));
   Json(sub);
@@ -363,6 +369,9 @@ void CommandLine::AddLooks() {
       ->check(CLI::IsMember({"en", "es"}).description(""));
   Json(sub);
 
+  Json(Add("durations", "what past runs took, for a forecast",
+           [this] { return ShowDurations(terminal_, words_.common); }));
+
   sub = Add("history", "everything that was done, by whom, when", [this] {
     return ShowHistory(terminal_, words_.common, words_.history);
   });
@@ -423,10 +432,10 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan", "diff",    "explain", "forecast", "fmt",
-    "import",   "init", "isolate", "start",   "status",   "gates",
-    "show",     "go",   "no-go",   "done",    "retry",    "pause",
-    "resume",   "end",  "brief",   "history", "help"};
+    "validate", "plan", "diff",    "explain",   "forecast", "fmt",
+    "import",   "init", "isolate", "start",     "status",   "gates",
+    "show",     "go",   "no-go",   "done",      "retry",    "pause",
+    "resume",   "end",  "brief",   "durations", "history",  "help"};
 
 }  // namespace
 

@@ -171,6 +171,23 @@ TEST_F(Command, ShowSuggestsTheNearestName) {
   EXPECT_THAT(err_, HasSubstr("did you mean 'billing-engine'?"));
 }
 
+TEST_F(Command, DurationsFeedTheForecast) {
+  const std::string manifest = SLUICE_SOURCE_DIR "/manifests/city-utility.yaml";
+  EXPECT_EQ(Run({"durations"}), kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("Nothing was measured yet"));
+  EXPECT_EQ(Run({"forecast", manifest, "--from-orchestrator"}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("has measured nothing of this plan yet"));
+  v1::StepDurations* step = fake_.durations.add_steps();
+  step->set_step("intranet");
+  step->add_took_ms(4000);
+  EXPECT_EQ(Run({"durations", "--json"}), kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("4000ms"));
+  EXPECT_EQ(Run({"forecast", manifest, "--from-orchestrator"}), kDone) << err_;
+  EXPECT_THAT(out_, HasSubstr("Measured: 1 of 15 steps"));
+  // Each trial keeps every step's end.
+  EXPECT_EQ(Run({"forecast", manifest, "--trials", "100000"}), kDone) << err_;
+}
+
 TEST_F(Command, HistoryIsReadPageByPage) {
   EXPECT_EQ(Run({"history"}), kDone);
   ExpectGolden("history.txt", out_);

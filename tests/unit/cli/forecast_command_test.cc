@@ -71,6 +71,18 @@ TEST_F(ForecastCommand, GivesChancesWhereSomethingWasMeasured) {
   EXPECT_THAT(out_, HasSubstr("Measured: 1 of 15 steps"));
 }
 
+TEST_F(ForecastCommand, TellsWhatPeopleTookBefore) {
+  const std::string path = Write(
+      "all.json",
+      R"({"steps": {"intranet": ["4s"]}, "gates": {"data": ["9m", "20m"]}})");
+  EXPECT_EQ(Run({"--measured", path}), kDone) << err_;
+  EXPECT_THAT(Flat(out_), HasSubstr("took 9m (median of 2)"));
+}
+
+TEST_F(ForecastCommand, IsToldOnePlaceToLook) {
+  EXPECT_EQ(Run({"--measured", "x", "--from-orchestrator"}), kUsage);
+}
+
 TEST_F(ForecastCommand, NamesWhatIsNotThere) {
   EXPECT_EQ(Run({"--without", "db-11"}), kMistakes);
   EXPECT_THAT(err_, HasSubstr("no host 'db-11'; did you mean 'db-1'?"));
