@@ -166,6 +166,8 @@ class AgentCore {
   void OnOpened();
   void OnConfirmed();
   void Fail(std::string why);
+  void SweepUnopened(const std::string& digest,
+                     const std::vector<GrantId>& grants);
   void Keep();
   void Finish();
   void Answer(Report report);

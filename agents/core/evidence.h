@@ -1,11 +1,14 @@
 // The text of a host's evidence: what its digest in a release order stands
-// for. No time is in it: the same findings give the same digest.
+// for. The boot-time clock of its freezing is in it: findings that are the same
+// again are other evidence, so that no release order outlives its validity by
+// being proposed anew with votes that were given before (S2, S10).
 
 #pragma once
 
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "agents/core/order.h"
 #include "agents/core/state.h"
 
@@ -17,11 +20,13 @@ namespace sluice::agent {
 //   boot 4a1c…
 //   quarantine-number 3
 //   round data/1
+//   frozen-at-ms 5310022
 //   inspect billing-db/inspect-1 listeners allow=declared-only …
 //   pass no sign found: 3 listeners, all declared
 //
 // REQUIRES: one result an inspection, in order.
 std::string EvidenceText(const AgentState& state, const std::string& round,
+                         absl::Duration frozen_at,
                          const std::vector<NamedCheck>& inspections,
                          const std::vector<NamedResult>& results);
 

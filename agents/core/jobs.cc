@@ -129,7 +129,6 @@ void AgentCore::OnOpened() {
          return Holds(leased->flows, flow);
        }));
   if (!all) {
-    Call(fence::Remove{job.digest, flows}, Purpose::kSweep);
     Fail("the flows are not in the kernel's rules after opening them");
     return;
   }
@@ -180,10 +179,38 @@ void AgentCore::Fail(std::string why) {
       Repair(why);
       break;
     case Job::Kind::kOpen:
+      // It may have happened all the same (only the reading back failed): what
+      // is not known to be open is taken out, or a renewal would keep it.
+      SweepUnopened(job.digest, job.grants);
+      break;
     case Job::Kind::kRecord:
       break;
   }
   Say(job.report.reason);
+}
+
+void AgentCore::SweepUnopened(const std::string& digest,
+                              const std::vector<GrantId>& grants) {
+  const auto known = state_.releases.find(digest);
+  if (known == state_.releases.end()) return;
+  std::vector<Flow> open;
+  for (const auto& [name, grant] : known->second.grants) {
+    if (grant.state != Grant::State::kOpen &&
+        grant.state != Grant::State::kStanding) {
+      continue;
+    }
+    const std::vector<Flow> flows = FlowsOf(known->second, {name});
+    open.insert(open.end(), flows.begin(), flows.end());
+  }
+  std::sort(open.begin(), open.end());
+  std::vector<Flow> unopened;
+  for (const Flow& flow : FlowsOf(known->second, grants)) {
+    if (!std::binary_search(open.begin(), open.end(), flow)) {
+      unopened.push_back(flow);
+    }
+  }
+  if (unopened.empty()) return;
+  Call(fence::Remove{digest, std::move(unopened)}, Purpose::kSweep);
 }
 
 // The answer goes to disk with the state it is about.

@@ -390,8 +390,8 @@ void AgentCore::OnFrozen(const Pending& pending, const FreezeEvidence& what,
     return;
   }
   EvidenceFrozen frozen;
-  frozen.text =
-      EvidenceText(state_, what.round, Bounded(what.inspections), results);
+  frozen.text = EvidenceText(state_, what.round, now_,
+                             Bounded(what.inspections), results);
   frozen.digest = Sha256(frozen.text);
   frozen.results = std::move(results);
   while (state_.evidence.size() >= kMaxRounds &&

@@ -1,6 +1,7 @@
 #include "orchestrator/engine/gate_view.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
+#include "orchestrator/engine/proposal.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/waits.h"
 
@@ -132,11 +134,18 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
     return detail;
   }
   detail.body = round->body;
+  // The hosts that the body names: what is shown is what was proposed, whatever
+  // has happened to a host since.
+  std::set<HostId> part;
+  for (const ReleaseOrder::Host& host : round->order.hosts) {
+    part.insert(host.id);
+  }
   for (const auto& [host, seen] : round->hosts) {
     detail.evidence.push_back({host, seen.evidence_digest, seen.evidence,
                                seen.results, AnswerText(seen)});
-    if (!seen.frozen || !seen.out.empty()) continue;
-    for (const auto& [grant, flows] : world.plan->FlowsOn(host, steps)) {
+    if (!part.contains(host)) continue;
+    for (const auto& [grant, flows] :
+         FlowsAmong(*world.plan, steps, part, host)) {
       std::vector<Flow>& all = detail.flows[host];
       all.insert(all.end(), flows.begin(), flows.end());
     }

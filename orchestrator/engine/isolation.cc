@@ -122,6 +122,31 @@ void MarkWithdrawals(Turn& turn) {
   }
 }
 
+// Nothing is known of what is open where: these grants close on every fenced
+// host that is an end of them.
+void CloseGrants(Turn& turn, const PlanIndex& plan,
+                 const std::vector<int>& grants, const std::string& why) {
+  std::map<HostId, std::set<GrantId>> closed;
+  for (const int grant : grants) {
+    const GrantInfo& info = plan.grant(grant);
+    for (const std::vector<HostId>* ends : {&info.servers, &info.clients}) {
+      for (const HostId& id : *ends) {
+        const Host* state = turn.world.FindHost(id);
+        if (state == nullptr || !state->quarantined()) continue;
+        if (state->isolating.has_value()) continue;
+        closed[id].insert(info.grant->id);
+      }
+    }
+  }
+  for (const auto& [id, ids] : closed) {
+    Pending meta;
+    meta.purpose = Purpose::kWithdraw;
+    turn.Send(id, Withdraw{{ids.begin(), ids.end()}, why}, kIsolateDeadline,
+              std::move(meta));
+  }
+  MarkWithdrawals(turn);
+}
+
 void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
                    const std::string& why) {
   const PlannedStep& planned = plan.planned(number);
@@ -146,27 +171,24 @@ void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
     MarkWithdrawals(turn);
     return;
   }
-  // Nothing is known of what is open where: at shared hosts and at its peers
-  // all that could be the system's closes.
-  std::map<HostId, std::set<GrantId>> closed;
-  for (const int grant : plan.step(number).touching) {
-    const GrantInfo& info = plan.grant(grant);
-    for (const std::vector<HostId>* ends : {&info.servers, &info.clients}) {
-      for (const HostId& id : *ends) {
-        const Host* state = turn.world.FindHost(id);
-        if (state == nullptr || !state->quarantined()) continue;
-        if (state->isolating.has_value()) continue;
-        closed[id].insert(info.grant->id);
+  CloseGrants(turn, plan, plan.step(number).touching, why);
+}
+
+// Without a run nothing tells who else uses what: at its peers closes what has
+// this host as its only end on one side.
+void CloseAtPeers(Turn& turn, const PlanIndex& plan, const HostId& host,
+                  const std::string& why) {
+  const std::vector<HostId> alone = {host};
+  std::vector<int> grants;
+  for (int number = 0; number < plan.size(); ++number) {
+    for (const int grant : plan.step(number).grants) {
+      const GrantInfo& info = plan.grant(grant);
+      if (info.clients == alone || info.servers == alone) {
+        grants.push_back(grant);
       }
     }
   }
-  for (const auto& [id, grants] : closed) {
-    Pending meta;
-    meta.purpose = Purpose::kWithdraw;
-    turn.Send(id, Withdraw{{grants.begin(), grants.end()}, why},
-              kIsolateDeadline, std::move(meta));
-  }
-  MarkWithdrawals(turn);
+  CloseGrants(turn, plan, grants, why);
 }
 
 }  // namespace
@@ -208,6 +230,11 @@ void ApplyIsolation(Turn& turn, const IsolationOrdered& event) {
   switch (event.scope) {
     case Scope::kHost:
       IsolateHosts(turn, {event.host}, Stop::kIsolated, why);
+      if (world.run.has_value()) {
+        MarkWithdrawals(turn);
+      } else {
+        CloseAtPeers(turn, plan, event.host, why);
+      }
       turn.Say("isolation", event.by.str(),
                absl::StrCat(event.host.str(), " is ", why));
       return;
@@ -253,6 +280,11 @@ void IsolationReported(Turn& turn, OrderKey key, const OrderReported& report) {
                           ". It is told again; cut it at the network"));
     turn.SetOrderDeadline(key, turn.now() + kCloseAgain);
     return;
+  }
+  // S9: isolated, but with something to add: not written down on its disk.
+  if (!report.reason.empty()) {
+    turn.Say("alarm", report.host.str(),
+             absl::StrCat(report.host.str(), " is isolated; ", report.reason));
   }
   if (host.isolating == key) host.isolating.reset();
   const std::vector<int> steps = turn.world.orders.at(key).steps;

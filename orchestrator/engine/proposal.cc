@@ -63,6 +63,28 @@ ReleaseOrder::Host HostLine(Turn& turn, const Round& round, const HostId& id,
 
 }  // namespace
 
+std::map<GrantId, std::vector<Flow>> FlowsAmong(
+    const Plan& plan, const std::vector<StepId>& steps,
+    const std::set<HostId>& part, const HostId& host) {
+  const auto in = [&](const HostId& end) {
+    return end.empty() || part.contains(end);
+  };
+  std::map<GrantId, std::vector<Flow>> opening = plan.FlowsOn(host, steps);
+  for (auto& [id, flows] : opening) {
+    const PlannedGrant* grant = plan.FindGrant(id);
+    if (grant == nullptr) continue;
+    std::set<Flow> allowed;
+    for (const HostFlow& flow : grant->flows) {
+      if (in(flow.client) && in(flow.server)) allowed.insert(flow.flow);
+    }
+    flows.erase(std::remove_if(
+                    flows.begin(), flows.end(),
+                    [&](const Flow& flow) { return !allowed.contains(flow); }),
+                flows.end());
+  }
+  return opening;
+}
+
 void ProposeRound(Turn& turn, int stage) {
   Run& run = turn.run();
   Round& round = *run.gates[stage].forming;
@@ -86,13 +108,17 @@ void ProposeRound(Turn& turn, int stage) {
   order.steps = StepIds(turn, round);
   order.hosts.clear();
 
+  std::set<HostId> part;
+  for (const auto& [id, host] : round.hosts) {
+    if (host.frozen && host.out.empty()) part.insert(id);
+  }
   std::map<HostId, std::map<GrantId, std::vector<Flow>>> grants;
   absl::Time frozen_first = absl::InfiniteFuture();
-  for (auto& [id, host] : round.hosts) {
-    if (!host.frozen || !host.out.empty()) continue;
+  for (const HostId& id : part) {
+    RoundHost& host = round.hosts.at(id);
     frozen_first = std::min(frozen_first, host.frozen_at);
     std::vector<Flow> flows;
-    grants[id] = plan.FlowsOn(id, order.steps);
+    grants[id] = FlowsAmong(plan, order.steps, part, id);
     for (const auto& [grant, on_host] : grants[id]) {
       flows.insert(flows.end(), on_host.begin(), on_host.end());
     }

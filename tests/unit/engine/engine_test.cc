@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <string>
+
+#include "absl/strings/str_replace.h"
 #include "tests/scenarios/fake_world.h"
 #include "tests/unit/engine/test_plan.h"
 
@@ -45,6 +48,42 @@ TEST(Engine, BringsEverythingBackInOrder) {
             absl::OkStatus());
   Engine replayed;
   EXPECT_EQ(world.Replay(&replayed), "");
+}
+
+// Its own fence may be in an attacker's hands; its peers' must not open to it.
+TEST(Round, OpensNothingAtPeersToAHostThatFailedItsInspection) {
+  FakeWorld world;
+  ASSERT_EQ(world.Adopt(absl::StrReplaceAll(kUtility,
+                                            {{"hosts: [app-1]",
+                                              "hosts: [app-1, app-2]\n"
+                                              "    enough: 1"},
+                                             {"  web-1: {",
+                                              "  app-2: {address: [10.0.1.6]}\n"
+                                              "  web-1: {"}})),
+            absl::OkStatus());
+  world.ConnectAll();
+  world.agent(HostId("app-2")).checks[CheckId("billing/inspect-1")] = {
+      Verdict::kFail, "listens on 4444", 0};
+  IsolationOrdered isolate;
+  isolate.by = OperatorId("duty-commander");
+  ASSERT_EQ(world.Isolate(isolate), absl::OkStatus());
+  ASSERT_EQ(world.Start("duty-commander"), absl::OkStatus());
+  ASSERT_EQ(world.Decide("foundations", "duty-commander", true),
+            absl::OkStatus());
+  world.Advance(absl::Seconds(60));
+  const auto detail =
+      world.engine().MakeGateDetail(StageId("applications"), world.now());
+  ASSERT_EQ(detail.status(), absl::OkStatus());
+  ASSERT_EQ(detail->gate.state, "asking") << detail->gate.why;
+  bool billing_comes = false;
+  for (const auto& [host, flows] : detail->flows) {
+    for (const Flow& flow : flows) {
+      billing_comes |= flow.client.Address() == "10.0.1.3";
+      EXPECT_NE(flow.client.Address(), "10.0.1.6") << flow.Line();
+      EXPECT_NE(flow.server.Address(), "10.0.1.6") << flow.Line();
+    }
+  }
+  EXPECT_TRUE(billing_comes);
 }
 
 }  // namespace

@@ -102,12 +102,13 @@ TEST(Orders, BeyondWhatAHostHoldsInHandAreRefusedButIsolationIsNot) {
   EXPECT_EQ(host.Give("r/9/9", IsolateHost{"now"}).outcome, Outcome::kDone);
 }
 
-TEST(Evidence, SaysTheSameForTheSameFindings) {
+TEST(Evidence, IsOtherEvidenceEachTimeItIsFrozen) {
+  // Or votes for a release order that lapsed would do for it again (S2).
   ReleasedHost host;
   const std::string before = host.evidence;
   host.Pass(absl::Minutes(3));
   host.Freeze("r/8/0", "apps/1");
-  EXPECT_EQ(host.evidence, before);
+  EXPECT_NE(host.evidence, before);
   host.check = [](const NamedCheck&) {
     return CheckResult{Verdict::kFail, "1 undeclared listener", ""};
   };
@@ -127,6 +128,7 @@ TEST(Evidence, IsATextThatNamesHostBootAndQuarantine) {
             "boot boot-1\n"
             "quarantine-number 1\n"
             "round apps/2\n"
+            "frozen-at-ms 100000\n"
             "inspect engine/inspect-1 listeners ports=8080/tcp timeout=5s "
             "attempts=1 between=1s\n"
             "pass no sign found\n");
