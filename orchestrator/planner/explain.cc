@@ -1,6 +1,8 @@
 #include "orchestrator/planner/explain.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <set>
 
 #include "absl/status/status.h"
@@ -197,6 +199,11 @@ class ExplainPage {
     if (all.size() > step_.needs.size()) {
       Section("",
               absl::StrCat("all that it stands on: ", List(Strings(all), 40)));
+      const std::vector<StepId> narrow = DominatorsOf(plan_, step_.id);
+      if (!narrow.empty()) {
+        Section("", absl::StrCat("every chain of needs runs through ",
+                                 List(Strings(narrow), 40)));
+      }
     }
     if (step_.joint_group < 0) return;
     std::vector<std::string> others;
@@ -342,6 +349,7 @@ absl::StatusOr<std::string> ExplainJson(const Plan& plan,
                            {"high", absl::ToDoubleSeconds(back.high)}}},
                          {"chain", Strings(ChainTo(plan, step.id))},
                          {"stands_on", Strings(FoundationsOf(plan, step.id))},
+                         {"dominators", Strings(DominatorsOf(plan, step.id))},
                          {"dependents", Strings(step.dependents)},
                          {"blast_radius", Strings(plan.BlastRadius(step.id))}};
   nlohmann::json& needs = json["needs"] = nlohmann::json::array();
@@ -377,6 +385,35 @@ std::vector<StepId> FoundationsOf(const Plan& plan, const StepId& from) {
   }
   seen.erase(from);
   return {seen.begin(), seen.end()};
+}
+
+std::vector<StepId> DominatorsOf(const Plan& plan, const StepId& of) {
+  const std::vector<StepId> below = FoundationsOf(plan, of);
+  // What every chain down from a step runs through, itself included.
+  std::map<StepId, std::set<StepId>> through;
+  for (const StepId& id : plan.order) {
+    if (id != of && !std::binary_search(below.begin(), below.end(), id)) {
+      continue;
+    }
+    std::optional<std::set<StepId>> common;
+    for (const StepNeed& need : plan.FindStep(id)->needs) {
+      const auto at = through.find(need.step);
+      if (need.strength == Strength::kSoft || at == through.end()) continue;
+      if (!common.has_value()) {
+        common = at->second;
+      } else {
+        std::erase_if(*common, [&](const StepId& candidate) {
+          return !at->second.contains(candidate);
+        });
+      }
+    }
+    if (!common.has_value()) common.emplace();
+    common->insert(id);
+    through[id] = *std::move(common);
+  }
+  std::set<StepId>& all = through[of];
+  all.erase(of);
+  return {all.begin(), all.end()};
 }
 
 std::vector<StepId> ChainTo(const Plan& plan, const StepId& to) {

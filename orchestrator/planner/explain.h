@@ -29,6 +29,10 @@ absl::StatusOr<std::string> ExplainJson(const Plan& plan,
 // every hard need. Sorted; itself not among them.
 std::vector<StepId> FoundationsOf(const Plan& plan, const StepId& step);
 
+// Those of them that every chain of hard needs down from `step` runs through:
+// its dominators in the graph of needs, sorted.
+std::vector<StepId> DominatorsOf(const Plan& plan, const StepId& step);
+
 // The chain that decides when `step` comes back, what comes first first, up to
 // and with `step`: a need's health, an entry's soak, or an earlier stage.
 std::vector<StepId> ChainTo(const Plan& plan, const StepId& step);

@@ -48,6 +48,18 @@ TEST(Explain, SaysWhoWaitsForASystemAndWhatItsFailureDoes) {
                     HasSubstr("others open  portal>billing-engine:http")));
 }
 
+TEST(Explain, NamesWhatEveryChainOfNeedsRunsThrough) {
+  const auto plan = SmallUtility().Planned();
+  // billing-engine needs both the database and the directory; neither alone
+  // is on every chain, and all end at the name service.
+  EXPECT_THAT(Strings(DominatorsOf(*plan, StepId("portal"))),
+              ElementsAre("billing-engine", "name-service"));
+  EXPECT_THAT(DominatorsOf(*plan, StepId("name-service")), IsEmpty());
+  EXPECT_THAT(Explain(*plan, "portal"),
+              HasSubstr("every chain of needs runs through billing-engine and "
+                        "name-service\n"));
+}
+
 TEST(Explain, ExplainsAnEntry) {
   const auto plan = SmallUtility().Planned();
   EXPECT_THAT(Explain(*plan, "citizens>portal:https", {.show_flows = true}),
