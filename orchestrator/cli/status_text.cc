@@ -167,8 +167,13 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
   for (const v1::Host& host : status.hosts()) {
     const bool heard = host.link() == "connected";
     connected += heard ? 1 : 0;
-    // S9: an unheard host's fence is not counted as what it last was.
-    ++fences[heard ? host.fence() : "unknown"];
+    // S9: an unheard host's fence is not counted as what it last was. And one
+    // behind its fence with flows that people confirmed is not cut off.
+    const bool stands =
+        host.fence() == "quarantined" && host.standing_flows() > 0;
+    ++fences[!heard   ? "unknown"
+             : stands ? "with standing flows"
+                      : host.fence()];
     if (heard && host.fence() != "unknown") continue;
     std::string text(
         absl::StripPrefix(host.text(), absl::StrCat(host.id(), " ")));
