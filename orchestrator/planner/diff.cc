@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/digest.h"
 #include "nlohmann/json.hpp"
+#include "orchestrator/model/words.h"
 #include "orchestrator/planner/phrase.h"
 #include "orchestrator/planner/text.h"
 
@@ -31,18 +32,6 @@ void Say(Facts& facts, const char* facet, std::string value) {
 }
 void Say(Facts& facts, const char* facet, absl::Duration value) {
   Say(facts, facet, absl::FormatDuration(value));
-}
-
-std::string PolicyText(OnFailure policy) {
-  switch (policy) {
-    case OnFailure::kIsolate:
-      return "isolate";
-    case OnFailure::kIsolateDependents:
-      return "isolate-dependents";
-    case OnFailure::kHold:
-      return "hold";
-  }
-  return "hold";
 }
 
 void SayChecks(Facts& facts, const char* facet,
@@ -85,7 +74,7 @@ Facts FactsOf(const Plan& plan, const PlannedStep& step) {
   Say(facts, "watch every", step.watch_every);
   Say(facts, "expected", step.expected);
   Say(facts, "wanted by", step.wanted_by);
-  Say(facts, "on failure", PolicyText(step.on_failure));
+  Say(facts, "on failure", WordOf(step.on_failure));
   Say(facts, "protected", step.is_protected ? "yes" : "no");
   if (step.joint_group >= 0) {
     for (const PlannedStep& other : plan.steps) {

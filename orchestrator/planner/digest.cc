@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "orchestrator/model/words.h"
 #include "orchestrator/planner/draft.h"
 
 namespace sluice::planning {
@@ -95,34 +96,6 @@ class Facts {
   std::string text_;
 };
 
-const char* StrengthWord(Strength strength) {
-  return strength == Strength::kHard ? "hard" : "soft";
-}
-
-const char* PolicyWord(OnFailure policy) {
-  switch (policy) {
-    case OnFailure::kIsolate:
-      return "isolate";
-    case OnFailure::kIsolateDependents:
-      return "isolate-dependents";
-    case OnFailure::kHold:
-      return "hold";
-  }
-  return "hold";
-}
-
-const char* GradeWord(Grade grade) {
-  switch (grade) {
-    case Grade::kKernel:
-      return "kernel";
-    case Grade::kDriven:
-      return "driven";
-    case Grade::kManual:
-      return "manual";
-  }
-  return "manual";
-}
-
 void WriteChecks(const char* kind, const std::vector<PlannedCheck>& checks,
                  Facts& facts) {
   for (const PlannedCheck& check : checks) {
@@ -138,7 +111,7 @@ void WriteTasks(const char* kind, const std::vector<PlannedTask>& tasks,
 }
 
 void WriteGrant(const PlannedGrant& grant, Facts& facts) {
-  facts.Line("grant", grant.id, StrengthWord(grant.strength));
+  facts.Line("grant", grant.id, WordOf(grant.strength));
   for (const HostFlow& flow : grant.flows) {
     facts.Line("flow", flow.client, flow.server,
                Facts::Canonical{flow.flow.Line()});
@@ -154,9 +127,9 @@ void WriteStep(const Plan& plan, const PlannedStep& step,
   facts.Line("joint", first_of_group);
   facts.Line("units", step.start_unit, step.stop_unit);
   facts.Line("times", step.soak, step.lease, step.watch_every);
-  facts.Line("failure", PolicyWord(step.on_failure), step.is_protected);
+  facts.Line("failure", WordOf(step.on_failure), step.is_protected);
   for (const StepNeed& need : step.needs) {
-    facts.Line("need", need.step, StrengthWord(need.strength), need.soaked);
+    facts.Line("need", need.step, WordOf(need.strength), need.soaked);
   }
   WriteChecks("inspect", step.inspect, facts);
   WriteTasks("inspect-task", step.inspect_tasks, facts);
@@ -228,7 +201,7 @@ void WriteEstate(const Plan& plan, Facts& facts) {
     for (const RoleId& role : approver.deputy_for) facts.Line("deputy", role);
   }
   for (const PlannedHost& host : plan.hosts) {
-    facts.Line("host", host.id, GradeWord(host.grade), host.acting);
+    facts.Line("host", host.id, WordOf(host.grade), host.acting);
     for (const Prefix& address : host.addresses) {
       facts.Line("address", address.ToString());
     }

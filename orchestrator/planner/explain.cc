@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "nlohmann/json.hpp"
+#include "orchestrator/model/words.h"
 #include "orchestrator/planner/forecast.h"
 #include "orchestrator/planner/text.h"
 #include "orchestrator/planner/timeline.h"
@@ -354,10 +355,9 @@ absl::StatusOr<std::string> ExplainJson(const Plan& plan,
                          {"blast_radius", Strings(plan.BlastRadius(step.id))}};
   nlohmann::json& needs = json["needs"] = nlohmann::json::array();
   for (const StepNeed& need : step.needs) {
-    needs.push_back(
-        {{"step", need.step.str()},
-         {"strength", need.strength == Strength::kHard ? "hard" : "soft"},
-         {"soaked", need.soaked}});
+    needs.push_back({{"step", need.step.str()},
+                     {"strength", WordOf(need.strength)},
+                     {"soaked", need.soaked}});
   }
   nlohmann::json& flows = json["flows"] = nlohmann::json::object();
   for (const GrantId& id : step.grants) {

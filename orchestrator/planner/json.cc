@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/model/words.h"
 #include "orchestrator/planner/phrase.h"
 #include "orchestrator/planner/render.h"
 
@@ -24,43 +25,6 @@ Json Names(const std::vector<Name<Tag>>& names) {
   Json list = Json::array();
   for (const Name<Tag>& name : names) list.push_back(name.str());
   return list;
-}
-
-const char* Word(Strength strength) {
-  return strength == Strength::kHard ? "hard" : "soft";
-}
-const char* Word(Priority priority) {
-  switch (priority) {
-    case Priority::kHigh:
-      return "high";
-    case Priority::kNormal:
-      return "normal";
-    case Priority::kLow:
-      return "low";
-  }
-  return "normal";
-}
-const char* Word(OnFailure policy) {
-  switch (policy) {
-    case OnFailure::kIsolate:
-      return "isolate";
-    case OnFailure::kIsolateDependents:
-      return "isolate-dependents";
-    case OnFailure::kHold:
-      return "hold";
-  }
-  return "hold";
-}
-const char* Word(Grade grade) {
-  switch (grade) {
-    case Grade::kKernel:
-      return "kernel";
-    case Grade::kDriven:
-      return "driven";
-    case Grade::kManual:
-      return "manual";
-  }
-  return "manual";
 }
 
 Json ChecksJson(const std::vector<PlannedCheck>& checks) {
@@ -90,14 +54,14 @@ Json StepJson(const PlannedStep& step) {
   Json needs = Json::array();
   for (const StepNeed& need : step.needs) {
     needs.push_back({{"step", need.step.str()},
-                     {"strength", Word(need.strength)},
+                     {"strength", WordOf(need.strength)},
                      {"soaked", need.soaked}});
   }
   Json json = {{"id", step.id.str()},
                {"system", step.system.str()},
                {"title", step.title},
                {"category", step.category},
-               {"priority", Word(step.priority)},
+               {"priority", WordOf(step.priority)},
                {"stage", step.stage.str()},
                {"hosts", Names(step.hosts)},
                {"enough", step.enough},
@@ -114,7 +78,7 @@ Json StepJson(const PlannedStep& step) {
                {"watch_every_seconds", Seconds(step.watch_every)},
                {"expected_seconds", Seconds(step.expected)},
                {"wanted_by_seconds", Seconds(step.wanted_by)},
-               {"on_failure", Word(step.on_failure)},
+               {"on_failure", WordOf(step.on_failure)},
                {"protected", step.is_protected}};
   if (!step.external.empty()) json["external"] = step.external.str();
   if (!step.start_unit.empty()) json["start_unit"] = step.start_unit;
@@ -133,7 +97,7 @@ Json GrantJson(const PlannedGrant& grant) {
     flows.push_back(std::move(one));
   }
   Json json = {{"id", grant.id.str()},
-               {"strength", Word(grant.strength)},
+               {"strength", WordOf(grant.strength)},
                {"flows", std::move(flows)}};
   const auto add = [&](const char* key, const std::string& value) {
     if (!value.empty()) json[key] = value;
@@ -170,9 +134,9 @@ Json HostJson(const PlannedHost& host) {
   }
   Json vital = Json::array();
   for (const Flow& flow : host.vital) vital.push_back(flow.Line());
-  return {{"id", host.id.str()},       {"addresses", std::move(addresses)},
-          {"vital", std::move(vital)}, {"systems", Names(host.systems)},
-          {"grade", Word(host.grade)}, {"acting", host.acting.str()}};
+  return {{"id", host.id.str()},         {"addresses", std::move(addresses)},
+          {"vital", std::move(vital)},   {"systems", Names(host.systems)},
+          {"grade", WordOf(host.grade)}, {"acting", host.acting.str()}};
 }
 
 }  // namespace

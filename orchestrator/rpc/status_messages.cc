@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "absl/strings/string_view.h"
+#include "orchestrator/model/words.h"
 #include "orchestrator/rpc/values.h"
 #include "orchestrator/runtime/durations.h"
 #include "orchestrator/runtime/history.h"
@@ -14,18 +15,6 @@ namespace {
 
 constexpr int kUsualLines = 1000;
 constexpr int kMostLines = 10'000;
-
-absl::string_view PriorityName(Priority priority) {
-  switch (priority) {
-    case Priority::kHigh:
-      return "high";
-    case Priority::kNormal:
-      return "normal";
-    case Priority::kLow:
-      return "low";
-  }
-  return "";
-}
 
 std::string Text(absl::string_view text) { return std::string(text); }
 
@@ -50,7 +39,7 @@ void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
     out->set_system(planned->system.str());
     out->set_external(planned->external.str());
     out->set_category(planned->category);
-    out->set_priority(Text(PriorityName(planned->priority)));
+    out->set_priority(Text(WordOf(planned->priority)));
     out->set_stage(planned->stage.str());
     AddNames(planned->hosts, out->mutable_hosts());
   }
