@@ -117,6 +117,78 @@ TEST(MemoryJournal, LosesWhatALyingDiskDidNotKeep) {
   EXPECT_EQ(journal.Read(1, 10)->size(), 3u);
 }
 
+TEST(MemoryJournal, LosesWholeTransactionsInACrash) {
+  const auto records = Chain(Head(), 9);
+  const auto size_of = [&](size_t from, size_t to) {
+    MemoryJournal alone;
+    EXPECT_TRUE(alone.Append(1, {records.data(), to}).ok());
+    const size_t bytes = alone.bytes();
+    MemoryJournal before;
+    EXPECT_TRUE(before.Append(1, {records.data(), from}).ok());
+    return bytes - before.bytes();
+  };
+  const size_t last = size_of(7, 9);
+  const size_t middle = size_of(4, 7);
+  const struct {
+    size_t lost;
+    size_t left;
+  } kCases[] = {{0, 9},        {1, 7},
+                {last, 7},     {last + 1, 4},
+                {SIZE_MAX, 4}, {last + middle, 4}};
+  for (const auto& one : kCases) {
+    MemoryJournal journal;
+    ASSERT_TRUE(journal.Append(1, {records.data(), 4}).ok());
+    journal.set_lying(true);
+    ASSERT_TRUE(journal.Append(5, {records.data() + 4, 3}).ok());
+    ASSERT_TRUE(journal.Append(8, {records.data() + 7, 2}).ok());
+    EXPECT_EQ(journal.unsynced_bytes(), last + middle);
+    EXPECT_EQ(journal.Crash(one.lost), 9 - one.left) << one.lost;
+    EXPECT_EQ(VerifyChain(journal)->sequence, one.left) << one.lost;
+    EXPECT_EQ(journal.unsynced_bytes(), 0u);
+    // It goes on where it ends.
+    EXPECT_TRUE(journal
+                    .Append(one.left + 1, {records.data() + one.left,
+                                           records.size() - one.left})
+                    .ok());
+    EXPECT_EQ(VerifyChain(journal)->sequence, 9u);
+  }
+}
+
+TEST(MemoryJournal, SaysThatItIsFullAndKeepsNoHalf) {
+  MemoryJournal journal;
+  const auto records = Chain(Head(), 9);
+  ASSERT_TRUE(journal.Append(1, {records.data(), 4}).ok());
+  journal.set_capacity(journal.bytes() + 200);
+  EXPECT_EQ(journal.Append(5, {records.data() + 4, 5}).code(),
+            absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(journal.records().size(), 4u);
+  ASSERT_TRUE(journal.Append(5, {records.data() + 4, 1}).ok());
+  journal.set_capacity(SIZE_MAX);
+  ASSERT_TRUE(journal.Append(6, {records.data() + 5, 4}).ok());
+}
+
+TEST(MemoryJournal, SaysThatItIsReadOnly) {
+  MemoryJournal journal;
+  const auto records = Chain(Head(), 2);
+  ASSERT_TRUE(journal.Append(1, {records.data(), 1}).ok());
+  journal.set_read_only(true);
+  EXPECT_EQ(journal.Append(2, {records.data() + 1, 1}).code(),
+            absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(journal.Read(1, 10)->size(), 1u);
+  journal.set_read_only(false);
+  EXPECT_TRUE(journal.Append(2, {records.data() + 1, 1}).ok());
+}
+
+TEST(MemoryJournal, NamesTheRecordBeforeATear) {
+  MemoryJournal journal;
+  ASSERT_TRUE(journal.Append(1, Chain(Head(), 5)).ok());
+  journal.Tear(3);
+  EXPECT_EQ(journal.Read(1, 4)->size(), 4u);
+  EXPECT_EQ(VerifyChain(journal).status().code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(VerifyChain(journal).status().message(),
+              HasSubstr("after record 4"));
+}
+
 TEST(CommandsDigest, IgnoresWordsAndSeesDeeds) {
   const engine::Order order{engine::OrderId("r/1/0"), HostId("h"),
                             absl::Seconds(30), engine::IsolateHost{"why"}};
