@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "agents/core/authority.h"
 #include "common/digest.h"
 #include "common/status.h"
 
@@ -113,6 +112,7 @@ absl::Status CheckGrants(const KnownRelease& release,
 
 absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
                                            const AgentState& state,
+                                           const Trust& trust,
                                            absl::Duration now) {
   SLUICE_ASSIGN_OR_RETURN(ReleaseOrder order,
                           ReleaseOrder::Parse(proposal.body));
@@ -145,6 +145,7 @@ absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
         "evidence; retry freezes it again");
   }
   SLUICE_RETURN_IF_ERROR(CheckNumbers(order, *host));
+  SLUICE_RETURN_IF_ERROR(CheckCanBeReleased(order, trust));
   KnownRelease release;
   SLUICE_ASSIGN_OR_RETURN(release.grants, TakeGrants(proposal));
   std::vector<Flow> all;
@@ -170,6 +171,7 @@ absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
 
 absl::StatusOr<KnownRelease*> AdmitOpening(const OpenFlows& order,
                                            AgentState& state,
+                                           const Trust& trust,
                                            absl::Duration now) {
   SLUICE_ASSIGN_OR_RETURN(KnownRelease * release,
                           Find(state, order.release_digest, now));
@@ -180,7 +182,8 @@ absl::StatusOr<KnownRelease*> AdmitOpening(const OpenFlows& order,
     return Refuse(
         "this host's evidence changed since the release order was made; retry");
   }
-  SLUICE_RETURN_IF_ERROR(CheckDecisions(release->order, order.decisions));
+  SLUICE_RETURN_IF_ERROR(
+      CheckDecisions(release->order, order.decisions, trust));
   return release;
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agents/core/authority.h"
 #include "agents/core/order.h"
 #include "agents/core/state.h"
 
@@ -19,14 +20,17 @@ inline constexpr size_t kMaxReleases = 64;
 inline constexpr size_t kMaxFlows = 200'000;
 
 // S2, S8: whether the body is about this host as it is now: its quarantine
-// number, its own evidence of the round, the flows that came along.
+// number, its own evidence of the round, the flows that came along; and whether
+// people could release it here at all.
 absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
                                            const AgentState& state,
+                                           const Trust& trust,
                                            absl::Duration now);
 
 // Whether the named grants may open now, and under what.
 absl::StatusOr<KnownRelease*> AdmitOpening(const OpenFlows& order,
                                            AgentState& state,
+                                           const Trust& trust,
                                            absl::Duration now);
 
 // Whether the named grants' leases may become standing now, but for the watch.

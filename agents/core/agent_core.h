@@ -21,6 +21,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "agents/core/authority.h"
 #include "agents/core/command.h"
 #include "agents/core/event.h"
 #include "agents/core/state.h"
@@ -35,6 +36,7 @@ struct CoreOptions {
   std::vector<Flow> management;
   std::vector<Flow> vital;
   std::set<std::string> units;  // that may be started
+  Trust trust;                  // who may release what here (S2)
 };
 
 class AgentCore {

@@ -3,22 +3,55 @@
 
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "agents/core/order.h"
 #include "common/release_order.h"
+#include "common/signature.h"
 
 namespace sluice::agent {
 
-// OK when the go decisions over exactly this body meet its quorum: one person
-// fills one role, and nobody approves what they started where the gate forbids
-// it. Decisions over another body count for nothing.
-//
-// Who an operator is rests on the orchestrator's word here; the signatures
-// that decisions carry are not judged yet.
+// Somebody whose decisions count on this host.
+struct Approver {
+  OperatorId id;
+  std::set<RoleId> roles;
+  std::string key;  // one line, as in authorized_keys
+
+  friend bool operator==(const Approver&, const Approver&) = default;
+};
+
+using Quorum = std::map<RoleId, int>;
+
+// What the host's own file pins: whom it believes, and how many of them it
+// wants at least, whatever a gate asks for.
+struct Trust {
+  std::vector<Approver> approvers;
+  Quorum quorum;                     // of every stage
+  std::map<StageId, Quorum> stages;  // raises it for single ones, never lowers
+  // Not owned. Without one nobody is believed to be anybody: decisions count
+  // as the orchestrator presents them. Real agents have one.
+  const SignatureVerifier* verifier = nullptr;
+
+  // The most of both for each role.
+  Quorum MinimumFor(const StageId& stage) const;
+};
+
+// Whether this host could ever be shown decisions that it accepts for the
+// order: said before people vote. FailedPrecondition says what to change.
+absl::Status CheckCanBeReleased(const ReleaseOrder& order, const Trust& trust);
+
+// OK when the go decisions over exactly this body, each signed with the key
+// that is pinned for its person, meet the body's quorum and the host's own
+// minimum: one person fills one seat, two names with one key are one person,
+// and nobody approves what they started where the gate forbids it. Decisions
+// over another body, by others or with other signatures count for nothing; the
+// refusal says why. The roles are those pinned here, never those presented.
 absl::Status CheckDecisions(const ReleaseOrder& order,
-                            const std::vector<Decision>& decisions);
+                            const std::vector<Decision>& decisions,
+                            const Trust& trust);
 
 }  // namespace sluice::agent

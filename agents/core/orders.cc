@@ -157,7 +157,8 @@ void AgentCore::Carry(const Order& order, const FreezeEvidence& what) {
 void AgentCore::Carry(const Order& order, const Propose& what) {
   Report report{.order = order.id};
   ForgetLapsed(state_, now_);
-  absl::StatusOr<KnownRelease> release = AdmitProposal(what, state_, now_);
+  absl::StatusOr<KnownRelease> release =
+      AdmitProposal(what, state_, options_.trust, now_);
   if (!release.ok()) {
     report.outcome = Outcome::kRefused;
     report.reason = OneLine(release.status().message(), 400);
@@ -177,7 +178,7 @@ void AgentCore::Carry(const Order& order, const Propose& what) {
 
 void AgentCore::Carry(const Order& order, const OpenFlows& what) {
   const absl::StatusOr<KnownRelease*> admitted =
-      AdmitOpening(what, state_, now_);
+      AdmitOpening(what, state_, options_.trust, now_);
   if (!admitted.ok()) {
     Refuse(order.id, admitted.status().message());
     return;

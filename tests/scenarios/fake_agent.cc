@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/release_order.h"
+#include "tests/toys/toy_signature.h"
 
 namespace sluice::testing {
 
@@ -21,6 +22,10 @@ void Refuse(OrderReported* report, std::string why) {
 }
 
 }  // namespace
+
+std::string ToyDecision(const OperatorId& by, absl::string_view body) {
+  return ToySign(absl::StrCat("key-of-", by.str()), signed_as::kDecision, body);
+}
 
 std::optional<OrderReported> FakeAgent::Obey(const Order& order,
                                              absl::Time now) {
@@ -86,6 +91,7 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     } else if (line->flows_digest != FlowsDigest(flows)) {
       answer = {false, "its flows are not those of its digest"};
     } else {
+      release.body = propose->body;
       release.lease = absl::Seconds(line->lease_seconds);
       releases_[Sha256(propose->body)] = std::move(release);
     }
@@ -94,6 +100,12 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     const auto it = releases_.find(open->release_digest);
     if (refuses_opening || it == releases_.end()) {
       return Refuse(report, "this host accepted no such release order");
+    }
+    for (const engine::DecisionMade& decision : open->decisions) {
+      if (decision.signature != ToyDecision(decision.by, it->second.body)) {
+        return Refuse(report, absl::StrCat("the signature of ",
+                                           decision.by.str(), " is not good"));
+      }
     }
     for (const GrantId& grant : open->grants) {
       if (it->second.grants[grant].state == State::kWithdrawn) {

@@ -16,6 +16,9 @@
 
 namespace sluice::testing {
 
+// The signature of a person of these tests over a release order's body.
+std::string ToyDecision(const OperatorId& by, absl::string_view body);
+
 class FakeAgent {
  public:
   explicit FakeAgent(HostId host) : host_(std::move(host)) {}
@@ -65,6 +68,7 @@ class FakeAgent {
     int flows = 0;
   };
   struct Release {
+    std::string body;
     std::map<GrantId, Grant> grants;
     absl::Duration lease = absl::Seconds(10);
     absl::Time closes_at = absl::InfinitePast();

@@ -245,6 +245,10 @@ absl::Status FakeWorld::Decide(const std::string& gate, const std::string& by,
     decision.round = view.round;
     decision.body_digest = view.body_digest;
   }
+  const auto detail = engine_.MakeGateDetail(decision.gate, now_);
+  if (detail.ok()) {
+    decision.signature = ToyDecision(decision.by, detail->body);
+  }
   return Ask(decision);
 }
 

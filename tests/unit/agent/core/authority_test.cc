@@ -1,70 +1,175 @@
 #include "agents/core/authority.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "common/digest.h"
+#include "tests/toys/toy_signature.h"
 
 namespace sluice::agent {
 namespace {
 
-ReleaseOrder Order(std::map<RoleId, int> quorum) {
+using ::testing::HasSubstr;
+using testing::ToySign;
+
+const RoleId kCommander("incident-commander");
+const RoleId kOwner("system-owner");
+const testing::ToyVerifier kVerifier;
+
+ReleaseOrder Order(Quorum quorum) {
   ReleaseOrder order;
   order.estate = EstateId("city-utility");
   order.stage = StageId("data");
-  order.started_by = OperatorId("duty-commander");
+  order.started_by = OperatorId("starter");
   order.quorum = std::move(quorum);
   return order;
 }
 
-Decision Go(const ReleaseOrder& order, const char* by,
-            std::vector<RoleId> roles) {
-  return {OperatorId(by), std::move(roles), order.Digest(), ""};
+Approver Person(const std::string& name, std::set<RoleId> roles) {
+  return {OperatorId(name), std::move(roles), "key-" + name};
 }
 
-const RoleId kCommander("incident-commander");
-const RoleId kOwner("system-owner");
+Trust Trusting(std::vector<Approver> approvers) {
+  return {.approvers = std::move(approvers), .verifier = &kVerifier};
+}
+
+Decision Go(const ReleaseOrder& order, const std::string& by,
+            const std::string& key) {
+  return {OperatorId(by),
+          {kCommander, kOwner},  // what an orchestrator presents is no proof
+          order.Digest(),
+          ToySign(key, signed_as::kDecision, order.Body())};
+}
+
+Decision Go(const ReleaseOrder& order, const std::string& by) {
+  return Go(order, by, "key-" + by);
+}
 
 TEST(Authority, SeatsPeopleSoThatTheQuorumIsMetIfItCanBe) {
   const ReleaseOrder order = Order({{kCommander, 1}, {kOwner, 1}});
   // The one who can do both must take the seat that nobody else can.
-  EXPECT_TRUE(CheckDecisions(order, {Go(order, "a", {kCommander, kOwner}),
-                                     Go(order, "b", {kCommander})})
-                  .ok());
-  EXPECT_TRUE(CheckDecisions(order, {Go(order, "b", {kCommander}),
-                                     Go(order, "a", {kCommander, kOwner})})
-                  .ok());
+  const Trust trust =
+      Trusting({Person("a", {kCommander, kOwner}), Person("b", {kCommander})});
+  EXPECT_TRUE(
+      CheckDecisions(order, {Go(order, "a"), Go(order, "b")}, trust).ok());
+  EXPECT_TRUE(
+      CheckDecisions(order, {Go(order, "b"), Go(order, "a")}, trust).ok());
 }
 
 TEST(Authority, CountsOnePersonOnceHoweverOftenTheySign) {
   const ReleaseOrder order = Order({{kCommander, 2}});
-  const Decision twice = Go(order, "a", {kCommander});
-  EXPECT_FALSE(CheckDecisions(order, {twice, twice}).ok());
+  const Trust trust = Trusting({Person("a", {kCommander})});
+  EXPECT_FALSE(
+      CheckDecisions(order, {Go(order, "a"), Go(order, "a")}, trust).ok());
 }
 
-TEST(Authority, TakesNoRolesFromOnePersonsManyDecisionsTwice) {
+TEST(Authority, CountsTwoNamesWithOneKeyAsOnePerson) {
+  const ReleaseOrder order = Order({{kCommander, 2}});
+  Trust trust =
+      Trusting({Person("a", {kCommander}), Person("b", {kCommander})});
+  EXPECT_TRUE(
+      CheckDecisions(order, {Go(order, "a"), Go(order, "b")}, trust).ok());
+  trust.approvers[1].key = "key-a";
+  EXPECT_FALSE(
+      CheckDecisions(order, {Go(order, "a"), Go(order, "b", "key-a")}, trust)
+          .ok());
+}
+
+TEST(Authority, BelievesNobodyWhomTheHostDoesNotKnow) {
+  const ReleaseOrder order = Order({{kCommander, 1}});
+  const Trust trust = Trusting({Person("a", {kCommander})});
+  const absl::Status status =
+      CheckDecisions(order, {Go(order, "stranger")}, trust);
+  EXPECT_EQ(status.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(status.message(), HasSubstr("stranger is no approver"));
+  EXPECT_FALSE(
+      CheckDecisions(order, {Go(order, "a", "key-stranger")}, trust).ok());
+}
+
+TEST(Authority, TakesRolesFromTheHostsOwnFileOnly) {
+  const ReleaseOrder order = Order({{kOwner, 1}});
+  const Trust trust = Trusting({Person("a", {kCommander})});
+  EXPECT_FALSE(CheckDecisions(order, {Go(order, "a")}, trust).ok());
+}
+
+TEST(Authority, WantsTheSignatureOverThisBodyForThisPurpose) {
+  const ReleaseOrder order = Order({{kCommander, 1}});
+  const Trust trust = Trusting({Person("a", {kCommander})});
+  Decision decision = Go(order, "a");
+  EXPECT_TRUE(CheckDecisions(order, {decision}, trust).ok());
+  ReleaseOrder other = order;
+  other.round = 2;
+  decision.signature = Go(other, "a").signature;
+  EXPECT_FALSE(CheckDecisions(order, {decision}, trust).ok());
+  decision.signature = ToySign("key-a", signed_as::kLogin, order.Body());
+  EXPECT_FALSE(CheckDecisions(order, {decision}, trust).ok());
+  decision.signature.clear();
+  EXPECT_FALSE(CheckDecisions(order, {decision}, trust).ok());
+  decision = Go(order, "a");
+  decision.body_digest = other.Digest();
+  EXPECT_FALSE(CheckDecisions(order, {decision}, trust).ok());
+}
+
+TEST(Authority, WantsTheHostsOwnMinimumTooWhateverTheGateAsks) {
+  const ReleaseOrder order = Order({{kCommander, 1}});
+  Trust trust = Trusting({Person("a", {kCommander}), Person("b", {kOwner})});
+  trust.quorum = {{kOwner, 1}};
+  EXPECT_FALSE(CheckDecisions(order, {Go(order, "a")}, trust).ok());
+  EXPECT_TRUE(
+      CheckDecisions(order, {Go(order, "a"), Go(order, "b")}, trust).ok());
+  EXPECT_THAT(CheckCanBeReleased(order, trust).message(),
+              HasSubstr("wants 1 system-owner"));
+  trust.quorum.clear();
+  EXPECT_TRUE(CheckCanBeReleased(order, trust).ok());
+}
+
+TEST(Authority, RaisesTheMinimumForAStageAndNeverLowersIt) {
+  Trust trust = Trusting({});
+  trust.quorum = {{kCommander, 2}};
+  trust.stages[StageId("data")] = {{kCommander, 1}, {kOwner, 1}};
+  EXPECT_EQ(trust.MinimumFor(StageId("data")),
+            (Quorum{{kCommander, 2}, {kOwner, 1}}));
+  EXPECT_EQ(trust.MinimumFor(StageId("apps")), (Quorum{{kCommander, 2}}));
+}
+
+TEST(Authority, SaysBeforeTheVoteThatItsPeopleCannotMeetTheQuorum) {
   const ReleaseOrder order = Order({{kCommander, 1}, {kOwner, 1}});
-  EXPECT_FALSE(CheckDecisions(order, {Go(order, "a", {kCommander}),
-                                      Go(order, "a", {kOwner})})
-                   .ok());
+  EXPECT_THAT(CheckCanBeReleased(order, Trusting({Person("a", {kCommander})}))
+                  .message(),
+              HasSubstr("pins nobody who could decide as system-owner"));
+  EXPECT_THAT(CheckCanBeReleased(order, Trusting({})).message(),
+              HasSubstr("names no approvers"));
 }
 
 TEST(Authority, ForbidsSelfApprovalWhereTheGateDoes) {
   ReleaseOrder order = Order({{kCommander, 1}});
-  EXPECT_TRUE(
-      CheckDecisions(order, {Go(order, "duty-commander", {kCommander})}).ok());
+  Trust trust = Trusting({Person("starter", {kCommander})});
+  EXPECT_TRUE(CheckDecisions(order, {Go(order, "starter")}, trust).ok());
   order.no_self_approval = true;
+  EXPECT_FALSE(CheckDecisions(order, {Go(order, "starter")}, trust).ok());
+  // Nor by another name with the same key.
+  trust.approvers.push_back(Person("alias", {kCommander}));
+  EXPECT_TRUE(CheckDecisions(order, {Go(order, "alias")}, trust).ok());
+  trust.approvers[1].key = "key-starter";
   EXPECT_FALSE(
-      CheckDecisions(order, {Go(order, "duty-commander", {kCommander})}).ok());
+      CheckDecisions(order, {Go(order, "alias", "key-starter")}, trust).ok());
 }
 
 TEST(Authority, RefusesAnOrderThatAsksNobody) {
-  const ReleaseOrder order = Order({});
-  EXPECT_FALSE(CheckDecisions(order, {}).ok());
+  const Trust trust = Trusting({Person("a", {kCommander})});
+  EXPECT_FALSE(CheckDecisions(Order({}), {}, trust).ok());
+  EXPECT_FALSE(CheckCanBeReleased(Order({}), trust).ok());
+  const ReleaseOrder none = Order({{kCommander, 0}});
+  EXPECT_FALSE(CheckDecisions(none, {Go(none, "a")}, trust).ok());
 }
 
-TEST(Authority, RefusesAQuorumOfAThousand) {
-  const ReleaseOrder order = Order({{kCommander, 1000}});
-  EXPECT_FALSE(CheckDecisions(order, {}).ok());
+TEST(Authority, RefusesAQuorumOfAThousandAndAThousandDecisions) {
+  const Trust trust = Trusting({Person("a", {kCommander})});
+  EXPECT_FALSE(CheckDecisions(Order({{kCommander, 1000}}), {}, trust).ok());
+  const ReleaseOrder order = Order({{kCommander, 1}});
+  EXPECT_FALSE(
+      CheckDecisions(order, std::vector<Decision>(1000, Go(order, "a")), trust)
+          .ok());
 }
 
 }  // namespace

@@ -17,10 +17,33 @@
 #include "agents/isolation/memory_fence.h"
 #include "common/contract.h"
 #include "common/digest.h"
+#include "tests/toys/toy_signature.h"
 
 namespace sluice::agent {
 
 inline Flow F(absl::string_view line) { return *Flow::Parse(line); }
+
+// Who may release what on the hosts of these tests.
+inline Trust TestTrust() {
+  static const testing::ToyVerifier verifier;
+  return {
+      .approvers = {{OperatorId("duty-commander"),
+                     {RoleId("incident-commander")},
+                     "key-of-duty-commander"},
+                    {OperatorId("billing-owner"),
+                     {RoleId("system-owner")},
+                     "key-of-billing-owner"}},
+      .quorum = {{RoleId("incident-commander"), 1}},
+      .verifier = &verifier,
+  };
+}
+
+inline Decision SignedGo(const std::string& by, const std::string& body) {
+  return {OperatorId(by),
+          {},
+          Sha256(body),
+          testing::ToySign("key-of-" + by, signed_as::kDecision, body)};
+}
 
 // A fence that can be told to fail, and remembers the calls that change it.
 class FailingFence : public Fence {
@@ -196,6 +219,7 @@ class BenchHost {
         .management = {F("tcp 10.77.0.21 10.77.0.1 7443")},
         .vital = {F("tcp 10.77.0.21 10.77.0.3 3260")},
         .units = {"engine.service"},
+        .trust = TestTrust(),
     });
     events_.clear();
     deadline = absl::InfiniteDuration();
@@ -325,12 +349,7 @@ class ReleasedHost : public BenchHost {
   }
 
   std::vector<Decision> Decisions() const {
-    return {
-        {OperatorId("duty-commander"),
-         {RoleId("incident-commander")},
-         digest,
-         ""},
-        {OperatorId("billing-owner"), {RoleId("system-owner")}, digest, ""}};
+    return {SignedGo("duty-commander", body), SignedGo("billing-owner", body)};
   }
 
   OpenFlows Opening() const {

@@ -147,13 +147,21 @@ TEST(Opening, WithDecisionsOverAnotherBodyIsRefused) {
   ExpectRefused(host.Give("r/4/0", opening), "missing incident-commander");
 }
 
+TEST(Opening, WithASignatureThatIsNotThePersonsIsRefused) {
+  ReleasedHost host;
+  OpenFlows opening = host.Opening();
+  opening.decisions[0].signature = opening.decisions[1].signature;
+  ExpectRefused(host.Give("r/4/0", opening), "missing incident-commander");
+  opening.decisions[0].signature.clear();
+  ExpectRefused(host.Give("r/4/1", opening), "missing incident-commander");
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
 TEST(Opening, WithOnePersonInTwoRolesIsRefused) {
   ReleasedHost host;
   OpenFlows opening = host.Opening();
-  opening.decisions = {{OperatorId("duty-commander"),
-                        {RoleId("incident-commander"), RoleId("system-owner")},
-                        host.digest,
-                        ""}};
+  opening.decisions = {SignedGo("duty-commander", host.body),
+                       SignedGo("duty-commander", host.body)};
   ExpectRefused(host.Give("r/4/0", opening), "missing system-owner");
 }
 
@@ -334,6 +342,7 @@ TEST(Confirmation, OfAFlowSharedWithAnotherGrantLeavesThatGrantAlive) {
   order.round = 2;
   order.hosts[0].flows_digest = FlowsDigest({F(kDbFlow)});
   order.hosts[0].soak_seconds = 10;
+  host.body = order.Body();
   host.digest = order.Digest();
   const Propose proposal{order.Body(),
                          {{GrantId("a>db:postgres"), {F(kDbFlow)}},
@@ -404,6 +413,7 @@ TEST(Withdrawal, LeavesALeasedFlowLeasedWhenOnlyItsStandingTwinGoes) {
   ReleaseOrder order = host.MakeOrder();
   order.round = 2;
   order.hosts[0].flows_digest = FlowsDigest({F(kDbFlow)});
+  host.body = order.Body();
   const std::string first = std::exchange(host.digest, order.Digest());
   const GrantId other("reports>db:postgres");
   ASSERT_EQ(host.Give("r/6/0",
