@@ -35,6 +35,7 @@
 #include "orchestrator/runtime/notifier.h"
 #include "orchestrator/runtime/replay.h"
 #include "orchestrator/runtime/system_clock.h"
+#include "orchestrator/runtime/writer.h"
 
 namespace sluice {
 namespace {
@@ -209,7 +210,8 @@ absl::Status Serve(const std::string& config_path) {
   rpc::AgentRegistry agents({estate, instance, config.heartbeat});
   rpc::OperatorHub operators(
       [&notifier](const runtime::HistoryLine& line) { notifier.Tell(line); });
-  runtime::Loop loop(std::move(memory), journal.get(), &agents, &operators,
+  runtime::ThreadWriter writer(journal.get());
+  runtime::Loop loop(std::move(memory), &writer, &agents, &operators,
                      {instance, config.heartbeat});
   SLUICE_ASSIGN_OR_RETURN(const bool in_force,
                           loop.Begin(std::move(plan), clock.Now()));

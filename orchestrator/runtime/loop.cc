@@ -15,6 +15,8 @@ namespace {
 
 // The engine's deadlines are not run more often than this.
 constexpr absl::Duration kFinestTick = absl::Milliseconds(1);
+// Stepped and not on disk: more is not taken from people.
+constexpr size_t kMostUnwritten = 10'000;
 
 std::string InWords(const std::vector<HistoryLine>& lines) {
   constexpr size_t kMost = 3;
@@ -33,10 +35,10 @@ Answer Refusal(absl::Status status) {
 
 }  // namespace
 
-Loop::Loop(Memory memory, journal::Journal* journal, AgentLink* link,
-           OperatorSink* sink, LoopOptions options)
+Loop::Loop(Memory memory, Writer* writer, AgentLink* link, OperatorSink* sink,
+           LoopOptions options)
     : options_(std::move(options)),
-      journal_(journal),
+      writer_(writer),
       link_(link),
       sink_(sink),
       memory_(std::move(memory)),
@@ -44,6 +46,8 @@ Loop::Loop(Memory memory, journal::Journal* journal, AgentLink* link,
       written_epoch_(memory_.engine.epoch()) {
   SLUICE_CHECK(options_.heartbeat > absl::ZeroDuration());
 }
+
+Loop::~Loop() { writer_->Forget(); }
 
 absl::StatusOr<bool> Loop::Begin(std::optional<engine::PlanAdopted> plan,
                                  absl::Time now) {
@@ -66,9 +70,9 @@ absl::StatusOr<bool> Loop::Begin(std::optional<engine::PlanAdopted> plan,
   }
   const bool first_start = written_.sequence == 0;
   next_heartbeat_ = now_;
-  if (Write()) {
-    LeaveInOrder();
-  } else if (first_start) {
+  Write(options_.disk_hangs);
+  if (under_way_ > 0) Hang();
+  if (first_start && !problem_.empty()) {
     return absl::UnavailableError(problem_);
   }
   // S5: otherwise it serves all the same, for isolations, under the reign that
@@ -92,24 +96,28 @@ Glimpse Loop::Look() const {
 
 absl::Time Loop::Turn(absl::Time now) {
   SetTime(now);
-  if (!problem_.empty() && now_ >= try_again_) TryAgain();
+  if (problem_.empty()) {
+    Settle(absl::ZeroDuration());
+  } else {
+    // First, so that whoever asks in this turn is not refused for nothing.
+    Write(options_.turns_wait);
+  }
   Batch batch = inbox_.Take(options_.events_a_turn);
   for (const FromPerson& request : batch.isolations) HearPerson(request, true);
   for (const FromPerson& request : batch.people) HearPerson(request, false);
-  for (const FromAgent& from : batch.agents) HearAgent(from);
+  for (FromAgent& from : batch.agents) {
+    HearAgent(from);
+    if (from.taken_up) {
+      readers_.emplace_back(memory_.head.sequence, std::move(from.taken_up));
+    }
+  }
   TellTime();
 
-  const bool written = Write();
+  Write(options_.turns_wait);
+  if (!problem_.empty() || IsLate()) LeaveUnrecorded();
   WelcomeArrivals();
-  if (written) {
-    LeaveInOrder();
-  } else {
-    LeaveUnrecorded();
-  }
-  AnswerAskers(written);
-  for (const FromAgent& from : batch.agents) {
-    if (from.taken_up) from.taken_up();
-  }
+  AnswerAskers();
+  LetReadOn();
   Heartbeat();
   sink_wants_ = sink_->Turned(Look());
   for (const sluice::runtime::Look& look : batch.looks) look(Look());
@@ -142,6 +150,7 @@ void Loop::Step(const engine::Event& event) {
       unwritten.orders.push_back(std::move(*order));
     }
   }
+  unwritten.epoch = memory_.engine.epoch();
   unwritten_.push_back(std::move(unwritten));
   ++changes_;
 }
@@ -152,6 +161,12 @@ void Loop::HearPerson(const FromPerson& request, bool isolation) {
     request.reply(Refusal(absl::UnavailableError(absl::StrCat(
         "nothing was done, because nothing can be recorded: ", problem_,
         " (Isolating still works.)"))));
+    return;
+  }
+  if (unwritten_.size() >= kMostUnwritten && !isolation) {
+    request.reply(Refusal(absl::UnavailableError(
+        "nothing was done: the journal's disk is too slow for what happens; "
+        "try again in a moment")));
     return;
   }
   absl::StatusOr<engine::Event> event = request.make(Look());
@@ -170,7 +185,7 @@ void Loop::HearPerson(const FromPerson& request, bool isolation) {
 void Loop::TellTime() {
   // While nothing can be recorded time stands still for the run; leases end
   // by themselves.
-  if (!problem_.empty() || !memory_.next_deadline.has_value() ||
+  if (!problem_.empty() || IsLate() || !memory_.next_deadline.has_value() ||
       now_ < *memory_.next_deadline) {
     return;
   }
@@ -183,33 +198,54 @@ void Loop::TellTime() {
   }
 }
 
-void Loop::AnswerAskers(bool written) {
-  for (const Asker& asker : askers_) {
+void Loop::AnswerAskers() {
+  const bool late = IsLate();
+  std::erase_if(askers_, [&](const Asker& asker) {
     Answer answer;
     answer.sequence = asker.sequence;
     answer.message = asker.message;
-    answer.recorded = written;
-    if (!written && asker.isolation) {
-      // S5: said in so many words.
-      answer.message =
-          absl::StrCat(asker.message, "\nIsolated, not recorded: ", problem_);
-    } else if (!written) {
-      // The engine has taken it in, so "refused" would be untrue.
-      answer.status = absl::UnavailableError(absl::StrCat(
-          "this is not recorded yet and has had no effect: ", problem_,
-          " It takes effect when the journal can be written again, unless the "
-          "orchestrator restarts before; look at `sluice status` then."));
+    answer.recorded = asker.sequence <= written_.sequence;
+    if (answer.recorded) {
+      asker.reply(answer);
+      return true;
     }
+    if (asker.isolation && (late || !problem_.empty())) {
+      // S5: said in so many words.
+      answer.message = absl::StrCat(
+          asker.message, "\nIsolated, not recorded: ",
+          problem_.empty()
+              ? "the journal's disk is slow; look at the history later."
+              : problem_);
+      asker.reply(answer);
+      return true;
+    }
+    if (problem_.empty()) return false;
+    // The engine has taken it in, so "refused" would be untrue.
+    answer.status = absl::UnavailableError(absl::StrCat(
+        "this is not recorded yet and has had no effect: ", problem_,
+        " It takes effect when the journal can be written again, unless the "
+        "orchestrator restarts before; look at `sluice status` then."));
     asker.reply(answer);
-  }
-  askers_.clear();
+    return true;
+  });
+}
+
+// An agent whose report is not on disk yet says nothing more, so what waits
+// for a slow disk is bounded; isolating needs to hear their answers, though.
+void Loop::LetReadOn() {
+  const bool all = IsLate() || !problem_.empty();
+  std::erase_if(readers_, [&](const auto& reader) {
+    if (!all && reader.first > written_.sequence) return false;
+    reader.second();
+    return true;
+  });
 }
 
 void Loop::Heartbeat() {
   if (now_ < next_heartbeat_) return;
   next_heartbeat_ = now_ + options_.heartbeat;
   // S3: an orchestrator that cannot record keeps nothing open.
-  if (!problem_.empty()) return;
+  if (!problem_.empty() || IsLate()) return;
   for (const auto& [host, stream] : attached_) {
     link_->Renew(host, written_epoch_, memory_.engine.LiveReleases(host, now_));
   }
@@ -217,9 +253,15 @@ void Loop::Heartbeat() {
 
 absl::Time Loop::NextTurn() const {
   absl::Time next = std::min(next_heartbeat_, sink_wants_);
-  if (!problem_.empty()) {
+  if (under_way_ == 0 && problem_.empty() && !unwritten_.empty()) {
+    next = now_;
+  } else if (under_way_ > 0) {
+    if (!IsLate()) next = std::min(next, began_ + options_.isolations_wait);
+    if (problem_.empty()) next = std::min(next, began_ + options_.disk_hangs);
+  } else if (!problem_.empty()) {
     next = std::min(next, try_again_);
-  } else if (memory_.next_deadline.has_value()) {
+  }
+  if (problem_.empty() && !IsLate() && memory_.next_deadline.has_value()) {
     next = std::min(next, *memory_.next_deadline);
   }
   return next - ahead_;

@@ -5,16 +5,21 @@
 // engine through the rest, appends all of it to the journal in one
 // transaction, and only then lets orders and answers leave (S6).
 //
-// While the journal cannot be written, what the engine did since stays
-// unwritten and is tried again; people are refused; no lease is renewed, so
-// flows close by themselves (S3). Isolations alone go on: they are carried out
-// and answered as "isolated, not recorded" (S5).
+// The disk is never waited for beyond a moment: what is stepped meanwhile is
+// the next transaction. An isolation that the disk keeps waiting for longer
+// than `isolations_wait` leaves without it, and is answered as "isolated, not
+// recorded" (S5).
+//
+// While the journal cannot be written, or does not answer, what the engine did
+// since stays unwritten and is tried again; people are refused; no lease is
+// renewed, so flows close by themselves (S3). Isolations alone go on.
 //
 // Turn() is driven by Driver in the program and by hand in tests; it reads no
 // clock and starts no thread.
 
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -25,12 +30,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "orchestrator/engine/engine.h"
 #include "orchestrator/journal/journal.h"
 #include "orchestrator/runtime/inbox.h"
 #include "orchestrator/runtime/ports.h"
 #include "orchestrator/runtime/replay.h"
+#include "orchestrator/runtime/writer.h"
 
 namespace sluice::runtime {
 
@@ -38,13 +45,21 @@ struct LoopOptions {
   std::string instance;  // random, one an orchestrator process
   absl::Duration heartbeat = absl::Seconds(1);
   size_t events_a_turn = 1024;
+  // How long a turn waits for the disk before it goes on without its answer:
+  // a usual commit is over well within.
+  absl::Duration turns_wait = absl::Milliseconds(2);
+  // How long an isolation waits for the disk before it leaves unrecorded.
+  absl::Duration isolations_wait = absl::Milliseconds(100);
+  // How long the disk may take before the journal counts as not written.
+  absl::Duration disk_hangs = absl::Seconds(2);
 };
 
 class Loop {
  public:
   // The ports outlive the loop.
-  Loop(Memory memory, journal::Journal* journal, AgentLink* link,
-       OperatorSink* sink, LoopOptions options);
+  Loop(Memory memory, Writer* writer, AgentLink* link, OperatorSink* sink,
+       LoopOptions options);
+  ~Loop();
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
@@ -70,9 +85,16 @@ class Loop {
     journal::Record record;
     std::vector<engine::Order> orders;
     std::vector<HistoryLine> lines;
-    bool left = false;  // its isolations went out unrecorded
+    uint64_t epoch = 0;  // after it
+    bool left = false;   // its isolations went out unrecorded
   };
-  // Somebody to answer when the turn is over.
+  // Who attached, and the record of it: to be welcomed when that is on disk.
+  struct Arrival {
+    HostId host;
+    StreamId stream = 0;
+    uint64_t sequence = 0;
+  };
+  // Somebody to answer when their record is on disk, or cannot be.
   struct Asker {
     std::function<void(const Answer&)> reply;
     uint64_t sequence = 0;
@@ -85,7 +107,8 @@ class Loop {
   void Step(const engine::Event& event);
   void HearPerson(const FromPerson& request, bool isolation);
   void TellTime();
-  void AnswerAskers(bool written);
+  void AnswerAskers();
+  void LetReadOn();
   void Heartbeat();
   absl::Time NextTurn() const;
 
@@ -96,17 +119,22 @@ class Loop {
   void BeginReign(uint64_t epoch);
   void HearLost(const FromAgent& from);
   void WelcomeArrivals();
+  void FinishReign();
   engine::Event WithOwnOrderId(const engine::Event& event) const;
 
   // loop_journal.cc: on disk first, or not at all
-  bool Write();
-  void TryAgain();
-  void LeaveInOrder();
+  void Write(absl::Duration patience);
+  void Settle(absl::Duration patience);
+  void Hang();
+  void Trouble(absl::string_view why);
+  bool IsLate() const;
+  void LeaveInOrder(size_t count);
+  void Forget(size_t count);
   void LeaveUnrecorded();
-  void CatchUp();
+  void CatchUp(size_t count);
 
   const LoopOptions options_;
-  journal::Journal* const journal_;
+  Writer* const writer_;
   AgentLink* const link_;
   OperatorSink* const sink_;
   Inbox inbox_;
@@ -114,8 +142,12 @@ class Loop {
   Memory memory_;          // memory_.head: of the last stepped event
   journal::Head written_;  // of the last record on disk
   uint64_t written_epoch_ = 0;
-  std::vector<Unwritten> unwritten_;
+  std::deque<Unwritten> unwritten_;
+  size_t under_way_ = 0;  // the first of them are being written
+  absl::Time began_ = absl::InfinitePast();  // the write under way
   std::vector<Asker> askers_;
+  // Streams that read on when what they said is on disk.
+  std::vector<std::pair<uint64_t, std::function<void()>>> readers_;
 
   // While the journal cannot be written.
   std::string problem_;
@@ -125,8 +157,8 @@ class Loop {
   std::set<HostId> reign_unfinished_;  // attached under too low an epoch
 
   std::map<HostId, StreamId> attached_;
-  std::vector<std::pair<HostId, StreamId>> arrivals_;  // to be welcomed
-  std::set<HostId> welcomed_;                          // in this reign
+  std::vector<Arrival> arrivals_;  // to be welcomed
+  std::set<HostId> welcomed_;      // in this reign
   std::map<HostId, absl::Time> last_reign_for_;
 
   absl::Time now_ = absl::InfinitePast();

@@ -68,10 +68,10 @@ void Loop::HearHello(const FromAgent& from,
                      "and enrol the host again"));
   }
   attached_[from.host] = from.stream;
-  arrivals_.emplace_back(from.host, from.stream);
   welcomed_.insert(from.host);
   lost_meanwhile_.erase(from.host);
   Step(hello);
+  arrivals_.push_back({from.host, from.stream, memory_.head.sequence});
 }
 
 // S8: an agent that has seen our epoch from another, or a higher one, obeys
@@ -118,7 +118,9 @@ void Loop::BeginReign(uint64_t epoch) {
 
 void Loop::HearLost(const FromAgent& from) {
   attached_.erase(from.host);
-  std::erase(arrivals_, std::pair(from.host, from.stream));
+  std::erase_if(arrivals_, [&](const Arrival& arrival) {
+    return arrival.host == from.host && arrival.stream == from.stream;
+  });
   reign_unfinished_.erase(from.host);
   if (unwritten_.size() >= kMostUnwritten) {
     lost_meanwhile_.insert(from.host);
@@ -127,16 +129,33 @@ void Loop::HearLost(const FromAgent& from) {
   Step(from.event);
 }
 
+// Whoever is on disk; everybody when the disk keeps isolations waiting, which
+// they must be able to hear.
 void Loop::WelcomeArrivals() {
-  for (const auto& [host, stream] : arrivals_) {
+  const bool all = IsLate() || !problem_.empty();
+  std::erase_if(arrivals_, [&](const Arrival& arrival) {
+    if (!all && arrival.sequence > written_.sequence) return false;
     // A reign that did not reach the disk is none: until it does the host
     // hears the one before, which is good for isolations.
     if (memory_.engine.epoch() != written_epoch_) {
-      reign_unfinished_.insert(host);
+      reign_unfinished_.insert(arrival.host);
     }
-    link_->Welcome(host, stream, written_epoch_);
+    link_->Welcome(arrival.host, arrival.stream, written_epoch_);
+    return true;
+  });
+}
+
+// Whoever attached while our reign was not on disk attaches again under it.
+void Loop::FinishReign() {
+  if (memory_.engine.epoch() != written_epoch_) return;
+  for (const HostId& host : reign_unfinished_) {
+    const auto attached = attached_.find(host);
+    if (attached == attached_.end()) continue;
+    link_->Refuse(host, attached->second,
+                  "what could not be recorded is recorded now, and a new reign "
+                  "begins; attach again");
   }
-  arrivals_.clear();
+  reign_unfinished_.clear();
 }
 
 // An order that left unrecorded carried our instance (see LeaveUnrecorded()).

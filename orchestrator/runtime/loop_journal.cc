@@ -1,9 +1,12 @@
 // The journal: on disk first (S6); and what happens when that cannot be.
 
 #include <algorithm>
+#include <optional>
+#include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "orchestrator/runtime/loop.h"
 
 namespace sluice::runtime {
@@ -23,57 +26,115 @@ bool Closes(const engine::Order& order) {
 
 }  // namespace
 
-// True when all that was stepped is on disk.
-bool Loop::Write() {
-  if (unwritten_.empty()) return problem_.empty();
-  if (!problem_.empty() && now_ < try_again_) return false;
+// Sends what was stepped to the disk, unless that is busy or known not to take
+// it, and gives it `patience` to answer.
+void Loop::Write(absl::Duration patience) {
+  if (IsLate()) patience = absl::ZeroDuration();
+  Settle(patience);
+  if (under_way_ > 0 || unwritten_.empty()) return;
+  if (!problem_.empty() && now_ < try_again_) return;
   std::vector<journal::Record> records;
   records.reserve(unwritten_.size());
   for (const Unwritten& unwritten : unwritten_) {
     records.push_back(unwritten.record);
   }
-  const absl::Status status = journal_->Append(written_.sequence + 1, records);
-  if (status.ok()) {
-    written_ = memory_.head;
-    written_epoch_ = memory_.engine.epoch();
-    return true;
+  under_way_ = records.size();
+  began_ = now_;
+  writer_->Begin(written_.sequence + 1, std::move(records),
+                 [this] { inbox_.Wake(); });
+  Settle(patience);
+}
+
+// What the disk has to say of the write under way.
+void Loop::Settle(absl::Duration patience) {
+  if (under_way_ == 0) return;
+  const std::optional<absl::Status> result = writer_->Result(patience);
+  if (!result.has_value()) {
+    if (problem_.empty() && now_ - began_ >= options_.disk_hangs) Hang();
+    return;
   }
+  const size_t count = std::exchange(under_way_, 0);
+  if (!result->ok()) {
+    Trouble(result->message());
+    return;
+  }
+  const Unwritten& last = unwritten_[count - 1];
+  written_ =
+      journal::Head{last.record.sequence, last.record.hash, last.record.at};
+  written_epoch_ = last.epoch;
+  const bool recovered = !problem_.empty();
+  problem_.clear();
+  // Before any order: an agent obeys nothing that comes ahead of its welcome.
+  WelcomeArrivals();
+  if (recovered) {
+    CatchUp(count);
+  } else {
+    LeaveInOrder(count);
+  }
+  FinishReign();
+}
+
+void Loop::Hang() {
+  Trouble(
+      "the journal's disk does not answer; look at the system's log and at "
+      "what else writes to that disk");
+}
+
+void Loop::Trouble(absl::string_view why) {
   try_again_ = now_ + kTryAgain;
   if (problem_.empty()) {
     sink_->Announced(HistoryLine{
         0, now_, "alarm", "",
         absl::StrCat("Nothing can be recorded, so nothing opens and leases "
                      "end; isolating still works. ",
-                     status.message())});
+                     why)});
   }
-  problem_ = absl::StrCat(status.message(), ".");
+  problem_ = absl::StrCat(why, ".");
   ++changes_;
-  return false;
 }
 
-void Loop::LeaveInOrder() {
+// Whether the disk keeps isolations waiting for too long.
+bool Loop::IsLate() const {
+  return under_way_ > 0 && now_ - began_ >= options_.isolations_wait;
+}
+
+// The first `count` of what was unwritten is on disk.
+void Loop::LeaveInOrder(size_t count) {
   // S5: closing overtakes. An order for a host that is isolated in the same
   // turn arrives after and is refused there as void.
   for (const bool isolating : {true, false}) {
-    for (const Unwritten& unwritten : unwritten_) {
+    for (size_t i = 0; i < count; ++i) {
+      const Unwritten& unwritten = unwritten_[i];
       for (const engine::Order& order : unwritten.orders) {
-        if (Isolates(order) == isolating) link_->Send(written_epoch_, order);
+        if (Isolates(order) != isolating) continue;
+        if (unwritten.left && Closes(order)) continue;
+        link_->Send(written_epoch_, order);
       }
     }
   }
-  for (const Unwritten& unwritten : unwritten_) {
-    for (const HistoryLine& line : unwritten.lines) {
+  Forget(count);
+}
+
+// Told and done with: the first `count` of what was unwritten.
+void Loop::Forget(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    for (const HistoryLine& line : unwritten_.front().lines) {
       memory_.history.Add(line);
       sink_->Announced(line);
     }
+    for (const engine::Order& order : unwritten_.front().orders) {
+      left_unrecorded_.erase(order.id);
+    }
+    unwritten_.pop_front();
   }
-  unwritten_.clear();
 }
 
-// S5: isolations leave although they cannot be recorded. A later reign may
-// give the same place in the journal, and so the same order id, to something
-// else, which an agent would take for a repeat: so these carry the instance.
+// S5: isolations leave although they are not recorded. A later reign may give
+// the same place in the journal, and so the same order id, to something else,
+// which an agent would take for a repeat: so these carry the instance.
 void Loop::LeaveUnrecorded() {
+  // They must be able to hear it.
+  WelcomeArrivals();
   for (Unwritten& unwritten : unwritten_) {
     if (unwritten.left) continue;
     unwritten.left = true;
@@ -96,45 +157,31 @@ void Loop::LeaveUnrecorded() {
   }
 }
 
-void Loop::TryAgain() {
-  if (!Write()) return;
-  problem_.clear();
+// The journal can be written again, and its first `count` records are: what
+// was held back leaves, as far as it is still wanted.
+void Loop::CatchUp(size_t count) {
   ++changes_;
-  CatchUp();
-}
-
-// The journal can be written again: what was held back leaves, as far as it is
-// still wanted.
-void Loop::CatchUp() {
-  for (const Unwritten& unwritten : unwritten_) {
-    for (const HistoryLine& line : unwritten.lines) {
-      memory_.history.Add(line);
-      sink_->Announced(line);
+  // What came later leaves with its own record.
+  std::set<engine::OrderId> later;
+  for (size_t i = count; i < unwritten_.size(); ++i) {
+    for (const engine::Order& order : unwritten_[i].orders) {
+      later.insert(order.id);
     }
   }
-  unwritten_.clear();
   for (const auto& [host, stream] : attached_) {
     for (const engine::Order& order : memory_.engine.Outstanding(host)) {
-      if (!left_unrecorded_.contains(order.id)) {
+      if (!left_unrecorded_.contains(order.id) && !later.contains(order.id)) {
         link_->Send(written_epoch_, order);
       }
     }
   }
-  left_unrecorded_.clear();
+  Forget(count);
   // Events stepped from here on are written at the end of this turn.
   for (const HostId& host : lost_meanwhile_) {
     Step(engine::AgentLost{host,
                            "its link ended while nothing could be recorded"});
   }
   lost_meanwhile_.clear();
-  for (const HostId& host : reign_unfinished_) {
-    const auto attached = attached_.find(host);
-    if (attached == attached_.end()) continue;
-    link_->Refuse(host, attached->second,
-                  "what could not be recorded is recorded now, and a new reign "
-                  "begins; attach again");
-  }
-  reign_unfinished_.clear();
   sink_->Announced(
       HistoryLine{0, now_, "alarm", "", "The journal can be written again."});
 }

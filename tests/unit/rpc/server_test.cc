@@ -105,7 +105,7 @@ class ServerTest : public ::testing::Test {
     auto memory = runtime::Replay(journal_, runtime::LoadPlan);
     ASSERT_TRUE(memory.ok());
     loop_ = std::make_unique<runtime::Loop>(
-        *std::move(memory), &journal_, &agents_, &operators_,
+        *std::move(memory), &writer_, &agents_, &operators_,
         runtime::LoopOptions{"instance", absl::Milliseconds(200)});
     ASSERT_TRUE(loop_->Begin(runtime::Adopted(), clock_.Now()).ok());
     driver_ = std::make_unique<runtime::Driver>(&clock_, loop_.get());
@@ -141,7 +141,7 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<v1::Operator::Stub> Operator(const Pair& pair) {
     return v1::Operator::NewStub(Dial(pair));
   }
-  // The journal belongs to the loop's thread.
+  // Once the loop has done what it had to.
   void OnLoop(std::function<void()> work) {
     std::promise<void> done;
     ASSERT_TRUE(loop_->inbox()
@@ -154,7 +154,7 @@ class ServerTest : public ::testing::Test {
   }
   size_t Records() {
     size_t records = 0;
-    OnLoop([&] { records = journal_.records().size(); });
+    OnLoop([&] { records = journal_.size(); });
     return records;
   }
   v1::Status StatusNow() {
@@ -172,7 +172,8 @@ class ServerTest : public ::testing::Test {
     return agent.Finish();
   }
 
-  journal::MemoryJournal journal_;
+  runtime::StickingJournal journal_;
+  runtime::ThreadWriter writer_{&journal_};
   runtime::SystemClock clock_;
   AgentRegistry agents_{{"small", "instance", absl::Milliseconds(200)}};
   OperatorHub operators_;
@@ -412,9 +413,7 @@ TEST_F(ServerTest, IsolatesWithoutRecordWhenTheJournalCannotBeWritten) {
   Agent db(Dial(TheKeys().db));
   db.Hello();
   db.Read();
-  OnLoop([&] {
-    journal_.FailWith(absl::ResourceExhaustedError("the disk is full"));
-  });
+  journal_.FailWith(absl::ResourceExhaustedError("the disk is full"));
   grpc::ClientContext context;
   v1::IsolateRequest request;
   request.set_host("db-1");
@@ -428,6 +427,41 @@ TEST_F(ServerTest, IsolatesWithoutRecordWhenTheJournalCannotBeWritten) {
   EXPECT_FALSE(progress.recorded());
   EXPECT_THAT(progress.message(), HasSubstr("not recorded"));
   EXPECT_THAT(StatusNow().journal_problem(), HasSubstr("disk is full"));
+  context.TryCancel();
+}
+
+// Real threads, a real stream, a disk that never answers.
+TEST_F(ServerTest, IsolatesAndAnswersWhileTheDiskHangs) {
+  Agent db(Dial(TheKeys().db));
+  db.Hello();
+  db.Read();
+  const size_t records = Records();
+  journal_.set_stuck(true);
+  grpc::ClientContext context;
+  v1::IsolateRequest request;
+  request.set_host("db-1");
+  const auto stub = Operator(TheKeys().commander);
+  const auto reader = stub->Isolate(&context, request);
+  const auto order = db.ReadOrder();
+  ASSERT_TRUE(order.has_value());
+  EXPECT_TRUE(order->has_isolate_host());
+  v1::IsolateProgress progress;
+  ASSERT_TRUE(reader->Read(&progress));
+  EXPECT_FALSE(progress.recorded());
+  EXPECT_THAT(progress.message(), HasSubstr("not recorded"));
+  // An agent that attaches now is heard, and isolated, all the same.
+  Agent app(Dial(TheKeys().app));
+  app.Hello();
+  const auto welcome = app.Read();
+  ASSERT_TRUE(welcome.has_value());
+  EXPECT_TRUE(welcome->has_welcome());
+  // Looking never waits for the disk.
+  EXPECT_EQ(StatusNow().epoch(), 1u);
+  EXPECT_EQ(journal_.size(), records);
+  journal_.set_stuck(false);
+  // Once it answers, what happened meanwhile is recorded.
+  while (Records() == records) {
+  }
   context.TryCancel();
 }
 

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,6 +66,43 @@ inline engine::PlanAdopted Adopted(const std::string& text = kManifest) {
   EXPECT_TRUE(plan.ok()) << plan.status();
   return {0, *plan, journal::EncodeSources(files), {}};
 }
+
+// A journal on a disk that can hang, for the threads of the real program.
+class StickingJournal : public journal::Journal {
+ public:
+  absl::Status Append(uint64_t expected,
+                      absl::Span<const journal::Record> records) override {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return !stuck_; });
+    return journal_.Append(expected, records);
+  }
+  absl::StatusOr<std::vector<journal::Record>> Read(uint64_t sequence,
+                                                    size_t limit) override {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return journal_.Read(sequence, limit);
+  }
+  void FailWith(absl::Status status) {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    journal_.FailWith(std::move(status));
+  }
+  void set_stuck(bool stuck) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stuck_ = stuck;
+    }
+    changed_.notify_all();
+  }
+  size_t size() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    return journal_.records().size();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  journal::MemoryJournal journal_;  // guarded by mutex_
+  bool stuck_ = false;              // guarded by mutex_
+};
 
 // Remembers what left, in order, and how long the journal was then.
 class FakeLink : public AgentLink {
@@ -133,8 +172,9 @@ class World : public ::testing::Test {
     ASSERT_TRUE(memory.ok()) << memory.status();
     link_ = std::make_unique<FakeLink>(&journal_);
     sink_ = std::make_unique<FakeSink>();
+    writer_ = std::make_unique<DirectWriter>(&journal_);
     loop_ = std::make_unique<Loop>(
-        *std::move(memory), &journal_, link_.get(), sink_.get(),
+        *std::move(memory), writer_.get(), link_.get(), sink_.get(),
         LoopOptions{"instance-" + std::to_string(++starts_)});
     const auto begun = loop_->Begin(Adopted(manifest), now_);
     ASSERT_TRUE(begun.ok()) << begun.status();
@@ -213,6 +253,7 @@ class World : public ::testing::Test {
   std::map<HostId, engine::FenceSeen> fences_;
   std::unique_ptr<FakeLink> link_;
   std::unique_ptr<FakeSink> sink_;
+  std::unique_ptr<DirectWriter> writer_;
   std::unique_ptr<Loop> loop_;
 };
 

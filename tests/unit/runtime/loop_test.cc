@@ -59,7 +59,8 @@ TEST(LoopStart, StopsAtAFirstStartThatCannotBeRecorded) {
   journal::MemoryJournal journal;
   FakeLink link(&journal);
   FakeSink sink;
-  Loop loop(Memory(), &journal, &link, &sink, {"x"});
+  DirectWriter writer(&journal);
+  Loop loop(Memory(), &writer, &link, &sink, {"x"});
   journal.FailWith(kFull);
   EXPECT_THAT(loop.Begin(Adopted(), absl::UnixEpoch()).status().message(),
               HasSubstr("make room"));
@@ -334,6 +335,175 @@ TEST_F(LoopTest, SaysOnceThatNothingCanBeRecorded) {
                 sink_->lines.begin(), sink_->lines.end(),
                 [](const HistoryLine& line) { return line.kind == "alarm"; }),
             1);
+}
+
+// ── a disk that does not answer ─────────────────────────────────────────────
+
+TEST_F(LoopTest, GivesTheDiskAMomentBeforeIsolatingUnrecorded) {
+  Attach(db_);
+  link_->sent.clear();
+  writer_->set_hanging(true);
+  const auto answer = IsolateAll();
+  Turn();
+  EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_FALSE(answer->has_value());
+  EXPECT_LE(next_ - now_, absl::Milliseconds(100));
+  writer_->set_hanging(false);
+  Turn(absl::Milliseconds(50));
+  ASSERT_EQ(link_->sent.size(), 1u);
+  EXPECT_THAT(link_->sent[0].order.id.str(), Not(HasSubstr("~")));
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_TRUE((*answer)->recorded);
+}
+
+TEST_F(LoopTest, IsolatesWithoutADiskThatDoesNotAnswer) {
+  Attach(db_);
+  Attach(app_, 2);
+  link_->sent.clear();
+  const size_t records = journal_.records().size();
+  writer_->set_hanging(true);
+  const auto answer = IsolateAll();
+  Turn();
+  Turn(absl::Milliseconds(100));
+  EXPECT_EQ(link_->sent.size(), 2u);
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_TRUE((*answer)->status.ok());
+  EXPECT_FALSE((*answer)->recorded);
+  EXPECT_THAT((*answer)->message, HasSubstr("Isolated, not recorded"));
+  // The next one does not wait at all, and looking works.
+  engine::IsolationOrdered again;
+  again.by = OperatorId("duty-commander");
+  again.scope = engine::IsolationOrdered::Scope::kHost;
+  again.host = db_;
+  const auto second = Ask(again, true);
+  bool looked = false;
+  ASSERT_TRUE(
+      loop_->inbox().LookAt([&](const Glimpse&) { looked = true; }).ok());
+  Turn();
+  EXPECT_TRUE(looked);
+  ASSERT_TRUE(second->has_value());
+  EXPECT_FALSE((*second)->recorded);
+  EXPECT_EQ(journal_.records().size(), records);
+}
+
+TEST_F(LoopTest, CountsReadBacksWhileTheDiskDoesNotAnswer) {
+  Attach(db_);
+  link_->sent.clear();
+  writer_->set_hanging(true);
+  const auto answer = IsolateAll();
+  Turn();
+  Turn(absl::Milliseconds(100));
+  ASSERT_TRUE(answer->has_value());
+  ObeyIsolations();
+  EXPECT_EQ(
+      loop_->Look().engine.IsolationSince((*answer)->sequence).read_back, 1);
+}
+
+TEST_F(LoopTest, WelcomesAndIsolatesWhoAttachesWhileTheDiskDoesNotAnswer) {
+  IsolateAll();
+  Turn();
+  writer_->set_hanging(true);
+  Attach(db_);
+  EXPECT_THAT(link_->welcomes, IsEmpty()) << "the disk has a moment";
+  Turn(absl::Milliseconds(100));
+  ASSERT_EQ(link_->welcomes.size(), 1u);
+  ASSERT_EQ(link_->sent.size(), 1u);
+  EXPECT_EQ(link_->said[0], "welcome db-1");
+  writer_->set_hanging(false);
+  Turn();
+  EXPECT_EQ(link_->sent.size(), 1u) << "not a second time";
+}
+
+TEST_F(LoopTest, LetsNothingThatOpensLeaveWhileTheDiskDoesNotAnswer) {
+  Attach(db_);
+  Attach(app_);
+  IsolateAll();
+  Turn();
+  ObeyIsolations();
+  link_->sent.clear();
+  link_->renewed.clear();
+  writer_->set_hanging(true);
+  const auto answer = Ask(StartRun());
+  Turn();
+  Turn(absl::Milliseconds(500));
+  EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_FALSE(answer->has_value());
+  Turn(absl::Milliseconds(1500));
+  ASSERT_TRUE(answer->has_value());
+  EXPECT_THAT((*answer)->status.message(), HasSubstr("no effect"));
+  EXPECT_THAT(loop_->Look().journal_problem, HasSubstr("does not answer"));
+  EXPECT_THAT(link_->sent, IsEmpty());
+  EXPECT_THAT(link_->renewed, IsEmpty());
+  const auto refused = Ask(StartRun());
+  Turn();
+  ASSERT_TRUE(refused->has_value());
+  EXPECT_THAT((*refused)->status.message(), HasSubstr("nothing was done"));
+  writer_->set_hanging(false);
+  Turn();
+  EXPECT_THAT(loop_->Look().journal_problem, IsEmpty());
+  EXPECT_TRUE(loop_->Look().engine.run_active());
+  EXPECT_THAT(link_->sent, Not(IsEmpty()));
+}
+
+TEST_F(LoopTest, IsTheSameHistoryAfterADiskThatHung) {
+  Attach(db_);
+  writer_->set_hanging(true);
+  IsolateAll();
+  Turn();
+  for (int i = 0; i < 30; ++i) {
+    Turn(absl::Milliseconds(100));
+    if (i == 3) Attach(app_, 2);
+    if (i == 10) ObeyIsolations();
+    if (i == 20) Say(app_, 2, engine::AgentLost{app_, "gone"});
+  }
+  const size_t sent = link_->sent.size();
+  writer_->set_hanging(false);
+  Turn();
+  Turn();
+  EXPECT_EQ(loop_->Look().sequence, journal_.records().back().sequence);
+  for (size_t i = sent; i < link_->sent.size(); ++i) {
+    EXPECT_FALSE(std::holds_alternative<engine::IsolateHost>(
+        link_->sent[i].order.what));
+  }
+  const auto memory = Replay(journal_, LoadPlan);
+  ASSERT_TRUE(memory.ok()) << memory.status();
+  EXPECT_EQ(memory->engine.StateDigest(), Digest());
+  EXPECT_EQ(memory->head.hash, loop_->Look().head);
+}
+
+TEST_F(LoopTest, HoldsAStreamBackWhileItsReportIsBeingWritten) {
+  int taken = 0;
+  writer_->set_hanging(true);
+  ASSERT_TRUE(loop_->inbox().Tell({db_, 1, Hello(db_), [&] { ++taken; }}).ok());
+  Turn();
+  EXPECT_EQ(taken, 0);
+  writer_->set_hanging(false);
+  Turn();
+  EXPECT_EQ(taken, 1);
+}
+
+TEST_F(LoopTest, ServesIsolationsWhenItsStartIsNotAnswered) {
+  const auto hangs = [this](DirectWriter* writer) {
+    writer->set_hanging(true);
+    auto memory = Replay(journal_, LoadPlan);
+    ASSERT_TRUE(memory.ok());
+    loop_ = std::make_unique<Loop>(*std::move(memory), writer, link_.get(),
+                                   sink_.get(), LoopOptions{"later"});
+    ASSERT_TRUE(loop_->Begin(Adopted(), now_).ok());
+  };
+  DirectWriter writer(&journal_);
+  hangs(&writer);
+  EXPECT_THAT(loop_->Look().journal_problem, HasSubstr("does not answer"));
+  Attach(db_, 1, 1);
+  ASSERT_EQ(link_->welcomes.size(), 1u);
+  EXPECT_EQ(link_->welcomes[0].epoch, 1u) << "reign 2 is not on disk";
+  IsolateAll();
+  Turn();
+  EXPECT_EQ(link_->sent.size(), 1u);
+  writer.set_hanging(false);
+  Turn();
+  EXPECT_EQ(link_->refused.size(), 1u) << "it attaches again, under reign 2";
+  loop_.reset();
 }
 
 // ── agents ──────────────────────────────────────────────────────────────────
