@@ -27,6 +27,7 @@ AgentCore::Output AgentCore::Step(const Event& event, absl::Duration now) {
   now_ = std::max(now_, now);
   SLUICE_CHECK(started_ != std::holds_alternative<Started>(event));
   std::visit([this](const auto& what) { On(what); }, event);
+  OvertakeTheDisk();
   StartNext();
   RunDue();
   Output output;
@@ -196,23 +197,7 @@ void AgentCore::On(const StateSaved& event) {
     save_at_ = now_ + kSaveAgain;
   }
   if (!job_.has_value() || job_->request != event.request) return;
-  if (!event.status.ok()) {
-    // What closes closes all the same; what was to stay open is said not to be
-    // sure.
-    if (job_->kind == Job::Kind::kIsolate ||
-        job_->kind == Job::Kind::kWithdraw) {
-      job_->report.reason = absl::StrCat(
-          "closed, but not written down on this host (", event.status.message(),
-          "): free its disk before it reboots");
-    } else {
-      job_->report.outcome = Outcome::kFailed;
-      job_->report.detail = {};
-      job_->report.reason = absl::StrCat(
-          "this host could not write its state: ", event.status.message(),
-          "; make room in its state directory, then retry");
-    }
-  }
-  Advance();
+  OnJobSaved(event.status);
 }
 
 void AgentCore::On(const TimePassed&) {}
@@ -244,7 +229,8 @@ void AgentCore::RunDue() {
 }
 
 absl::Duration AgentCore::NextDeadline() const {
-  absl::Duration next = std::min({audit_at_, repair_at_, save_at_});
+  absl::Duration next =
+      std::min({audit_at_, repair_at_, save_at_, DiskDeadline()});
   for (const auto& [digest, release] : state_.releases) {
     if (release.HasAny(Grant::State::kOpen)) {
       next = std::min(next, release.guard_until);

@@ -65,6 +65,8 @@ class AgentCore {
     bool save_first = false;   // what closes is written down before
     bool save_last = false;    // what opens is written down after
     bool keep_answer = false;  // across restarts of the agent
+    bool saving = false;       // it waits for the disk
+    absl::Duration saving_since;
     std::string digest;
     std::vector<GrantId> grants;
     std::vector<Flow> gone;  // kWithdraw: must not be there any more
@@ -163,6 +165,10 @@ class AgentCore {
   void StartNext();
   void Begin(Job job);
   void Advance();
+  void SaveJob();
+  void OvertakeTheDisk();
+  absl::Duration DiskDeadline() const;
+  void OnJobSaved(const absl::Status& status);
   void OnJobFence(const FenceDone& event);
   void OnFenced();
   void OnOpened();
@@ -194,6 +200,7 @@ class AgentCore {
   std::deque<Order> waiting_;  // jobs to be
   std::deque<Job> ready_;      // jobs whose work is done, to be written down
   std::optional<Job> job_;
+  std::vector<Report> overtaken_;  // answered with the isolation that did it
   std::set<OrderId> in_hand_;  // taken and not answered yet
   std::map<uint64_t, Pending> pending_;
   std::deque<Report> answers_;  // oldest first, bounded

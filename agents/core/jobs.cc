@@ -13,6 +13,9 @@ namespace {
 
 constexpr absl::Duration kRetryEvery = absl::Seconds(1);
 constexpr size_t kMaxAnswersInMemory = 256;
+// How long what closes waits for a disk that does not answer; and the rest.
+constexpr absl::Duration kDiskPatience = absl::Milliseconds(500);
+constexpr absl::Duration kLongDiskPatience = absl::Seconds(5);
 
 bool Holds(const std::vector<Flow>& flows, const Flow& flow) {
   return std::find(flows.begin(), flows.end(), flow) != flows.end();
@@ -42,7 +45,7 @@ void AgentCore::Begin(Job job) {
   job_ = std::move(job);
   job_->began = now_;
   if (job_->save_first) {
-    job_->request = Save();
+    SaveJob();
   } else {
     Advance();
   }
@@ -56,10 +59,74 @@ void AgentCore::Advance() {
   } else if (job.save_last) {
     job.save_last = false;
     Keep();
-    job.request = Save();
+    SaveJob();
   } else {
     Finish();
   }
+}
+
+void AgentCore::SaveJob() {
+  job_->saving = true;
+  job_->saving_since = now_;
+  job_->request = Save();
+}
+
+// S5: a disk that does not answer delays no isolation, and not the word that
+// the kernel holds it.
+void AgentCore::OvertakeTheDisk() {
+  if (!job_.has_value() || !job_->saving) return;
+  const bool isolation_next =
+      !waiting_.empty() &&
+      std::holds_alternative<IsolateHost>(waiting_.front().what);
+  if (isolation_next && job_->kind != Job::Kind::kIsolate) {
+    // What it closes, the isolation closes too; what it opened is void.
+    Job job = *std::exchange(job_, std::nullopt);
+    if (job.kind != Job::Kind::kWithdraw) {
+      job.report.outcome = Outcome::kFailed;
+      job.report.detail = {};
+      job.report.reason = "this host was isolated before it was done";
+    }
+    overtaken_.push_back(std::move(job.report));
+  } else if (now_ >= DiskDeadline()) {
+    Say("the disk of this host does not answer; look at the system's log");
+    OnJobSaved(absl::DeadlineExceededError("its disk does not answer"));
+  }
+}
+
+// When the job in hand goes on without the disk.
+absl::Duration AgentCore::DiskDeadline() const {
+  if (!job_.has_value() || !job_->saving) return absl::InfiniteDuration();
+  const bool closes = job_->kind == Job::Kind::kIsolate ||
+                      job_->kind == Job::Kind::kWithdraw;
+  const bool closing_waits =
+      std::any_of(waiting_.begin(), waiting_.end(), [](const Order& order) {
+        return std::holds_alternative<IsolateHost>(order.what) ||
+               std::holds_alternative<Withdraw>(order.what);
+      });
+  return job_->saving_since +
+         (closes || closing_waits ? kDiskPatience : kLongDiskPatience);
+}
+
+// The disk has answered, or is not waited for any more.
+void AgentCore::OnJobSaved(const absl::Status& status) {
+  Job& job = *job_;
+  job.saving = false;
+  job.request = 0;
+  const bool closes =
+      job.kind == Job::Kind::kIsolate || job.kind == Job::Kind::kWithdraw;
+  if (!status.ok() && closes) {
+    // What closes closes all the same, in words that promise no more.
+    job.report.reason =
+        absl::StrCat("closed, but not written down on this host (",
+                     status.message(), "): free its disk before it reboots");
+  } else if (!status.ok()) {
+    job.report.outcome = Outcome::kFailed;
+    job.report.detail = {};
+    job.report.reason =
+        absl::StrCat("this host could not write its state: ", status.message(),
+                     "; make room in its state directory, then retry");
+  }
+  Advance();
 }
 
 void AgentCore::OnJobFence(const FenceDone& event) {
@@ -229,6 +296,16 @@ void AgentCore::Finish() {
   Job job = *std::move(job_);
   job_.reset();
   job.report.fence = StateOf(job.reading);
+  if (job.kind == Job::Kind::kIsolate) {
+    for (Report& report : std::exchange(overtaken_, {})) {
+      report.fence = job.report.fence;
+      if (report.outcome == Outcome::kDone) {
+        report.outcome = job.report.outcome;
+        report.reason = job.report.reason;
+      }
+      Deliver(std::move(report));
+    }
+  }
   Deliver(std::move(job.report));
   StartNext();
 }

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <utility>
 #include <variant>
@@ -38,6 +39,9 @@ struct FenceCaller {
   }
 };
 
+// How long what is done without a loop waits for the disk.
+constexpr std::chrono::seconds kDrainPatience(5);
+
 bool IsUrgent(const Event& event) {
   if (std::holds_alternative<IsolatedLocally>(event)) return true;
   const auto* order = std::get_if<OrderReceived>(&event);
@@ -54,7 +58,18 @@ bool IsLinkNews(const Event& event) {
 }  // namespace
 
 Driver::Driver(CoreOptions options, DriverPorts ports)
-    : ports_(std::move(ports)), core_(std::move(options)) {}
+    : ports_(std::move(ports)),
+      core_(std::move(options)),
+      saver_([this] { SaveStates(); }) {}
+
+Driver::~Driver() {
+  {
+    const std::lock_guard lock(mutex_);
+    ending_ = true;
+  }
+  save_.notify_one();
+  saver_.join();
+}
 
 void Driver::Start(const std::string& boot_id, uint64_t fresh_number) {
   Started started{.boot_id = boot_id, .fresh_number = fresh_number};
@@ -72,6 +87,7 @@ void Driver::Start(const std::string& boot_id, uint64_t fresh_number) {
     ports_.store->SetAside();
   }
   Step(started);
+  Drain();
 }
 
 void Driver::Post(Event event) {
@@ -102,7 +118,7 @@ void Driver::Stop() {
 
 void Driver::Run() {
   while (true) {
-    Drain();
+    TakeAll();
     std::unique_lock lock(mutex_);
     if (stopping_) return;
     const auto ready = [this] { return stopping_ || !waiting_.empty(); };
@@ -118,9 +134,25 @@ void Driver::Run() {
   }
 }
 
-void Driver::Drain() {
+void Driver::TakeAll() {
   Event event = TimePassed{};
   while (Take(event)) Step(event);
+}
+
+void Driver::Drain() {
+  const auto until = std::chrono::steady_clock::now() + kDrainPatience;
+  while (true) {
+    TakeAll();
+    std::unique_lock lock(mutex_);
+    const auto quiet = [this] { return to_save_.empty() && !saving_; };
+    if (stopping_ || (waiting_.empty() && quiet())) return;
+    const auto changed = [&] { return !waiting_.empty() || quiet(); };
+    if (wake_.wait_until(lock, until, changed)) continue;
+    ports_.log(
+        "the disk of this host does not answer: what was done is not written "
+        "down, so look at the system's log before it reboots");
+    return;
+  }
 }
 
 bool Driver::Take(Event& event) {
@@ -161,8 +193,33 @@ void Driver::Do(const ChangeFence& command) {
 }
 
 void Driver::Do(const SaveState& command) {
-  answers_.push_back(
-      StateSaved{command.request, ports_.store->Save(command.state.Encode())});
+  std::string text = command.state.Encode();
+  const std::lock_guard lock(mutex_);
+  to_save_.push_back(command.request);
+  state_text_ = std::move(text);
+  save_.notify_one();
+}
+
+// The saver's thread.
+void Driver::SaveStates() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    save_.wait(lock, [this] { return ending_ || !to_save_.empty(); });
+    if (to_save_.empty()) return;
+    saving_ = true;
+    const std::vector<uint64_t> requests = std::exchange(to_save_, {});
+    const std::string text = state_text_;
+    lock.unlock();
+    const absl::Status status = ports_.store->Save(text);
+    lock.lock();
+    saving_ = false;
+    // Ahead of what waits: orders in hand wait for it.
+    auto place = waiting_.begin();
+    for (const uint64_t request : requests) {
+      place = std::next(waiting_.insert(place, StateSaved{request, status}));
+    }
+    wake_.notify_all();
+  }
 }
 
 absl::Duration TimeSinceBoot() {

@@ -1,8 +1,10 @@
 // The one loop that owns an agent's core: takes events from the link, the
 // workers and the clock, and carries out what the core asks, in order.
 //
-// The fence and the disk answer at once, in this thread; everything else comes
-// back as an event. An order to isolate overtakes all that waits (S5).
+// The fence answers at once, in this thread. The disk has a thread of its own,
+// for it may hang, and then no isolation waits for it (S5); of several states
+// that wait for it the newest is written. An order to isolate overtakes all
+// that waits.
 
 #pragma once
 
@@ -11,6 +13,8 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "agents/core/agent_core.h"
@@ -46,11 +50,17 @@ class Driver {
   // link with them: they come again on the next one.
   void Post(Event event);
 
+  // Ends when the disk has answered. The store outlives the driver.
+  ~Driver();
+  Driver(const Driver&) = delete;
+  Driver& operator=(const Driver&) = delete;
+
   // Runs until Stop(). The kernel's table stays as it is.
   void Run();
   void Stop();
 
-  // Carries out what waits and returns.
+  // Carries out what waits, and returns when the disk has answered, or has not
+  // for a few seconds.
   void Drain();
 
   // REQUIRES: Run() is not running in another thread.
@@ -61,6 +71,8 @@ class Driver {
 
   void Step(const Event& event);
   bool Take(Event& event);  // false: nothing waits
+  void TakeAll();
+  void SaveStates();
 
   void Do(const ChangeFence& command);
   void Do(const SaveState& command);
@@ -74,13 +86,20 @@ class Driver {
   const DriverPorts ports_;
   AgentCore core_;
   absl::Duration deadline_ = absl::InfiniteDuration();
-  std::deque<Event> answers_;  // of the fence and the disk
+  std::deque<Event> answers_;  // of the fence
 
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Event> waiting_;  // guarded by mutex_
   bool overflowed_ = false;    // guarded by mutex_
   bool stopping_ = false;      // guarded by mutex_
+
+  std::condition_variable save_;
+  std::vector<uint64_t> to_save_;  // requests; guarded by mutex_
+  std::string state_text_;         // of the last of them; guarded by mutex_
+  bool saving_ = false;            // guarded by mutex_
+  bool ending_ = false;            // guarded by mutex_
+  std::thread saver_;
 };
 
 // CLOCK_BOOTTIME: goes on while the machine sleeps, and never back.

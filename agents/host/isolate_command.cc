@@ -25,8 +25,13 @@ uint64_t NumberOnDisk(const std::string& directory) {
   return state.ok() ? state->quarantine_number : 0;
 }
 
+bool IsIsolated(const FenceReading& reading) {
+  return reading.mode == Mode::kQuarantined && reading.releases.empty() &&
+         reading.standing.empty();
+}
+
 absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
-                                            pid_t agent) {
+                                            pid_t agent, Fence& fence) {
   const uint64_t before = NumberOnDisk(directory);
   if (kill(agent, SIGUSR1) != 0) {
     return absl::PermissionDeniedError(absl::StrCat(
@@ -42,6 +47,16 @@ absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
     }
     absl::SleepFor(absl::Milliseconds(20));  // polls another process
   }
+  // S9: no number on disk is not the same as no fence.
+  const absl::StatusOr<FenceReading> reading = fence.Read();
+  if (reading.ok() && IsIsolated(*reading)) {
+    return absl::StrCat(
+        "This host's kernel holds its fence and nothing is open, but the "
+        "agent, process ",
+        agent, ", has not written it down within ",
+        absl::FormatDuration(kPatience),
+        ": look at its log and free its disk before the host reboots.");
+  }
   return absl::DeadlineExceededError(absl::StrCat(
       "the agent, process ", agent, ", did not write down an isolation within ",
       absl::FormatDuration(kPatience),
@@ -54,7 +69,7 @@ absl::StatusOr<std::string> IsolateNow(
     const CoreOptions& options, const std::string& state_directory,
     Fence& fence, const std::function<void(const std::string&)>& log) {
   if (const pid_t agent = FileStateStore::Holder(state_directory); agent > 0) {
-    return AskRunningAgent(state_directory, agent);
+    return AskRunningAgent(state_directory, agent, fence);
   }
   absl::StatusOr<FileStateStore> store = FileStateStore::Open(state_directory);
   if (!store.ok()) return store.status();
@@ -73,8 +88,7 @@ absl::StatusOr<std::string> IsolateNow(
   // What the kernel says, not what was meant (S5).
   const absl::StatusOr<FenceReading> reading = fence.Read();
   if (!reading.ok()) return reading.status();
-  if (reading->mode != Mode::kQuarantined || !reading->releases.empty() ||
-      !reading->standing.empty()) {
+  if (!IsIsolated(*reading)) {
     return absl::InternalError(
         "this host is NOT isolated; the lines above say why. Pull its cable "
         "if it has to be cut off now");

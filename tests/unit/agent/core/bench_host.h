@@ -159,13 +159,26 @@ class BenchHost {
   // The report on an order given now, in epoch `epoch`.
   template <class What>
   Report Give(const std::string& id, What what, uint64_t epoch = 1) {
-    Order order;
+    said.clear();
+    Order(id, std::move(what), epoch);
+    return Last<Report>();
+  }
+
+  // The disk answers again, all that waited for it in order.
+  void EndHang() {
+    disk_hangs = false;
+    for (const SaveState& save : std::exchange(held_saves_, {})) {
+      Feed(StateSaved{save.request, store.Save(save.state.Encode())});
+    }
+  }
+  // An order given now that may be answered later.
+  template <class What>
+  void Order(const std::string& id, What what, uint64_t epoch = 1) {
+    agent::Order order;
     order.id = OrderId(id);
     order.epoch = epoch;
     order.what = std::move(what);
-    said.clear();
     Feed(OrderReceived{std::move(order)});
-    return Last<Report>();
   }
 
   template <class T>
@@ -196,6 +209,7 @@ class BenchHost {
   int units_started = 0;
   int saves = 0;
   bool hold_checks = false;
+  bool disk_hangs = false;
   std::vector<StartChecks> held;
   std::function<CheckResult(const NamedCheck&)> check = [](const NamedCheck&) {
     return CheckResult{Verdict::kPass, "no sign found", ""};
@@ -250,6 +264,10 @@ class BenchHost {
   }
   void Do(const SaveState& save) {
     ++saves;
+    if (disk_hangs) {
+      held_saves_.push_back(save);
+      return;
+    }
     events_.push_back(
         StateSaved{save.request, store.Save(save.state.Encode())});
   }
@@ -284,6 +302,7 @@ class BenchHost {
  private:
   std::unique_ptr<AgentCore> core_;
   std::deque<Event> events_;
+  std::vector<SaveState> held_saves_;
 };
 
 inline constexpr char kWebFlow[] = "tcp 10.77.0.31 10.77.0.21 8080";

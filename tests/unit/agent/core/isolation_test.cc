@@ -92,6 +92,89 @@ TEST(Isolation, OfAFullDiskIsolatesAllTheSameAndSaysSo) {
   EXPECT_EQ(AgentState::Decode(*host.store.Load())->quarantine_number, 1u);
 }
 
+TEST(Isolation, DoesNotWaitForADiskThatHangs) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.disk_hangs = true;
+  host.said.clear();
+  host.Order("r/1/0", IsolateHost{"now"});
+  EXPECT_FALSE(host.Passes(kDbFlow)) << "the kernel comes first";
+  EXPECT_TRUE(host.All<Report>().empty()) << "the disk has a moment";
+  host.Pass(absl::Seconds(1));
+  const Report report = host.Last<Report>();
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_EQ(report.fence.mode, Mode::kQuarantined);
+  EXPECT_THAT(report.reason, HasSubstr("not written down"));
+  // Later the disk answers, and nothing is said twice.
+  host.said.clear();
+  host.EndHang();
+  EXPECT_TRUE(host.All<Report>().empty());
+  EXPECT_EQ(AgentState::Decode(*host.store.Load())->quarantine_number, 1u);
+}
+
+TEST(Isolation, OvertakesAnOrderThatWaitsForTheDisk) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Freeze("r/5/0", "apps/2");
+  host.body = host.Body("apps/2");
+  host.disk_hangs = true;
+  host.said.clear();
+  host.Order("r/6/0", host.Proposal("apps/2"));
+  EXPECT_TRUE(host.All<Report>().empty());
+  host.Order("r/7/0", IsolateHost{"now"});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  host.Pass(absl::Seconds(1));
+  ASSERT_EQ(host.All<Report>().size(), 2u);
+  EXPECT_EQ(host.All<Report>()[0].outcome, Outcome::kFailed);
+  EXPECT_THAT(host.All<Report>()[0].reason, HasSubstr("isolated before"));
+  EXPECT_EQ(host.All<Report>()[1].order.str(), "r/7/0");
+  EXPECT_EQ(host.All<Report>()[1].outcome, Outcome::kDone);
+}
+
+TEST(Isolation, TakesAWithdrawalThatWaitsForTheDiskWithIt) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.disk_hangs = true;
+  host.said.clear();
+  host.Order("r/5/0", Withdraw{{GrantId("engine>db:postgres")}, "why"});
+  host.Order("r/6/0", IsolateHost{"now"});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  host.Pass(absl::Seconds(1));
+  ASSERT_EQ(host.All<Report>().size(), 2u);
+  for (const Report& report : host.All<Report>()) {
+    EXPECT_EQ(report.outcome, Outcome::kDone) << report.order.str();
+    EXPECT_THAT(report.reason, HasSubstr("not written down"));
+  }
+}
+
+TEST(Withdrawal, DoesNotWaitForADiskThatHangs) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.disk_hangs = true;
+  host.said.clear();
+  host.Order("r/5/0", Withdraw{{GrantId("engine>db:postgres")}, "why"});
+  host.Pass(absl::Milliseconds(600));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_TRUE(host.Passes(kWebFlow));
+  host.Pass(absl::Seconds(1));
+  EXPECT_EQ(host.Last<Report>().outcome, Outcome::kDone);
+  EXPECT_THAT(host.Last<Report>().reason, HasSubstr("not written down"));
+}
+
+TEST(Withdrawal, DoesNotWaitBehindAnOrderThatWaitsForTheDisk) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Freeze("r/5/0", "apps/2");
+  host.body = host.Body("apps/2");
+  host.disk_hangs = true;
+  host.said.clear();
+  host.Order("r/6/0", host.Proposal("apps/2"));
+  host.Order("r/7/0", Withdraw{{GrantId("engine>db:postgres")}, "why"});
+  host.Pass(absl::Milliseconds(1100));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
 TEST(Isolation, ThatTheKernelRefusesIsNotCalledDoneAndIsTriedAgain) {
   BenchHost host;
   host.StartAgent();
