@@ -48,12 +48,14 @@ class Admission {
     if (event.plan == nullptr) {
       return absl::InvalidArgumentError("a plan is adopted that is not there");
     }
-    if (world_.run_active() && world_.plan != nullptr &&
-        world_.plan->digest != event.plan->digest) {
+    if (world_.plan == nullptr) return absl::OkStatus();
+    const bool same = world_.plan->digest == event.plan->digest;
+    if (!event.by.empty()) return CanReplan(event, same);
+    if (world_.run_active() && !same) {
       return absl::FailedPreconditionError(absl::StrCat(
           "run ", world_.run->id.str(), " of plan ", world_.plan_number,
-          " is active and the manifest now gives another plan: give it the "
-          "manifest it was started with, or end the run first with `sluice "
+          " is active and the manifest now gives another plan: put it in "
+          "force with `sluice replan`, or end the run first with `sluice "
           "end`"));
     }
     return absl::OkStatus();
@@ -227,6 +229,26 @@ class Admission {
   }
 
  private:
+  absl::Status CanReplan(const PlanAdopted& event, bool same) const {
+    if (event.plan->estate != world_.plan->estate) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the manifest is of estate '", event.plan->estate.str(),
+                       "' and this is '", world_.plan->estate.str(),
+                       "': give it the manifest of this estate"));
+    }
+    if (same) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the manifest gives plan ", world_.plan_number,
+                       ", which is in force already: nothing would change"));
+    }
+    if (world_.run_active() && event.plan->steps.empty()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "the manifest names no systems, and run ", world_.run->id.str(),
+          " is active: end it first with `sluice end`"));
+    }
+    return absl::OkStatus();
+  }
+
   static std::vector<std::string> SystemNames(const Plan& plan) {
     std::vector<std::string> names;
     for (const PlannedStep& step : plan.steps) {
@@ -278,11 +300,15 @@ class Admission {
                        QuorumText(stage.gate.approvals), ", and ",
                        event.by.str(), " is none of them: ask one to decide"));
     }
-    if (event.go && stage.gate.no_self_approval && event.by == world_.run->by) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          event.by.str(), " started the run, and gate '", stage.id.str(),
-          "' lets nobody approve what they started: ask another ",
-          QuorumText(stage.gate.approvals)));
+    const bool planned = event.by == world_.run->planned_by;
+    if (event.go && stage.gate.no_self_approval &&
+        (planned || event.by == world_.run->by)) {
+      return absl::PermissionDeniedError(
+          absl::StrCat(event.by.str(),
+                       planned ? " put the plan in force" : " started the run",
+                       ", and gate '", stage.id.str(),
+                       "' lets nobody approve what they started: ask another ",
+                       QuorumText(stage.gate.approvals)));
     }
     return absl::OkStatus();
   }
@@ -316,7 +342,7 @@ class Admission {
   bool AsksToConfirm(int stage, int round) const {
     for (const int number : world_.run->plan().stage(stage)) {
       const Step& step = world_.run->steps[number];
-      if (step.round == round && In<Accepting>(step) &&
+      if (step.round == round && step.gate == stage && In<Accepting>(step) &&
           world_.run->plan().planned(number).accept_tasks.empty() &&
           AwaitsAcceptance(world_, number)) {
         return true;

@@ -122,6 +122,7 @@ Engine::IsolationProgress Engine::IsolationSince(uint64_t sequence) const {
 
 uint64_t Engine::epoch() const { return state_->epoch; }
 std::shared_ptr<const Plan> Engine::plan() const { return state_->plan; }
+int Engine::plan_number() const { return state_->plan_number; }
 bool Engine::run_active() const { return state_->run_active(); }
 
 std::string Engine::StateDigest() const { return Sha256(StateText(*state_)); }

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "orchestrator/engine/command.h"
 #include "orchestrator/engine/event.h"
@@ -86,12 +87,19 @@ class Engine {
   uint64_t epoch() const;
   // The plan in force; nullptr before the first PlanAdopted.
   std::shared_ptr<const Plan> plan() const;
+  int plan_number() const;  // 0: none
   bool run_active() const;
 
   View MakeView(absl::Time now) const;
   // NotFound when no gate has this name.
   absl::StatusOr<GateDetail> MakeGateDetail(const StageId& gate,
                                             absl::Time now) const;
+
+  // What putting `plan` in force would do now. Without a run nothing but the
+  // plan changes. Refuses what Admit() would refuse.
+  absl::StatusOr<ReplanView> PreviewPlan(std::shared_ptr<const Plan> plan,
+                                         const OperatorId& by,
+                                         absl::Time now) const;
 
   // A digest of the whole state: equal after replaying the same journal (S7).
   std::string StateDigest() const;

@@ -72,6 +72,7 @@ std::set<int> Candidates(Turn& turn, int stage) {
 void EnterRound(Turn& turn, int number, int round) {
   Step& step = turn.step(number);
   step.round = round;
+  step.gate = turn.plan().step(number).stage;
   step.reason.clear();
   step.parts.clear();
   step.opened.clear();
@@ -93,6 +94,7 @@ void FormRound(Turn& turn, int stage, const std::set<int>& steps) {
   gate.forming.emplace();
   Round& round = *gate.forming;
   round.number = ++gate.last_round;
+  round.plan = turn.world.plan;
   round.steps.assign(steps.begin(), steps.end());
   gate.why.clear();
 
@@ -303,7 +305,7 @@ bool CanJoinRound(const World& world, int number) {
     const Host* state = world.FindHost(host);
     if (world.Connected(host)) {
       // Evidence from before an isolation that is on its way is void at once.
-      if (!state->isolating.has_value()) continue;
+      if (!state->isolating.has_value() && !state->never_isolated) continue;
       return false;
     }
     const bool own = std::find(planned.hosts.begin(), planned.hosts.end(),
@@ -375,7 +377,7 @@ void EvidenceReported(Turn& turn, OrderKey key, const Pending& pending,
 
 void LeaveRound(Turn& turn, int number) {
   Step& step = turn.step(number);
-  const int stage = turn.plan().step(number).stage;
+  const int stage = step.gate;
   if (stage >= 0) {
     Gate& gate = turn.run().gates[stage];
     if (gate.forming.has_value() && gate.forming->number == step.round) {
@@ -406,6 +408,13 @@ void VoidForming(Turn& turn, int stage, const std::string& why) {
   if (!gate.forming.has_value() || !gate.forming->stale.empty()) return;
   gate.forming->stale = why.empty() ? "what it was about has changed" : why;
   turn.TouchGate(stage);
+}
+
+void DropForming(Turn& turn, int stage, const std::string& why) {
+  Gate& gate = turn.run().gates[stage];
+  if (!gate.forming.has_value()) return;
+  gate.forming->stale = why;
+  DiscardForming(turn, stage);
 }
 
 namespace {
@@ -439,7 +448,7 @@ void ExpireRound(Turn& turn, int stage, int number) {
   const std::vector<int> steps = round.steps;
   for (const int member : steps) {
     Step& step = turn.step(member);
-    if (step.round != number) continue;
+    if (step.round != number || step.gate != stage) continue;
     if (In<Ready>(step)) {
       step.reason = absl::StrCat(why, "; its gate asks again");
       step.round = 0;
@@ -455,7 +464,7 @@ void ExpireRound(Turn& turn, int stage, int number) {
 
 void ExpireGates(Turn& turn) {
   if (!turn.world.run_active()) return;
-  for (int i = 0; i < turn.plan().stages(); ++i) {
+  for (int i = 0; i < static_cast<int>(turn.run().gates.size()); ++i) {
     Gate& gate = turn.run().gates[i];
     if (gate.forming.has_value()) {
       const Round& round = *gate.forming;

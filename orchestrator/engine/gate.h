@@ -29,6 +29,9 @@ void LeaveRound(Turn& turn, int step);
 // is left to ask about.
 void VoidForming(Turn& turn, int stage, const std::string& why);
 
+// At once, where the round must be gone before anything else happens.
+void DropForming(Turn& turn, int stage, const std::string& why);
+
 // Deadlines of gates, and the age past which evidence is worth nothing.
 void ExpireGates(Turn& turn);
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -50,7 +51,8 @@ struct Round {
   };
   int number = 0;
   State state = State::kInspecting;
-  std::vector<int> steps;  // in the plan's order
+  std::shared_ptr<const Plan> plan;  // it was made under
+  std::vector<int> steps;            // in the plan's order
   std::map<HostId, RoundHost> hosts;
   OrderSet waiting;
   ReleaseOrder order;
@@ -74,6 +76,7 @@ struct Round {
 };
 
 struct Gate {
+  StageId id;
   int last_round = 0;
   bool current = false;  // every earlier stage has settled
   int unsettled = 0;     // steps

@@ -31,10 +31,11 @@ bool AllBack(const Run& run, int stage) {
 }
 
 // A round that was released stays so while any of its steps is on its way.
-bool AnyOnItsWay(const Run& run, const Round& round) {
+bool AnyOnItsWay(const Run& run, int stage, const Round& round) {
   return std::any_of(round.steps.begin(), round.steps.end(), [&](int number) {
     const Step& step = run.steps[number];
-    return step.round == round.number && !In<Reconnected>(step);
+    return step.round == round.number && step.gate == stage &&
+           !In<Reconnected>(step);
   });
 }
 
@@ -83,9 +84,9 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
   }
   view.state = RoundStateName(round->state);
   if (round->state == Round::State::kReleased) {
-    view.state = AllBack(run, stage)        ? "done"
-                 : AnyOnItsWay(run, *round) ? "released"
-                                            : "waiting";
+    view.state = AllBack(run, stage)               ? "done"
+                 : AnyOnItsWay(run, stage, *round) ? "released"
+                                                   : "waiting";
   }
   view.missing = MissingVotes(planned.gate.approvals, round->votes);
   for (const Vote& vote : round->votes) {
@@ -145,7 +146,7 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
                                seen.results, AnswerText(seen)});
     if (!part.contains(host)) continue;
     for (const auto& [grant, flows] :
-         FlowsAmong(*world.plan, steps, part, host)) {
+         FlowsAmong(*round->plan, steps, part, host)) {
       std::vector<Flow>& all = detail.flows[host];
       all.insert(all.end(), flows.begin(), flows.end());
     }

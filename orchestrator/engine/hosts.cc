@@ -77,7 +77,7 @@ void CompareStanding(Turn& turn, const HostId& id, const FenceSeen& before,
 void ApplyReboot(Turn& turn, const HostId& id) {
   const std::string why =
       absl::StrCat(id.str(), " rebooted, so its evidence is void");
-  for (int i = 0; i < turn.plan().stages(); ++i) {
+  for (int i = 0; i < static_cast<int>(turn.run().gates.size()); ++i) {
     Gate& gate = turn.run().gates[i];
     if (gate.forming.has_value() && gate.forming->hosts.contains(id)) {
       VoidForming(turn, i, why);
@@ -235,6 +235,10 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
   // A repeated answer carries what was read then (S8).
   if (older && seen != Seen::kHello) return;
   host.fence = fence;
+  if (host.never_isolated && host.quarantined()) {
+    host.never_isolated = false;
+    host.must_be_quarantined = true;
+  }
   TouchHost(turn, id);
   if (host.isolating.has_value() || seen == Seen::kIsolationReport) return;
 

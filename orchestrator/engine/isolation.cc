@@ -61,7 +61,7 @@ void SupersedeOrders(Turn& turn, const HostId& id) {
 
 void VoidRounds(Turn& turn, const HostId& host, const std::string& why) {
   if (!turn.world.run.has_value()) return;
-  for (int i = 0; i < turn.plan().stages(); ++i) {
+  for (int i = 0; i < static_cast<int>(turn.run().gates.size()); ++i) {
     Gate& gate = turn.run().gates[i];
     if (gate.forming.has_value() && gate.forming->hosts.contains(host) &&
         gate.forming->state == Round::State::kInspecting) {
@@ -93,7 +93,10 @@ void StopStepsOn(Turn& turn, const HostId& host, Stop stop,
     const PlannedStep& planned = turn.plan().planned(number);
     const bool others_are_enough =
         static_cast<int>(planned.hosts.size()) - 1 >= planned.enough;
-    if (stop == Stop::kIsolated && !others_are_enough) {
+    // A host that has just joined is isolated so that it can take part.
+    const Host* state = turn.world.FindHost(host);
+    const bool joins = state != nullptr && state->never_isolated;
+    if (stop == Stop::kIsolated && !others_are_enough && !joins) {
       turn.SetStop(number, stop, why);
     }
   }

@@ -12,6 +12,7 @@
 #include "orchestrator/engine/failure.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
+#include "orchestrator/engine/replan.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -84,10 +85,7 @@ void ApplyPlan(Turn& turn, const PlanAdopted& event) {
     return;  // what a restarted orchestrator adopts again
   }
   if (world.run_active()) {
-    turn.Say(
-        "run", event.by.str(),
-        absl::StrCat("plan ", event.number, " was not adopted: a run of plan ",
-                     world.plan_number, " is active; end it first"));
+    ApplyReplan(turn, event);
     return;
   }
   ForgetRunOrders(turn);
@@ -119,11 +117,13 @@ void ApplyStart(Turn& turn, const RunStarted& event) {
   run.gates.resize(world.index->stages());
   for (Step& step : run.steps) step.since = turn.now();
   for (int i = 0; i < world.index->stages(); ++i) {
+    run.gates[i].id = world.index->planned_stage(i).id;
     run.gates[i].unsettled = static_cast<int>(world.index->stage(i).size());
   }
   for (const PlannedHost& host : world.plan->hosts) {
     if (host.grade == Grade::kKernel) {
       world.hosts[host.id].must_be_quarantined = true;
+      world.hosts[host.id].never_isolated = false;
     }
   }
   turn.Say("run", event.by.str(),

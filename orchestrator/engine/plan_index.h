@@ -66,6 +66,7 @@ class PlanIndex {
     return steps_[number].step->id.str();
   }
   const GrantInfo& grant(int number) const { return grants_[number]; }
+  int grants() const { return static_cast<int>(grants_.size()); }
   // The steps of a stage, in the plan's order.
   const std::vector<int>& stage(int number) const { return stages_[number]; }
   int stages() const { return static_cast<int>(stages_.size()); }

@@ -202,6 +202,15 @@ bool AwaitsAcceptance(const World& world, int number) {
 void WatchReported(Turn& turn, OrderKey key, const Pending& pending,
                    const OrderReported& report) {
   const int number = pending.step;
+  if (In<Reconnected>(turn.step(number))) {
+    // Watched anew under another plan.
+    const auto* done = std::get_if<ChecksDone>(&report.detail);
+    if (done == nullptr) return;
+    for (const CheckReport& result : done->results) {
+      SeeWatched(turn, number, report.host, result);
+    }
+    return;
+  }
   auto* soaking = std::get_if<Soaking>(&turn.step(number).phase);
   if (soaking == nullptr || soaking->waiting.erase(key) == 0) return;
   turn.Touch(number);

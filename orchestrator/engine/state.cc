@@ -15,10 +15,10 @@ Overloaded(Ts...) -> Overloaded<Ts...>;
 template <class R>
 auto* FindRound(R& run, int step) {
   using RoundPointer = decltype(&run.gates[0].released.begin()->second);
-  const int stage = run.plan().step(step).stage;
+  const int at = run.steps[step].gate;
   const int number = run.steps[step].round;
-  if (stage < 0 || number == 0) return RoundPointer{nullptr};
-  auto& gate = run.gates[stage];
+  if (at < 0 || number == 0) return RoundPointer{nullptr};
+  auto& gate = run.gates[at];
   if (gate.forming.has_value() && gate.forming->number == number) {
     return RoundPointer{&*gate.forming};
   }

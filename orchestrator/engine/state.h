@@ -67,6 +67,9 @@ struct Host {
   std::optional<FenceSeen> fence;
   // Isolated by us, or part of a run: finding it open is finding it wrong.
   bool must_be_quarantined = false;
+  // Joined a run by its new plan and is not known to be isolated: nothing of
+  // it can come back before a person has isolated it.
+  bool never_isolated = false;
   std::optional<OrderKey> isolating;
   OrderSet pending;
   // The last isolation that concerned it, for Engine::IsolationSince.
@@ -97,8 +100,10 @@ struct Run {
   bool paused = false;
   OperatorId paused_by;
   int plan_number = 0;
+  OperatorId planned_by;  // who changed the plan in mid-run last
   std::shared_ptr<const PlanIndex> index;
   std::vector<Step> steps;
+  // Those of the plan's stages, then those of stages that earlier plans had.
   std::vector<Gate> gates;
   std::map<TaskId, Signature> tasks;
   std::vector<int> came_back;  // in order

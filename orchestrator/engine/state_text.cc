@@ -76,6 +76,7 @@ void AddHosts(Writer* out, const World& world) {
     out->Add(host.boot_id);
     out->Add(host.agent_version);
     out->Add(int64_t{host.must_be_quarantined});
+    out->Add(int64_t{host.never_isolated});
     out->Add(host.isolating ? OrderSet{*host.isolating} : OrderSet{});
     out->Add(host.pending);
     out->Add(static_cast<int64_t>(host.isolation));
@@ -130,6 +131,7 @@ void AddStep(Writer* out, const Step& step) {
   out->Add(static_cast<int64_t>(step.stop));
   out->Add(step.reason);
   out->Add(int64_t{step.round});
+  out->Add(int64_t{step.gate});
   out->Add(int64_t{step.watched});
   out->Add(int64_t{step.lost_grants});
   out->Add(int64_t{step.settled});
@@ -206,6 +208,8 @@ void AddRun(Writer* out, const Run& run) {
   out->Add(int64_t{run.active});
   out->Add(int64_t{run.paused});
   out->Add(run.paused_by.str());
+  out->Add(int64_t{run.plan_number});
+  out->Add(run.planned_by.str());
   for (const int step : run.came_back) out->Add(int64_t{step});
   for (const auto& [id, task] : run.tasks) {
     out->Line("task");
@@ -218,6 +222,7 @@ void AddRun(Writer* out, const Run& run) {
   for (const Step& step : run.steps) AddStep(out, step);
   for (const Gate& gate : run.gates) {
     out->Line("gate");
+    out->Add(gate.id.str());
     out->Add(int64_t{gate.last_round});
     out->Add(int64_t{gate.current});
     out->Add(int64_t{gate.unsettled});

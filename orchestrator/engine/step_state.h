@@ -106,6 +106,7 @@ struct Step {
   Stop stop = Stop::kNone;
   std::string reason;  // why quarantined or stopped; may be empty
   int round = 0;       // of its gate; 0: in none
+  int gate = -1;       // in Run::gates; it may be one of an earlier plan
   std::map<HostId, Part> parts;
   std::set<int> opened;  // grants ordered open under its round
   std::map<int, Late> late;

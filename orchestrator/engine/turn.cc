@@ -152,6 +152,12 @@ void Turn::TouchAll() {
   for (int i = 0; i < plan().stages(); ++i) touched_gates_.insert(i);
 }
 
+void Turn::TouchAllAnew() {
+  touched_steps_.clear();
+  touched_gates_.clear();
+  TouchAll();
+}
+
 // A step has settled when nothing more happens to it by itself: it is back,
 // it was stopped, or what it needs has settled without being healthy.
 void Turn::RefreshSettled(int number) {

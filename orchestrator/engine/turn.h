@@ -64,6 +64,8 @@ class Turn {
   void Touch(int step);
   void TouchGate(int stage);
   void TouchAll();
+  // The numbers mean other steps and gates from here on.
+  void TouchAllAnew();
 
   // Lets everything touched go on, until nothing does.
   void Settle();

@@ -115,6 +115,24 @@ struct RunView {
   std::string why;
 };
 
+// What a new plan would do to the run, before anybody does it.
+struct ReplanView {
+  struct Line {
+    std::string name;
+    // Of a step: "narrows", "starts-over", "closes", "holds", "leaves",
+    // "joins", "keeps". Of a gate: "void", "new", "gone". Of a host: "leaves",
+    // "joins".
+    std::string fate;
+    std::string state;  // of a step, now
+    std::string text;   // why; may be empty
+  };
+  std::string plan_digest;
+  int plan_number = 0;
+  std::vector<Line> steps;  // sorted by name
+  std::vector<Line> gates;  // that do not stand as they are; in order
+  std::vector<Line> hosts;  // that come or go; sorted by name
+};
+
 struct View {
   EstateId estate;
   uint64_t epoch = 0;

@@ -104,7 +104,7 @@ void ConfirmByDecision(Turn& turn, int stage, Round* round,
   round->confirm_votes.clear();
   for (const int number : round->steps) {
     Step& step = turn.step(number);
-    if (step.round != round->number) continue;
+    if (step.round != round->number || step.gate != stage) continue;
     if (auto* accepting = std::get_if<Accepting>(&step.phase)) {
       accepting->decided = true;
       turn.Touch(number);

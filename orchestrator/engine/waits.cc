@@ -171,6 +171,14 @@ class Waits {
                                        " has said that it is isolated")});
         continue;
       }
+      if (world_.Connected(host) && state->never_isolated) {
+        waits_.push_back(
+            {"host", host.str(), "",
+             absl::StrCat("waits for ", host.str(),
+                          ", which was never isolated: `sluice isolate --host ",
+                          host.str(), "`")});
+        continue;
+      }
       if (world_.Connected(host)) continue;
       waits_.push_back(
           {"host", host.str(), "",

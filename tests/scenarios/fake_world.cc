@@ -100,17 +100,20 @@ std::vector<FakeWorld::Entry> FakeWorld::TakeLog() {
   return std::exchange(log_, {});
 }
 
-absl::Status FakeWorld::Adopt(absl::string_view manifest) {
-  SLUICE_ASSIGN_OR_RETURN(std::shared_ptr<const Plan> plan, PlanOf(manifest));
+absl::Status FakeWorld::Adopt(absl::string_view manifest,
+                              const std::string& by) {
   engine::PlanAdopted adopted;
-  adopted.number = 1;
-  adopted.plan = plan;
-  SLUICE_RETURN_IF_ERROR(Ask(adopted));
-  plan_ = std::move(plan);
+  SLUICE_ASSIGN_OR_RETURN(adopted.plan, PlanOf(manifest));
+  adopted.number = engine_.plan_number() + 1;
+  adopted.by = OperatorId(by);
+  SLUICE_RETURN_IF_ERROR(engine_.Admit(adopted, now_));
+  plan_ = adopted.plan;
+  manifest_ = std::string(manifest);
   checker_.Adopt(plan_);
   for (const PlannedHost& host : plan_->hosts) {
     agents_.emplace(host.id, FakeAgent(host.id));
   }
+  Tell(adopted);
   return absl::OkStatus();
 }
 

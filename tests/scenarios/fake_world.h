@@ -33,7 +33,7 @@ class FakeWorld {
   };
   std::vector<Entry> TakeLog();
 
-  absl::Status Adopt(absl::string_view manifest);
+  absl::Status Adopt(absl::string_view manifest, const std::string& by = "");
   void ConnectAll();
   void Connect(const HostId& host);
   void Lose(const HostId& host);
@@ -66,6 +66,7 @@ class FakeWorld {
   std::map<HostId, FakeAgent>& agents() { return agents_; }
   const OrderChecker& checker() const { return checker_; }
   const std::shared_ptr<const Plan>& plan() const { return plan_; }
+  const std::string& manifest() const { return manifest_; }
   absl::Time now() const { return now_; }
   uint64_t sequence() const { return sequence_; }
   size_t waiting_orders() const { return mail_.size(); }
@@ -83,6 +84,7 @@ class FakeWorld {
   engine::Engine engine_;
   OrderChecker checker_;
   std::shared_ptr<const Plan> plan_;
+  std::string manifest_;  // that gave it
   std::map<HostId, FakeAgent> agents_;
   std::deque<engine::Order> mail_;
   std::vector<std::pair<engine::Stamp, engine::Event>> journal_;

@@ -13,9 +13,9 @@ using engine::Order;
 
 void OrderChecker::Adopt(std::shared_ptr<const Plan> plan) {
   plan_ = std::move(plan);
-  owners_.clear();
+  plans_.push_back(plan_);
   for (const PlannedStep& step : plan_->steps) {
-    for (const GrantId& grant : step.grants) owners_.emplace(grant, &step);
+    for (const GrantId& grant : step.grants) owners_[grant] = &step;
   }
 }
 
@@ -94,7 +94,7 @@ void OrderChecker::CheckOpen(const Order& order,
   }
   for (const GrantId& grant : open.grants) {
     const PlannedStep* owner = OwnerOf(grant);
-    if (owner == nullptr) {
+    if (owner == nullptr || plan_->FindGrant(grant) == nullptr) {
       violations_.push_back(absl::StrCat("nobody owns ", grant.str()));
       continue;
     }

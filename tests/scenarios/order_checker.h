@@ -32,6 +32,8 @@ class OrderChecker {
   bool IsHealthy(const StepId& step) const;
 
   std::shared_ptr<const Plan> plan_;
+  std::vector<std::shared_ptr<const Plan>> plans_;  // all there were
+  // By the newest plan that has the grant.
   std::map<GrantId, const PlannedStep*> owners_;
   std::map<StepId, std::set<HostId>> well_;  // hosts that passed its health
   std::map<StepId, std::set<std::pair<HostId, CheckId>>> doubted_;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "orchestrator/engine/names.h"
 
@@ -66,6 +67,7 @@ std::string Scenario::Do(const std::vector<std::string>& words,
     return Refusal(
         world_.Adopt(std::string{std::istreambuf_iterator<char>(in), {}}));
   }
+  if (verb == "replan" || verb == "foresee") return Replan(words, input);
   if (verb == "orders") {
     orders_ = Word(words, 1) == "on";
     return "";
@@ -92,6 +94,46 @@ std::string Scenario::Do(const std::vector<std::string>& words,
     if (verb == agent) return Agent(words);
   }
   return Person(words);
+}
+
+// replan by NAME, then one change of the manifest a line:
+//   ANCHOR | OLD | NEW    the first OLD after the line that begins with ANCHOR
+// `foresee` tells what it would do and does nothing.
+std::string Scenario::Replan(const std::vector<std::string>& words,
+                             const std::string& input) {
+  std::string manifest = world_.manifest();
+  for (const absl::string_view line :
+       absl::StrSplit(input, '\n', absl::SkipEmpty())) {
+    const std::vector<std::string> change = absl::StrSplit(line, " | ");
+    if (change.size() != 3) return absl::StrCat("not a change: ", line, "\n");
+    const std::string anchor = absl::StrCat("\n  ", change[0]);
+    const size_t begin = manifest.find(anchor);
+    const size_t at = begin == std::string::npos
+                          ? begin
+                          : manifest.find(change[1], begin + 1);
+    if (at == std::string::npos) {
+      return absl::StrCat("the manifest does not have: ", line, "\n");
+    }
+    manifest.replace(at, change[1].size(),
+                     absl::StrReplaceAll(change[2], {{"\\n", "\n"}}));
+  }
+  const std::string by = Word(words, 2);
+  if (words[0] == "replan") return Refusal(world_.Adopt(manifest, by));
+  const auto plan = PlanOf(manifest);
+  if (!plan.ok()) return Refusal(plan.status());
+  const auto view =
+      world_.engine().PreviewPlan(*plan, OperatorId(by), world_.now());
+  if (!view.ok()) return Refusal(view.status());
+  std::string text = absl::StrCat("plan ", view->plan_number, "\n");
+  for (const auto* lines : {&view->steps, &view->gates, &view->hosts}) {
+    for (const engine::ReplanView::Line& line : *lines) {
+      if (line.fate == "keeps" && line.text.empty()) continue;
+      absl::StrAppend(&text, line.name, " ", line.fate,
+                      line.state.empty() ? "" : absl::StrCat(" ", line.state),
+                      line.text.empty() ? "" : ": ", line.text, "\n");
+    }
+  }
+  return text;
 }
 
 std::string Scenario::Person(const std::vector<std::string>& words) {

@@ -24,6 +24,8 @@ class Scenario {
   std::string Do(const std::vector<std::string>& words, const std::string& line,
                  const std::string& input);
   std::string Person(const std::vector<std::string>& words);
+  std::string Replan(const std::vector<std::string>& words,
+                     const std::string& input);
   std::string Agent(const std::vector<std::string>& words);
   std::string Look(const std::vector<std::string>& words);
   std::string Status() const;
