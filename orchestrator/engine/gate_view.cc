@@ -66,6 +66,12 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
   if (!world.run.has_value()) {
     view.steps = planned.steps;
     view.why = "it waits for a run: `sluice start`";
+    Wait wait;
+    wait.kind = "person";
+    wait.on_kind = wait.on = "run";
+    wait.text = "waits for a run: `sluice start`";
+    wait.next = "sluice start";
+    view.waits.push_back(std::move(wait));
     return view;
   }
   const Run& run = *world.run;
@@ -73,6 +79,7 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
   const Round* round = ShownRound(gate);
   view.round = round == nullptr ? gate.last_round : round->number;
   view.why = GateStateText(world, stage, now);
+  view.waits = GateWaitsOf(world, stage, now);
   if (!run.active) view.why = "the run has ended";
   if (round == nullptr) {
     for (const int number : run.plan().stage(stage)) {

@@ -162,6 +162,7 @@ void ApplyRetry(Turn& turn, const RetryAsked& event) {
 void ApplyPause(Turn& turn, const RunPaused& event) {
   turn.run().paused = true;
   turn.run().paused_by = event.by;
+  turn.run().paused_at = turn.now();
   turn.Say("hold", event.by.str(),
            absl::StrCat(event.by.str(),
                         " paused the run: nothing more opens, starts or is "

@@ -99,6 +99,7 @@ struct Run {
   bool active = true;
   bool paused = false;
   OperatorId paused_by;
+  absl::Time paused_at;
   int plan_number = 0;
   OperatorId planned_by;  // who changed the plan in mid-run last
   std::shared_ptr<const PlanIndex> index;

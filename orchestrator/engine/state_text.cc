@@ -208,6 +208,7 @@ void AddRun(Writer* out, const Run& run) {
   out->Add(int64_t{run.active});
   out->Add(int64_t{run.paused});
   out->Add(run.paused_by.str());
+  out->Add(run.paused_at);
   out->Add(int64_t{run.plan_number});
   out->Add(run.planned_by.str());
   for (const int step : run.came_back) out->Add(int64_t{step});

@@ -33,6 +33,15 @@ void AddUnknown(const World& world, const Step& step, StepView* view) {
                                        "; it was ", PhaseName(step.phase)));
     const Host* state = world.FindHost(host);
     if (state != nullptr) view->since = state->since;
+    if (!view->waits.empty()) continue;
+    // Back, as far as anybody knows.
+    Wait wait;
+    wait.kind = wait.on_kind = "host";
+    wait.on = host.str();
+    wait.text = absl::StrCat("is unknown: ", AwayText(world, host));
+    wait.since = view->since;
+    wait.next = absl::StrCat("sluice show ", host.str());
+    view->waits.push_back(std::move(wait));
   }
 }
 
@@ -89,8 +98,13 @@ StepView IdleStepView(const World& world, const PlannedStep& planned) {
                : open    ? "open"
                          : "quarantined";
   if (view.state == "quarantined" || view.state == "isolating") {
-    view.waits.push_back(
-        {"person", "run", "", "waits for a run: `sluice start`"});
+    Wait wait;
+    wait.kind = "person";
+    wait.on_kind = wait.on = "run";
+    wait.text = "waits for a run: `sluice start`";
+    wait.since = view.since;
+    wait.next = "sluice start";
+    view.waits.push_back(std::move(wait));
   }
   return view;
 }

@@ -15,13 +15,19 @@
 
 namespace sluice::engine {
 
-// What something waits for, and for whom (L2). kind: "gate", "task", "need",
-// "check", "host", "soak", "person".
+// What something waits for, and for whom (L2).
 struct Wait {
+  // "gate", "task", "need", "check", "host", "soak", "person"
   std::string kind;
+  // The name of something there is: a "gate", "task", "step", "host" or
+  // "check"; of the "run", "run".
+  std::string on_kind;
   std::string on;
-  std::string who;
-  std::string text;
+  std::string who;   // roles or names, when people are waited for
+  std::string text;  // the sentence, without its subject
+  absl::Time since = absl::InfinitePast();
+  absl::Time until = absl::InfiniteFuture();  // ends by itself, or holds then
+  std::string next;  // the command that helps; empty: none is needed
 };
 
 struct StepView {
@@ -75,6 +81,7 @@ struct GateView {
   absl::Time deadline;
   std::string body_digest;
   std::string why;
+  std::vector<Wait> waits;
 };
 
 struct GateDetail {

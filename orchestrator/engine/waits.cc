@@ -1,7 +1,7 @@
 #include "orchestrator/engine/waits.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,8 +14,16 @@
 namespace sluice::engine {
 namespace {
 
-Wait Person(const std::string& on, std::string text) {
-  return {"person", on, "", std::move(text)};
+// A person has to do something about a step, or the run as a whole.
+Wait Person(const char* on_kind, const std::string& on, std::string text,
+            std::string next) {
+  Wait wait;
+  wait.kind = "person";
+  wait.on_kind = on_kind;
+  wait.on = on;
+  wait.text = std::move(text);
+  wait.next = std::move(next);
+  return wait;
 }
 
 // What keeps a need from being well, in a few words.
@@ -65,42 +73,81 @@ class Waits {
   std::vector<Wait> Find() {
     if (step_.stop != Stop::kNone) {
       AddStop();
-      return std::move(waits_);
+      return Take();
     }
     if (In<Reconnected>(step_)) return {};
     if (run_.paused) {
-      waits_.push_back({"person", "run", run_.paused_by.str(),
-                        absl::StrCat("waits: ", run_.paused_by.str(),
-                                     " paused the run; `sluice resume`")});
+      Wait& wait = Push(Person("run", "run",
+                               absl::StrCat("waits: ", run_.paused_by.str(),
+                                            " paused the run; `sluice resume`"),
+                               "sluice resume"));
+      wait.who = run_.paused_by.str();
+      wait.since = run_.paused_at;
     }
     if (!run_.active) {
-      waits_.push_back(Person("run", "waits for a run: this one has ended"));
-      return std::move(waits_);
+      Push(Person("run", "run", "waits for a run: this one has ended",
+                  "sluice start"))
+          .since = run_.ended;
+      return Take();
     }
     std::visit([this](const auto& phase) { Add(phase); }, step_.phase);
     if (waits_.empty()) {
-      waits_.push_back(
-          {"check", Name(), "", absl::StrCat("is ", PhaseName(step_.phase))});
+      Push("check", "step", Name(),
+           absl::StrCat("is ", PhaseName(step_.phase)));
     }
-    return std::move(waits_);
+    return Take();
   }
 
  private:
   const std::string& Name() const { return plan_.name(number_); }
   int Stage() const { return plan_.step(number_).stage; }
+  const std::string& GateName() const {
+    return plan_.planned_stage(Stage()).id.str();
+  }
+
+  Wait& Push(Wait wait) {
+    waits_.push_back(std::move(wait));
+    return waits_.back();
+  }
+  Wait& Push(const char* kind, const char* on_kind, const std::string& on,
+             std::string text) {
+    Wait wait;
+    wait.kind = kind;
+    wait.on_kind = on_kind;
+    wait.on = on;
+    wait.text = std::move(text);
+    return Push(std::move(wait));
+  }
+  // What has no beginning of its own began when the step came to where it is.
+  std::vector<Wait> Take() {
+    for (Wait& wait : waits_) {
+      if (wait.since == absl::InfinitePast()) wait.since = step_.since;
+    }
+    return std::move(waits_);
+  }
 
   void AddStop() {
     const bool gate =
         step_.stop == Stop::kRefused || step_.stop == Stop::kUnanswered;
-    const std::string on =
-        gate && Stage() >= 0 ? plan_.planned_stage(Stage()).id.str() : Name();
     const char* what = step_.stop == Stop::kIsolated       ? "is isolated"
                        : step_.stop == Stop::kFailed       ? "failed"
                        : step_.stop == Stop::kInconclusive ? "holds"
                                                            : "waits";
-    waits_.push_back(Person(
-        on, absl::StrCat(what, Because(step_.reason),
-                         "; waits for a person: `sluice retry ", Name(), "`")));
+    const std::string next = absl::StrCat("sluice retry ", Name());
+    std::string text = absl::StrCat(what, Because(step_.reason),
+                                    "; waits for a person: `", next, "`");
+    if (gate && Stage() >= 0) {
+      Push(Person("gate", GateName(), std::move(text), next));
+    } else {
+      Push(Person("step", Name(), std::move(text), next));
+    }
+  }
+
+  Wait& PushNeed(int other, std::string text) {
+    Wait& wait = Push("need", "step", plan_.name(other), std::move(text));
+    wait.since = run_.steps[other].since;
+    wait.next = absl::StrCat("sluice show ", plan_.name(other));
+    return wait;
   }
 
   void AddNeeds() {
@@ -108,86 +155,101 @@ class Waits {
       if (!need.hard) continue;
       const bool met = IsHealthyNow(world_, need.step) &&
                        (!need.soaked || HasSoaked(run_.steps[need.step]));
-      if (met) continue;
-      waits_.push_back(
-          {"need", plan_.name(need.step), "", NeedText(world_, need)});
+      if (!met) PushNeed(need.step, NeedText(world_, need));
     }
   }
 
+  void PushAway(const HostId& host, const char* waits) {
+    Wait& wait = Push("host", "host", host.str(),
+                      absl::StrCat(waits, AwayText(world_, host)));
+    const Host* state = world_.FindHost(host);
+    if (state != nullptr) wait.since = state->since;
+    wait.next = absl::StrCat("sluice show ", host.str());
+  }
+
   void AddHosts(const OrderSet& waiting, const char* doing) {
-    std::set<HostId> hosts;
+    std::map<HostId, absl::Time> hosts;  // since when
     for (const OrderKey& key : waiting) {
       const auto it = world_.orders.find(key);
-      if (it != world_.orders.end()) hosts.insert(it->second.order.host);
+      if (it == world_.orders.end()) continue;
+      const absl::Time sent = it->second.sent;
+      auto& since =
+          hosts.try_emplace(it->second.order.host, sent).first->second;
+      since = std::min(since, sent);
     }
-    for (const HostId& host : hosts) {
+    for (const auto& [host, since] : hosts) {
       if (world_.Connected(host)) {
-        waits_.push_back(
-            {"check", host.str(), "", absl::StrCat(doing, " on ", host.str())});
+        Push("check", "host", host.str(),
+             absl::StrCat(doing, " on ", host.str()))
+            .since = since;
       } else {
-        waits_.push_back(
-            {"host", host.str(), "",
-             absl::StrCat("waits for a host: ", AwayText(world_, host))});
+        PushAway(host, "waits for a host: ");
       }
     }
+  }
+
+  void PushTask(const PlannedTask& task, const std::string& text) {
+    Wait& wait = Push("task", "task", task.id.str(), text);
+    wait.who = task.owner.str();
+    wait.next = absl::StrCat("sluice done ", task.id.str());
   }
 
   void AddTasks(const std::vector<PlannedTask>& tasks) {
     for (const PlannedTask& task : tasks) {
       if (run_.tasks.contains(task.id)) continue;
-      waits_.push_back(
-          {"task", task.id.str(), task.owner.str(),
-           absl::StrCat("waits for ", A(task.owner.str()), " to do and sign '",
-                        task.what, "': `sluice done ", task.id.str(), "`")});
+      PushTask(task, absl::StrCat("waits for ", A(task.owner.str()),
+                                  " to do and sign '", task.what,
+                                  "': `sluice done ", task.id.str(), "`"));
     }
+  }
+
+  // Whether an earlier stage keeps its gate from asking.
+  bool AddEarlierStage() {
+    for (int i = 0; i < Stage(); ++i) {
+      const int left = run_.gates[i].unsettled;
+      if (left == 0) continue;
+      const std::string& before = plan_.planned_stage(i).id.str();
+      Push("gate", "gate", before,
+           absl::StrCat("waits for stage '", before, "', where ",
+                        Count(left, "step"),
+                        left == 1 ? " is still to come" : " are still to come"))
+          .next = absl::StrCat("sluice show ", before);
+      return true;
+    }
+    return false;
   }
 
   void Add(const Quarantined&) {
     AddNeeds();
     if (Stage() < 0) {
-      waits_.push_back(Person(Name(), "waits: no stage of the plan has it"));
+      Push(Person("step", Name(), "waits: no stage of the plan has it",
+                  "sluice replan MANIFEST"));
       return;
     }
-    const Gate& gate = run_.gates[Stage()];
-    const std::string& name = plan_.planned_stage(Stage()).id.str();
-    if (!gate.current) {
-      for (int i = 0; i < Stage(); ++i) {
-        if (run_.gates[i].unsettled == 0) continue;
-        const std::string& before = plan_.planned_stage(i).id.str();
-        waits_.push_back({"gate", before, "",
-                          absl::StrCat("waits for stage '", before, "', where ",
-                                       Count(run_.gates[i].unsettled, "step"),
-                                       run_.gates[i].unsettled == 1
-                                           ? " is still to come"
-                                           : " are still to come")});
-        return;
-      }
-    }
+    if (!run_.gates[Stage()].current && AddEarlierStage()) return;
     for (const HostId& host : plan_.step(number_).all_hosts) {
       const Host* state = world_.FindHost(host);
       if (state != nullptr && state->isolating.has_value()) {
-        waits_.push_back({"host", host.str(), "",
-                          absl::StrCat("waits until ", host.str(),
-                                       " has said that it is isolated")});
+        Push("host", "host", host.str(),
+             absl::StrCat("waits until ", host.str(),
+                          " has said that it is isolated"))
+            .since = world_.orders.at(*state->isolating).sent;
         continue;
       }
-      if (world_.Connected(host) && state->never_isolated) {
-        waits_.push_back(
-            {"host", host.str(), "",
-             absl::StrCat("waits for ", host.str(),
-                          ", which was never isolated: `sluice isolate --host ",
-                          host.str(), "`")});
-        continue;
+      if (!world_.Connected(host)) {
+        PushAway(host, "waits for a host: ");
+      } else if (state->never_isolated) {
+        Wait& wait = Push(
+            "host", "host", host.str(),
+            absl::StrCat("waits for ", host.str(),
+                         ", which was never isolated: `sluice isolate --host ",
+                         host.str(), "`"));
+        wait.next = absl::StrCat("sluice isolate --host ", host.str());
       }
-      if (world_.Connected(host)) continue;
-      waits_.push_back(
-          {"host", host.str(), "",
-           absl::StrCat("waits for a host: ", AwayText(world_, host))});
     }
     if (waits_.empty()) {
-      waits_.push_back(
-          {"gate", name, "",
-           absl::StrCat("waits for the next round of gate '", name, "'")});
+      Push("gate", "gate", GateName(),
+           absl::StrCat("waits for the next round of gate '", GateName(), "'"));
     }
   }
 
@@ -200,43 +262,47 @@ class Waits {
       if (other == number_ || TasksDone(world_, other)) continue;
       for (const PlannedTask& task : plan_.planned(other).inspect_tasks) {
         if (run_.tasks.contains(task.id)) continue;
-        waits_.push_back({"task", task.id.str(), task.owner.str(),
-                          absl::StrCat("waits for its gate, which waits for ",
-                                       A(task.owner.str()), " to do and sign '",
-                                       task.what, "' of ", plan_.name(other))});
+        PushTask(task, absl::StrCat("waits for its gate, which waits for ",
+                                    A(task.owner.str()), " to do and sign '",
+                                    task.what, "' of ", plan_.name(other)));
       }
     }
+  }
+
+  void AddAsking(const Round& round) {
+    const std::map<RoleId, int> missing =
+        MissingVotes(plan_.planned_stage(Stage()).gate.approvals, round.votes);
+    const bool asks = round.state == Round::State::kAsking;
+    Wait& wait = Push(
+        "gate", "gate", GateName(),
+        asks ? absl::StrCat("waits for the gate '", GateName(),
+                            "': go still needed from ", QuorumText(missing))
+             : absl::StrCat("waits for the gate '", GateName(),
+                            "': its hosts are asked first"));
+    wait.who = QuorumText(missing);
+    if (!asks) return;
+    wait.since = round.opened;
+    wait.until = round.deadline;
+    wait.next = absl::StrCat("sluice go ", GateName());
   }
 
   void Add(const Ready&) {
     const Round* round = RoundOf(run_, number_);
     if (round == nullptr) return;
     if (round->state != Round::State::kReleased) {
-      const std::map<RoleId, int> missing = MissingVotes(
-          plan_.planned_stage(Stage()).gate.approvals, round->votes);
-      const std::string& name = plan_.planned_stage(Stage()).id.str();
-      waits_.push_back(
-          {"gate", name, QuorumText(missing),
-           round->state == Round::State::kAsking
-               ? absl::StrCat("waits for the gate '", name,
-                              "': go still needed from ", QuorumText(missing))
-               : absl::StrCat("waits for the gate '", name,
-                              "': its hosts are asked first")});
+      AddAsking(*round);
       return;
     }
     AddNeeds();
     for (const auto& [host, part] : step_.parts) {
       if (!part.in || world_.Connected(host)) continue;
-      waits_.push_back(
-          {"host", host.str(), "",
-           absl::StrCat("waits for a host: ", AwayText(world_, host))});
+      PushAway(host, "waits for a host: ");
     }
     for (const int other : plan_.step(number_).group) {
       if (IsOpenOrLive(run_.steps[other])) continue;
-      waits_.push_back(
-          {"need", plan_.name(other), "",
-           absl::StrCat("comes back together with ", plan_.name(other),
-                        ", which is ", PhaseName(run_.steps[other].phase))});
+      PushNeed(other,
+               absl::StrCat("comes back together with ", plan_.name(other),
+                            ", which is ", PhaseName(run_.steps[other].phase)));
     }
   }
 
@@ -251,37 +317,38 @@ class Waits {
   void Add(const Soaking& phase) {
     for (const auto& [host, part] : step_.parts) {
       if (!part.in || world_.Connected(host)) continue;
-      waits_.push_back({"host", host.str(), "",
-                        absl::StrCat("waits for a host, its soak is not seen: ",
-                                     AwayText(world_, host))});
+      PushAway(host, "waits for a host, its soak is not seen: ");
     }
     if (!waits_.empty()) return;
     AddHosts(phase.waiting, "is being watched");
     for (const auto& [key, report] : step_.doubtful) {
-      waits_.push_back({"check", key.second.str(), "",
-                        absl::StrCat("soaks until ", key.second.str(), " on ",
-                                     key.first.str(), " passes again",
-                                     Because(report.result.reason))});
+      Push("check", "check", key.second.str(),
+           absl::StrCat("soaks until ", key.second.str(), " on ",
+                        key.first.str(), " passes again",
+                        Because(report.result.reason)))
+          .next = absl::StrCat("sluice show ", key.first.str());
     }
     if (!waits_.empty() || phase.until == absl::InfiniteFuture()) return;
-    waits_.push_back({"soak", Name(), "",
-                      absl::StrCat("soaks until ", ClockText(phase.until))});
+    Push("soak", "step", Name(),
+         absl::StrCat("soaks until ", ClockText(phase.until)))
+        .until = phase.until;
   }
 
   void Add(const Accepting& phase) {
     AddTasks(plan_.planned(number_).accept_tasks);
     if (waits_.empty() && AwaitsAcceptance(world_, number_)) {
-      const PlannedStage& stage = plan_.planned_stage(Stage());
-      waits_.push_back({"gate", stage.id.str(),
-                        QuorumText(stage.gate.approvals),
-                        absl::StrCat("waits to be confirmed by decision: "
-                                     "`sluice go ",
-                                     stage.id.str(), "`")});
+      const std::string next = absl::StrCat("sluice go ", GateName());
+      Wait& wait =
+          Push("gate", "gate", GateName(),
+               absl::StrCat("waits to be confirmed by decision: `", next, "`"));
+      wait.who = QuorumText(plan_.planned_stage(Stage()).gate.approvals);
+      wait.next = next;
     }
     AddHosts(phase.waiting, "is confirmed");
     if (waits_.empty() && phase.again > now_) {
-      waits_.push_back(
-          {"check", Name(), "", "waits to be confirmed: a host asked to wait"});
+      Push("check", "step", Name(),
+           "waits to be confirmed: a host asked to wait")
+          .until = phase.again;
     }
   }
 
@@ -301,83 +368,6 @@ class Waits {
 
 std::vector<Wait> WaitsOf(const World& world, int number, absl::Time now) {
   return Waits(world, number, now).Find();
-}
-
-std::string GateStateText(const World& world, int stage, absl::Time now) {
-  const Run& run = *world.run;
-  const Gate& gate = run.gates[stage];
-  const auto steps_text = [&](const std::vector<int>& steps) -> std::string {
-    for (const int number : steps) {
-      const std::vector<Wait> waits = WaitsOf(world, number, now);
-      if (waits.empty()) continue;
-      return absl::StrCat(run.plan().name(number), " ", waits[0].text);
-    }
-    return "";
-  };
-  if (gate.forming.has_value()) {
-    const Round& round = *gate.forming;
-    switch (round.state) {
-      case Round::State::kInspecting:
-      case Round::State::kProposing:
-        return absl::StrCat("it is inspecting, round ", round.number,
-                            Because(steps_text(round.steps)));
-      case Round::State::kAsking: {
-        const std::map<RoleId, int> missing = MissingVotes(
-            run.plan().planned_stage(stage).gate.approvals, round.votes);
-        return absl::StrCat("it asks until ", ClockText(round.deadline),
-                            "; go still needed from ", QuorumText(missing));
-      }
-      case Round::State::kReleased:
-      case Round::State::kRefused:
-        return absl::StrCat("it was refused: ", round.why,
-                            "; `sluice retry` asks again");
-      case Round::State::kHeld:
-        return absl::StrCat("it holds: ", round.why,
-                            "; `sluice retry` asks again");
-    }
-  }
-  const bool done =
-      std::all_of(run.plan().stage(stage).begin(),
-                  run.plan().stage(stage).end(), [&](int number) {
-                    const Step& step = run.steps[number];
-                    return In<Reconnected>(step) && step.stop == Stop::kNone;
-                  });
-  if (done) return "all of its steps are back";
-  const std::string waits = steps_text(run.plan().stage(stage));
-  const bool live = std::any_of(
-      run.plan().stage(stage).begin(), run.plan().stage(stage).end(),
-      [&](int number) { return run.steps[number].round > 0; });
-  return absl::StrCat(live ? "it was released, round " : "it waits",
-                      live ? absl::StrCat(gate.last_round) : "",
-                      Because(waits));
-}
-
-std::string HeldText(const World& world) {
-  const Run& run = *world.run;
-  std::vector<std::string> held;
-  for (int i = 0; i < run.plan().stages(); ++i) {
-    const Gate& gate = run.gates[i];
-    if (!gate.forming.has_value()) continue;
-    const Round::State state = gate.forming->state;
-    if (state == Round::State::kHeld) {
-      held.push_back(absl::StrCat(
-          "gate '", run.plan().planned_stage(i).id.str(),
-          "' holds: ", gate.forming->why, "; `sluice retry` asks again"));
-    } else if (state != Round::State::kRefused) {
-      return "";  // something else goes on
-    }
-  }
-  for (const Step& step : run.steps) {
-    if (step.stop == Stop::kNone && !step.settled && !In<Quarantined>(step)) {
-      return "";
-    }
-  }
-  for (int i = 0; i < run.plan().size(); ++i) {
-    const Step& step = run.steps[i];
-    if (step.stop == Stop::kNone || step.stop == Stop::kUnanswered) continue;
-    held.push_back(absl::StrCat(run.plan().name(i), Because(step.reason)));
-  }
-  return held.empty() ? std::string() : NameList(held, 3);
 }
 
 }  // namespace sluice::engine

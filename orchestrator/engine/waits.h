@@ -16,6 +16,10 @@ struct World;
 // continues "the system …". REQUIRES: there is a run.
 std::vector<Wait> WaitsOf(const World& world, int step, absl::Time now);
 
+// What a gate waits for, each thing once; none when its steps are all back.
+// REQUIRES: there is a run.
+std::vector<Wait> GateWaitsOf(const World& world, int stage, absl::Time now);
+
 // Where a gate is and what it waits for, in one sentence part.
 std::string GateStateText(const World& world, int stage, absl::Time now);
 
