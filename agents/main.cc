@@ -22,6 +22,7 @@
 #include "agents/host/state_store.h"
 #include "agents/isolation/nftables_fence.h"
 #include "agents/link/agent_link.h"
+#include "common/sshsig.h"
 #include "common/status.h"
 
 namespace sluice::agent {
@@ -38,6 +39,11 @@ CoreOptions CoreOptionsOf(const AgentConfig& config) {
                       .management = config.management,
                       .vital = config.vital};
   for (const auto& [unit, rule] : config.units) options.units.insert(unit);
+  static const SshVerifier verifier;
+  options.trust = {.approvers = config.approvers,
+                   .quorum = config.quorum,
+                   .stages = config.quorum_at,
+                   .verifier = &verifier};
   return options;
 }
 

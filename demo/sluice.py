@@ -45,6 +45,7 @@ class Sluice:
 
         `plugins`: host → {name: argv}.
         """
+        self.make_keys()
         self._call([f"{self.bin}/sluice", "init", self.manifest, "--out",
                     self.folder])
         for host in self.hosts:
@@ -58,7 +59,33 @@ class Sluice:
         # namespaces: its Unix socket is the door that they share.
         for name in os.listdir(f"{self.folder}/operators"):
             self._change(f"operators/{name}/client.yaml", {
-                "orchestrators": ["unix:../../orchestrator/operator.sock"]})
+                "orchestrators": ["unix:../../orchestrator/operator.sock"],
+                "signing-key": self.key(name)})
+
+    def key(self, operator):
+        """The SSH key that this person would carry."""
+        return f"{self.folder}-keys/{operator}"
+
+    def make_keys(self):
+        """An SSH key for every approver, and a copy of the manifest that
+        names them, its other lines as they are."""
+        with open(self.manifest, encoding="utf-8") as file:
+            text = file.read()
+        os.makedirs(f"{self.folder}-keys", mode=0o700)
+        for name in yaml.safe_load(text)["approvers"]:
+            self._call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
+                        name, "-f", self.key(name)])
+            with open(f"{self.key(name)}.pub", encoding="utf-8") as file:
+                kind, key = file.read().split()[:2]
+            text, count = re.subn(
+                rf"(?m)^(  {re.escape(name)}: \{{.*)\}}$",
+                rf'\1, key: "{kind} {key}"}}', text)
+            if count != 1:
+                raise Refused(f"{self.manifest}: approver {name} is not on "
+                              "one line of its own.")
+        self.manifest = f"{self.folder}-keys/manifest.yaml"
+        with open(self.manifest, "w", encoding="utf-8") as file:
+            file.write(text)
 
     def client(self, operator):
         return f"{self.folder}/operators/{operator}/client.yaml"

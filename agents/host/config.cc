@@ -10,8 +10,10 @@
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agents/core/state.h"
+#include "common/ssh_key.h"
 #include "common/status.h"
 
 namespace sluice::agent {
@@ -181,6 +183,95 @@ absl::Status ReadPlugins(const Source& source, const YAML::Node& node,
       });
 }
 
+absl::Status ReadApprovers(const Source& source, const YAML::Node& node,
+                           AgentConfig& config) {
+  SLUICE_RETURN_IF_ERROR(source.EachField(
+      node, "approvers",
+      [&](const std::string& person,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        Approver approver{.id = OperatorId(person)};
+        SLUICE_RETURN_IF_ERROR(source.EachField(
+            value, "an approver",
+            [&](const std::string& name,
+                const YAML::Node& field) -> absl::StatusOr<bool> {
+              if (name == "roles") {
+                SLUICE_ASSIGN_OR_RETURN(const std::vector<std::string> roles,
+                                        source.Texts(field));
+                approver.roles.insert(roles.begin(), roles.end());
+                return true;
+              }
+              if (name != "key") return false;
+              SLUICE_ASSIGN_OR_RETURN(const std::string line,
+                                      source.Text(field));
+              const auto key = SshPublicKey::Parse(line);
+              if (!key.ok()) return source.Error(field, key.status().message());
+              approver.key = key->Line();  // one key, one spelling, one vote
+              return true;
+            }));
+        if (approver.roles.empty() || approver.key.empty()) {
+          return source.Error(value, "an approver has roles and a key");
+        }
+        config.approvers.push_back(std::move(approver));
+        return true;
+      }));
+  std::sort(config.approvers.begin(), config.approvers.end(),
+            [](const Approver& a, const Approver& b) { return a.id < b.id; });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Quorum> ReadQuorum(const Source& source,
+                                  const YAML::Node& node) {
+  Quorum quorum;
+  SLUICE_RETURN_IF_ERROR(source.EachField(
+      node, "a quorum",
+      [&](const std::string& role,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        SLUICE_ASSIGN_OR_RETURN(const std::string text, source.Text(value));
+        int count = 0;
+        if (!absl::SimpleAtoi(text, &count) || count < 1 || count > 100) {
+          return source.Error(value, "write how many people: 1 to 100");
+        }
+        quorum[RoleId(role)] = count;
+        return true;
+      }));
+  return quorum;
+}
+
+absl::Status ReadQuorumAt(const Source& source, const YAML::Node& node,
+                          AgentConfig& config) {
+  return source.EachField(node, "quorum-at",
+                          [&](const std::string& stage,
+                              const YAML::Node& value) -> absl::StatusOr<bool> {
+                            SLUICE_ASSIGN_OR_RETURN(
+                                config.quorum_at[StageId(stage)],
+                                ReadQuorum(source, value));
+                            return true;
+                          });
+}
+
+// A minimum that nobody named here can meet closes the host for good; that is
+// found now, not in the night it matters.
+absl::Status CheckQuorums(const AgentConfig& config, const std::string& path) {
+  std::vector<Quorum> quorums = {config.quorum};
+  for (const auto& [stage, quorum] : config.quorum_at) {
+    quorums.push_back(quorum);
+  }
+  for (const Quorum& quorum : quorums) {
+    for (const auto& [role, wanted] : quorum) {
+      std::set<std::string> keys;
+      for (const Approver& approver : config.approvers) {
+        if (approver.roles.contains(role)) keys.insert(approver.key);
+      }
+      if (static_cast<int>(keys.size()) >= wanted) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ": the quorum wants ", wanted, " ", role.str(),
+          " and 'approvers' names ", keys.size(),
+          " with keys of their own; add approvers or ask for fewer"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
                                const YAML::Node& value, AgentConfig& config) {
   if (name == "estate") {
@@ -205,6 +296,12 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_ASSIGN_OR_RETURN(config.management, source.Parsed<Flow>(value));
   } else if (name == "vital") {
     SLUICE_ASSIGN_OR_RETURN(config.vital, source.Parsed<Flow>(value));
+  } else if (name == "approvers") {
+    SLUICE_RETURN_IF_ERROR(ReadApprovers(source, value, config));
+  } else if (name == "quorum") {
+    SLUICE_ASSIGN_OR_RETURN(config.quorum, ReadQuorum(source, value));
+  } else if (name == "quorum-at") {
+    SLUICE_RETURN_IF_ERROR(ReadQuorumAt(source, value, config));
   } else if (name == "units") {
     SLUICE_RETURN_IF_ERROR(ReadUnits(source, value, config));
   } else if (name == "plugins") {
@@ -271,6 +368,7 @@ absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
   }
   FillAddresses(config);
   SLUICE_RETURN_IF_ERROR(CheckWhole(config, path));
+  SLUICE_RETURN_IF_ERROR(CheckQuorums(config, path));
   return config;
 }
 

@@ -11,6 +11,10 @@
 //   addresses: [10.77.0.11, "fd77::11"]  # default: the clients of management
 //   management: ["tcp 10.77.0.11 10.77.0.1 7443"]
 //   vital: ["tcp 10.77.0.11 10.77.0.3 3260"]
+//   approvers:                    # whose signatures open anything here
+//     duty-commander: {roles: [incident-commander], key: "ssh-ed25519 AAAA…"}
+//   quorum: {incident-commander: 1}         # at least, at every gate
+//   quorum-at: {outside: {security: 1}}     # more at single stages
 //   units: {postgresql.service: {start: [systemctl, start, postgresql]}}
 //   plugins: {check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s}}
 
@@ -22,6 +26,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agents/core/authority.h"
 #include "common/flow.h"
 #include "common/ids.h"
 #include "common/prefix.h"
@@ -49,6 +54,10 @@ struct AgentConfig {
   std::vector<Prefix> addresses;
   std::vector<Flow> management;
   std::vector<Flow> vital;
+  // By name. Empty: nobody can open anything on this host.
+  std::vector<Approver> approvers;
+  Quorum quorum;
+  std::map<StageId, Quorum> quorum_at;
   std::map<std::string, UnitRule> units;
   std::map<std::string, PluginRule> plugins;
 };

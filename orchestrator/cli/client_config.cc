@@ -61,12 +61,29 @@ absl::StatusOr<std::string> PemOf(const std::string& file,
   return pem;
 }
 
+// A path beside the file, or nothing. What it names need not be there: a key
+// may live on a stick.
+absl::StatusOr<std::string> PathOf(const std::string& file,
+                                   const YAML::Node& root, const char* key) {
+  const YAML::Node node = root[key];
+  if (!node) return std::string();
+  if (!node.IsScalar() || node.Scalar().empty()) {
+    return Bad(file, absl::StrCat("'", key, ":' names a file"));
+  }
+  std::string path = node.Scalar();
+  const char* home = std::getenv("HOME");
+  if (absl::StartsWith(path, "~/") && home != nullptr) {
+    return absl::StrCat(home, path.substr(1));
+  }
+  return (fs::path(file).parent_path() / path).string();
+}
+
 // A unix socket's path made absolute; addresses as they are.
 std::string Resolved(const std::string& file, const std::string& address) {
   absl::string_view path = address;
   if (!absl::ConsumePrefix(&path, "unix:")) return address;
-  const fs::path whole = fs::absolute(fs::path(file).parent_path()) /
-                         std::string(path);
+  const fs::path whole =
+      fs::absolute(fs::path(file).parent_path()) / std::string(path);
   return absl::StrCat("unix:", whole.lexically_normal().string());
 }
 
@@ -76,11 +93,11 @@ absl::StatusOr<ClientConfig> FromYaml(const std::string& file,
   for (const auto& entry : root) {
     const std::string key = entry.first.Scalar();
     if (key != "orchestrators" && key != "certificate" && key != "key" &&
-        key != "authority") {
+        key != "authority" && key != "signing-key" && key != "manifest") {
       return Bad(file, absl::StrCat("'", key,
                                     "' is not a field of a client.yaml; there "
-                                    "are orchestrators, certificate, key and "
-                                    "authority"));
+                                    "are orchestrators, certificate, key, "
+                                    "authority, signing-key and manifest"));
     }
   }
   ClientConfig config{.file = file};
@@ -101,6 +118,9 @@ absl::StatusOr<ClientConfig> FromYaml(const std::string& file,
                           PemOf(file, root, "certificate"));
   SLUICE_ASSIGN_OR_RETURN(config.key_pem, PemOf(file, root, "key"));
   SLUICE_ASSIGN_OR_RETURN(config.authority_pem, PemOf(file, root, "authority"));
+  SLUICE_ASSIGN_OR_RETURN(config.signing_key,
+                          PathOf(file, root, "signing-key"));
+  SLUICE_ASSIGN_OR_RETURN(config.manifest, PathOf(file, root, "manifest"));
   return config;
 }
 

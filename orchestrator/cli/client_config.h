@@ -17,6 +17,10 @@ struct ClientConfig {
   std::string certificate_pem;
   std::string key_pem;
   std::string authority_pem;
+  // The SSH key that decisions are signed with, or its .pub; may be empty.
+  std::string signing_key;
+  // The operator's own copy of the manifest; may be empty.
+  std::string manifest;
 };
 
 // Reads the file named, or else $SLUICE_CLIENT, ./client.yaml,

@@ -6,11 +6,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/decision_text.h"
 #include "common/digest.h"
 #include "common/flow.h"
 #include "common/release_order.h"
+#include "common/signature.h"
 #include "common/status.h"
 #include "orchestrator/cli/gate_text.h"
+#include "orchestrator/cli/sign.h"
 #include "orchestrator/report/time_text.h"
 
 namespace sluice::cli {
@@ -112,7 +115,9 @@ std::string Summary(const v1::GateDetail& detail, int width,
 
 ExitCode Decide(const Terminal& terminal, const Common& common,
                 const DecideOptions& options) {
-  const auto client = Connect(common);
+  const auto config = LoadClientConfig(common.client_file);
+  if (!config.ok()) return terminal.Complain(config.status());
+  const auto client = Client::Dial(*config);
   if (!client.ok()) return terminal.Complain(client.status());
   auto gate = (*client)->GetGate(options.gate);
   if (!gate.ok()) return terminal.Complain(gate.status());
@@ -120,6 +125,12 @@ ExitCode Decide(const Terminal& terminal, const Common& common,
   if (fit.ok()) fit = CheckBody(*gate);
   if (!fit.ok()) return terminal.Complain(fit);
 
+  const auto key = FindSigningKey(options.key, *config);
+  if (!key.ok()) return terminal.Complain(key.status());
+
+  const std::string text =
+      options.go ? gate->body()
+                 : NoGoText(gate->gate().body_digest(), options.reason);
   v1::DecideRequest request;
   request.set_gate(gate->gate().id());
   request.set_go(options.go);
@@ -138,6 +149,9 @@ ExitCode Decide(const Terminal& terminal, const Common& common,
       return terminal.Complain("nothing was decided.", kMistakes);
     }
   }
+  const auto signature = SignText(*key, signed_as::kDecision, text);
+  if (!signature.ok()) return terminal.Complain(signature.status());
+  request.set_signature(*signature);
   return Report(terminal, common.json, (*client)->Decide(request));
 }
 

@@ -13,10 +13,12 @@ struct DecideOptions {
   bool go = false;
   std::string reason;
   bool yes = false;  // do not ask again
+  std::string key;   // the SSH key to sign with; empty: client.yaml's
 };
 
 // Fetches the gate, checks that its parts agree with each other, shows it,
-// asks, and decides on exactly the bytes that were shown.
+// asks, and signs exactly the bytes that were shown with the person's own SSH
+// key.
 ExitCode Decide(const Terminal& terminal, const Common& common,
                 const DecideOptions& options);
 

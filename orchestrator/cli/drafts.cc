@@ -117,6 +117,53 @@ std::string PluginsYaml(const std::set<std::string>& plugins) {
   return absl::StrCat(out, "plugins: {}\n");
 }
 
+// Whom this host believes, and at least how many of them. The lowest count
+// that every gate of the manifest asks for: a person may pin more.
+std::string ApproversYaml(const Plan& plan) {
+  std::string out =
+      "# Whose signatures open anything here: their roles and SSH keys. No\n"
+      "# orchestrator can change this; without approvers nothing opens.\n";
+  std::string people;
+  for (const Approver& approver : plan.approvers) {
+    if (approver.key.empty()) {
+      absl::StrAppend(&out, "# ", approver.id.str(),
+                      " has no `key` in the manifest and is left out.\n");
+      continue;
+    }
+    std::vector<std::string> roles;
+    for (const RoleId& role : approver.roles) roles.push_back(role.str());
+    absl::StrAppend(&people, "  ", YamlText(approver.id.str()),
+                    ":\n    roles: ", YamlList(roles),
+                    "\n    key: ", YamlText(approver.key), "\n");
+  }
+  absl::StrAppend(&out, "approvers:", people.empty() ? " {}\n" : "\n", people);
+  std::map<RoleId, int> least;
+  bool first = true;
+  for (const PlannedStage& stage : plan.stages) {
+    std::map<RoleId, int> both;
+    for (const auto& [role, count] : stage.gate.approvals) {
+      if (count < 1 || (!first && !least.contains(role))) continue;
+      both[role] = first ? count : std::min(count, least[role]);
+    }
+    least = std::move(both);
+    first = false;
+  }
+  if (people.empty()) least.clear();
+  std::vector<std::string> wanted;
+  for (const auto& [role, count] : least) {
+    wanted.push_back(absl::StrCat(YamlText(role.str()), ": ", count));
+  }
+  absl::StrAppend(
+      &out,
+      "# At least so many of them, whatever a gate asks for; every gate of "
+      "the\n"
+      "# manifest asks for these. More at single stages: quorum-at: {STAGE: "
+      "{…}}\n"
+      "quorum: {",
+      absl::StrJoin(wanted, ", "), "}\n");
+  return out;
+}
+
 }  // namespace
 
 absl::StatusOr<Endpoint> Endpoint::Parse(absl::string_view text) {
@@ -205,7 +252,8 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       "# Open in quarantine too: protocol, client, server, port.\n",
       YamlLines("management", ManagementFlows(plan, host)),
       "# Kept because cutting them destroys data.\n", YamlLines("vital", vital),
-      "\n", UnitsYaml(mentioned.units), "\n", PluginsYaml(mentioned.plugins));
+      "\n", ApproversYaml(plan), "\n", UnitsYaml(mentioned.units), "\n",
+      PluginsYaml(mentioned.plugins));
 }
 
 std::string ClientYaml(const Plan& plan) {
@@ -226,7 +274,10 @@ std::string ClientYaml(const Plan& plan) {
       "\n"
       "certificate: operator.crt\n"
       "key: operator.key\n"
-      "authority: ca.crt\n");
+      "authority: ca.crt\n"
+      "# The SSH key that decisions are signed with; its .pub when an\n"
+      "# ssh-agent holds it. Else the first of ~/.ssh/id_* is taken.\n"
+      "# signing-key: ~/.ssh/id_ed25519\n");
 }
 
 }  // namespace sluice::cli

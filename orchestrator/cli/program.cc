@@ -391,6 +391,8 @@ void CommandLine::AddDecisions() {
   sub->add_option("GATE", words_.decide.gate)->required();
   sub->add_option("--reason", words_.decide.reason, "for the record");
   sub->add_flag("--yes", words_.decide.yes, "do not ask again");
+  sub->add_option("--key", words_.decide.key, "the SSH key to sign with")
+      ->type_name("FILE");
   Json(sub);
 
   sub = Add("no-go", "do not open it", [this] {
@@ -400,6 +402,8 @@ void CommandLine::AddDecisions() {
   sub->add_option("GATE", words_.decide.gate)->required();
   sub->add_option("--reason", words_.decide.reason, "why not")->required();
   sub->add_flag("--yes", words_.decide.yes, "do not ask again");
+  sub->add_option("--key", words_.decide.key, "the SSH key to sign with")
+      ->type_name("FILE");
   Json(sub);
 
   sub = Add("done", "sign a task you have done",
@@ -408,6 +412,8 @@ void CommandLine::AddDecisions() {
   sub->add_option("--note", words_.task.note, "what you found");
   sub->add_option("--attachment", words_.task.attachment,
                   "a file; only its digest is sent")
+      ->type_name("FILE");
+  sub->add_option("--key", words_.task.key, "the SSH key to sign with")
       ->type_name("FILE");
   Json(sub);
 }

@@ -1,7 +1,10 @@
 #include "orchestrator/cli/run_commands.h"
 
 #include "absl/strings/str_cat.h"
+#include "common/decision_text.h"
+#include "common/signature.h"
 #include "orchestrator/cli/files.h"
+#include "orchestrator/cli/sign.h"
 
 namespace sluice::cli {
 namespace {
@@ -15,11 +18,9 @@ ExitCode Ask(const Terminal& terminal, const Common& common, Call call) {
 }
 
 // The tasks that somebody could sign now, for who mistyped one.
-std::string WantedTasks(Client& client) {
-  const auto status = client.GetStatus();
-  if (!status.ok()) return "";
+std::string WantedTasks(const v1::Status& status) {
   std::string out;
-  for (const v1::Task& task : status->tasks()) {
+  for (const v1::Task& task : status.tasks()) {
     if (task.wanted_now() && !task.done()) {
       absl::StrAppend(&out, "\n", task.id(), " (", task.owner(), ")");
     }
@@ -28,12 +29,24 @@ std::string WantedTasks(Client& client) {
                      : absl::StrCat("\nWanted now:", out);
 }
 
+// What the signature says: the task's own words, not only its name.
+TaskText TextOf(const v1::Status& status, const v1::SignTaskRequest& request) {
+  TaskText text{.estate = EstateId(status.estate()),
+                .run = RunId(status.run().id()),
+                .task = TaskId(request.task()),
+                .note = request.note(),
+                .attachment_digest = request.attachment_digest()};
+  for (const v1::Task& task : status.tasks()) {
+    if (task.id() == request.task()) text.what = task.what();
+  }
+  return text;
+}
+
 }  // namespace
 
 ExitCode Start(const Terminal& terminal, const Common& common) {
-  return Ask(terminal, common, [](Client& client) {
-    return client.Start(v1::StartRequest());
-  });
+  return Ask(terminal, common,
+             [](Client& client) { return client.Start(v1::StartRequest()); });
 }
 
 ExitCode Retry(const Terminal& terminal, const Common& common,
@@ -76,14 +89,26 @@ ExitCode SignTask(const Terminal& terminal, const Common& common,
     request.set_attachment_digest(*digest);
     if (!common.json) *terminal.out << "attachment\n  " << *digest << "\n";
   }
-  return Ask(terminal, common, [&](Client& client) {
-    auto result = client.SignTask(request);
-    if (absl::IsNotFound(result.status())) {
-      return absl::StatusOr<v1::Accepted>(absl::NotFoundError(
-          absl::StrCat(result.status().message(), WantedTasks(client))));
-    }
-    return result;
-  });
+  const auto config = LoadClientConfig(common.client_file);
+  if (!config.ok()) return terminal.Complain(config.status());
+  const auto client = Client::Dial(*config);
+  if (!client.ok()) return terminal.Complain(client.status());
+  const auto status = (*client)->GetStatus();
+  if (!status.ok()) return terminal.Complain(status.status());
+  const TaskText text = TextOf(*status, request);
+  if (!text.what.empty()) {
+    const auto key = FindSigningKey(options.key, *config);
+    if (!key.ok()) return terminal.Complain(key.status());
+    const auto signature = SignText(*key, signed_as::kTask, text.Body());
+    if (!signature.ok()) return terminal.Complain(signature.status());
+    request.set_signature(*signature);
+  }
+  auto result = (*client)->SignTask(request);
+  if (absl::IsNotFound(result.status())) {
+    result = absl::NotFoundError(
+        absl::StrCat(result.status().message(), WantedTasks(*status)));
+  }
+  return Report(terminal, common.json, result);
 }
 
 }  // namespace sluice::cli

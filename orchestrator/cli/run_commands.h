@@ -22,6 +22,7 @@ struct SignTaskOptions {
   std::string task;
   std::string note;
   std::string attachment;  // a file; only its digest leaves this machine
+  std::string key;         // the SSH key to sign with; empty: client.yaml's
 };
 ExitCode SignTask(const Terminal& terminal, const Common& common,
                   const SignTaskOptions& options);

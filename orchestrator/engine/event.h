@@ -136,7 +136,7 @@ struct DecisionMade {
   bool go = false;
   std::string reason;
   std::string body_digest;
-  std::string signature;  // armoured SSH signature, empty for now
+  std::string signature;  // armoured SSH signature
 };
 struct TaskSigned {
   TaskId task;
@@ -144,6 +144,7 @@ struct TaskSigned {
   std::vector<RoleId> roles;
   std::string note;
   std::string attachment_digest;
+  std::string signature;  // armoured SSH signature
 };
 struct IsolationOrdered {
   enum class Scope : uint8_t { kAll, kRun, kSystem, kHost };

@@ -237,7 +237,7 @@ EventOr FromPb(const pb::DecisionMade& from) {
 EventOr FromPb(const pb::TaskSigned& from) {
   return en::TaskSigned{TaskId(from.task()), OperatorId(from.by()),
                         AllIds<RoleId>(from.roles()), from.note(),
-                        from.attachment_digest()};
+                        from.attachment_digest(),     from.signature()};
 }
 EventOr FromPb(const pb::IsolationOrdered& from) {
   using Scope = en::IsolationOrdered::Scope;

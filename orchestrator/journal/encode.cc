@@ -187,6 +187,7 @@ pb::TaskSigned ToPb(const en::TaskSigned& event) {
   AddAll(event.roles, out.mutable_roles());
   out.set_note(event.note);
   out.set_attachment_digest(event.attachment_digest);
+  out.set_signature(event.signature);
   return out;
 }
 pb::IsolationOrdered ToPb(const en::IsolationOrdered& event) {

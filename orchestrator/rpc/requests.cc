@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/decision_text.h"
 #include "common/digest.h"
+#include "common/sshsig.h"
 #include "common/status.h"
 #include "sluice/v1/operator.pb.h"
 
@@ -43,6 +45,54 @@ absl::Status CheckApprover(const runtime::Glimpse& glimpse,
                    "' has no role among the manifest's approvers and may "
                    "look and isolate, not ",
                    what, "; ask an approver"));
+}
+
+constexpr size_t kMaxSignature = 16 << 10;
+
+std::string FingerprintOf(const std::string& line) {
+  const auto key = SshPublicKey::Parse(line);
+  return key.ok() ? key->Fingerprint() : std::string(key.status().message());
+}
+
+// Only the person's own key, as the manifest names it, makes a decision theirs.
+absl::Status CheckSigned(const runtime::Glimpse& glimpse, const OperatorId& by,
+                         absl::string_view name_space, absl::string_view text,
+                         const std::string& signature) {
+  const std::shared_ptr<const Plan> plan = glimpse.engine.plan();
+  const Approver* approver = plan == nullptr ? nullptr : plan->FindApprover(by);
+  if (approver == nullptr || approver->key.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the manifest names no key for ", by.str(),
+        ", so nobody can check a signature; add `key:` to that approver"));
+  }
+  if (signature.empty()) {
+    return absl::InvalidArgumentError(
+        "nothing is decided without a signature; `sluice go`, `no-go` and "
+        "`done` make one with your SSH key");
+  }
+  if (signature.size() > kMaxSignature) {
+    return absl::InvalidArgumentError("the signature is over 16 KiB");
+  }
+  const absl::Status good =
+      SshVerifier().Verify(approver->key, name_space, text, signature);
+  if (good.ok()) return good;
+  return absl::PermissionDeniedError(
+      absl::StrCat(good.message(), "; ", by.str(),
+                   " signs with the key that the manifest names (",
+                   FingerprintOf(approver->key), ")"));
+}
+
+// Before the signature is looked at: whether the gate asks for it at all, in
+// the engine's words.
+absl::Status CheckAsked(const runtime::Glimpse& glimpse,
+                        const engine::DecisionMade& decision,
+                        const engine::GateDetail& detail) {
+  SLUICE_RETURN_IF_ERROR(glimpse.engine.Admit(decision, glimpse.now));
+  if (decision.body_digest == detail.gate.body_digest) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("gate '", detail.gate.id.str(),
+                   "' changed since you looked: run `sluice show ",
+                   detail.gate.id.str(), "` and decide on what it says now"));
 }
 
 }  // namespace
@@ -83,6 +133,15 @@ Maker MakeDecision(const OperatorId& by, const v1::DecideRequest& request) {
     decision.go = request.go();
     decision.reason = request.reason();
     decision.body_digest = request.body_digest();
+    decision.signature = request.signature();
+    SLUICE_RETURN_IF_ERROR(CheckAsked(glimpse, decision, detail));
+    const bool confirms = detail.gate.state == "released";
+    SLUICE_RETURN_IF_ERROR(CheckSigned(
+        glimpse, by, signed_as::kDecision,
+        !decision.go ? NoGoText(decision.body_digest, decision.reason)
+        : confirms   ? ConfirmText(decision.body_digest)
+                     : detail.body,
+        decision.signature));
     return decision;
   };
 }
@@ -98,8 +157,23 @@ Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request) {
           "what `sha256sum` prints");
     }
     SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "sign tasks"));
-    return engine::TaskSigned{TaskId(request.task()), by, RolesOf(glimpse, by),
-                              request.note(), request.attachment_digest()};
+    engine::TaskSigned signing{
+        TaskId(request.task()),      by,
+        RolesOf(glimpse, by),        request.note(),
+        request.attachment_digest(), request.signature()};
+    SLUICE_RETURN_IF_ERROR(glimpse.engine.Admit(signing, glimpse.now));
+    const engine::View view = glimpse.engine.MakeView(glimpse.now);
+    TaskText text{.estate = view.estate,
+                  .run = view.run.id,
+                  .task = signing.task,
+                  .note = signing.note,
+                  .attachment_digest = signing.attachment_digest};
+    for (const engine::TaskView& task : view.tasks) {
+      if (task.id == signing.task) text.what = task.what;
+    }
+    SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, by, signed_as::kTask,
+                                       text.Body(), signing.signature));
+    return signing;
   };
 }
 

@@ -9,10 +9,13 @@
 #include <sstream>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "common/decision_text.h"
 #include "common/digest.h"
 #include "common/flow.h"
 #include "common/release_order.h"
+#include "common/sshsig.h"
 #include "nlohmann/json.hpp"
 #include "orchestrator/cli/files.h"
 #include "orchestrator/cli/init.h"
@@ -99,11 +102,23 @@ class Command : public ::testing::Test {
                               "[\"unix:../../orchestrator/operator.sock\"]\n"
                               "certificate: operator.crt\n"
                               "key: operator.key\n"
-                              "authority: ca.crt\n";
+                              "authority: ca.crt\n"
+                              "signing-key: id\n";
+    key_ = dir_ / "operators/duty-commander/id";
+    ASSERT_EQ(std::system(
+                  absl::StrCat("ssh-keygen -q -t ed25519 -N '' -f '", key_, "'")
+                      .c_str()),
+              0);
     fake_.status = Canned<v1::Status>("billing-failed.status.textproto");
     fake_.history = Canned<v1::History>("history.textproto");
     fake_.gate = AskingGate();
     fake_.Serve(dir_.path());
+  }
+
+  bool Signed(absl::string_view name_space, absl::string_view text,
+              const std::string& signature) {
+    const auto key = ReadWholeFile(key_ + ".pub", 4096);
+    return SshVerifier().Verify(*key, name_space, text, signature).ok();
   }
 
   int Run(std::vector<std::string> arguments, const std::string& typed = "",
@@ -127,6 +142,7 @@ class Command : public ::testing::Test {
 
   TempDir dir_;
   std::string client_;
+  std::string key_;
   FakeOperator fake_;
   std::string out_;
   std::string err_;
@@ -213,6 +229,14 @@ TEST_F(Command, GoDecidesOnExactlyTheBytesThatWereShown) {
   EXPECT_EQ(fake_.decided.body_digest(), Sha256(fake_.gate.body()));
   EXPECT_TRUE(fake_.decided.go());
   ExpectGolden("go.txt", out_);
+  EXPECT_TRUE(Signed(signed_as::kDecision, fake_.gate.body(),
+                     fake_.decided.signature()));
+}
+
+TEST_F(Command, GoSaysThatThereIsNoKeyToSignWith) {
+  EXPECT_EQ(Run({"go", "applications", "--key", dir_ / "nowhere"}), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("--key FILE"));
+  EXPECT_EQ(fake_.decided.gate(), "");
 }
 
 TEST_F(Command, GoDecidesNothingUnlessTheWordIsTyped) {
@@ -252,6 +276,11 @@ TEST_F(Command, NoGoNeedsAReason) {
             kDone);
   EXPECT_FALSE(fake_.decided.go());
   EXPECT_EQ(fake_.decided.reason(), "wait for forensics");
+  // Never the body: a no-go must not pass for a go.
+  EXPECT_TRUE(
+      Signed(signed_as::kDecision,
+             NoGoText(fake_.gate.gate().body_digest(), "wait for forensics"),
+             fake_.decided.signature()));
 }
 
 TEST_F(Command, ARefusalKeepsTheOrchestratorsSentence) {

@@ -1,0 +1,42 @@
+#include "common/decision_text.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+
+namespace sluice {
+namespace {
+
+// A text of several lines cannot look like other facts.
+void AddLines(absl::string_view key, absl::string_view text,
+              std::string* body) {
+  if (text.empty()) return;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    absl::StrAppend(body, key, " ", line, "\n");
+  }
+}
+
+}  // namespace
+
+std::string NoGoText(absl::string_view release_digest,
+                     absl::string_view reason) {
+  std::string body =
+      absl::StrCat("sluice no-go 1\nrelease ", release_digest, "\n");
+  AddLines("reason", reason, &body);
+  return body;
+}
+
+std::string ConfirmText(absl::string_view release_digest) {
+  return absl::StrCat("sluice confirm 1\nrelease ", release_digest, "\n");
+}
+
+std::string TaskText::Body() const {
+  std::string body =
+      absl::StrCat("sluice task 1\nestate ", estate.str(), "\nrun ", run.str(),
+                   "\ntask ", task.str(), "\n");
+  AddLines("what", what, &body);
+  AddLines("note", note, &body);
+  AddLines("attachment", attachment_digest, &body);
+  return body;
+}
+
+}  // namespace sluice

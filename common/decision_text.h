@@ -1,0 +1,45 @@
+// What people sign besides a release order's body, which is signed as it is:
+// each a text of its own, so that no signature can be taken for another.
+
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "common/ids.h"
+
+namespace sluice {
+
+//   sluice no-go 1
+//   release sha256:…
+//   reason wait for forensics
+// A reason of several lines has one `reason` a line.
+std::string NoGoText(absl::string_view release_digest,
+                     absl::string_view reason);
+
+//   sluice confirm 1
+//   release sha256:…
+// What a gate that confirms by decision asks for once more after the soak:
+// leases become standing. Signed like a go; the go itself does not count.
+std::string ConfirmText(absl::string_view release_digest);
+
+//   sluice task 1
+//   estate city-utility
+//   run 2026-11-21-1
+//   task billing-engine/accept-1
+//   what known invoice matches paper
+//   note …
+//   attachment sha256:…
+// Lines without a value are left out.
+struct TaskText {
+  EstateId estate;
+  RunId run;
+  TaskId task;
+  std::string what;
+  std::string note;
+  std::string attachment_digest;
+
+  std::string Body() const;
+};
+
+}  // namespace sluice

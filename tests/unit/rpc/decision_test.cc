@@ -1,0 +1,202 @@
+// Whose decisions are taken, and what the others are told.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/decision_text.h"
+#include "common/digest.h"
+#include "common/sshsig.h"
+#include "orchestrator/rpc/requests.h"
+#include "orchestrator/runtime/durations.h"
+#include "orchestrator/runtime/history.h"
+#include "sluice/v1/operator.pb.h"
+#include "tests/scenarios/fake_world.h"
+#include "tests/unit/engine/test_plan.h"
+
+namespace sluice::rpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kPeople[] = {"duty-commander", "second-commander",
+                                   "billing-owner"};
+
+class Decisions : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string manifest = testing::kUtility;
+    for (const char* name : kPeople) {
+      keys_.emplace(name, SshSigner::Make());
+      manifest = absl::StrReplaceAll(
+          manifest,
+          {{absl::StrCat("  ", name, ": {"),
+            absl::StrCat("  ", name, ": {key: \"",
+                         keys_.at(name).public_key().Line(), "\", ")}});
+    }
+    ASSERT_TRUE(world_.Adopt(manifest).ok());
+    world_.ConnectAll();
+    engine::IsolationOrdered all;
+    all.by = OperatorId("duty-commander");
+    ASSERT_TRUE(world_.Isolate(all).ok());
+    ASSERT_TRUE(world_.Start("duty-commander").ok());
+  }
+
+  engine::GateDetail Gate() {
+    return *world_.engine().MakeGateDetail(StageId("foundations"),
+                                           world_.now());
+  }
+
+  v1::DecideRequest Go(const std::string& by) {
+    const engine::GateDetail gate = Gate();
+    v1::DecideRequest request;
+    request.set_gate("foundations");
+    request.set_go(true);
+    request.set_body_digest(gate.gate.body_digest);
+    request.set_signature(keys_.at(by).Sign(signed_as::kDecision, gate.body));
+    return request;
+  }
+
+  // What the loop makes of it: an event, or a sentence.
+  absl::StatusOr<engine::Event> Make(const std::string& by,
+                                     const v1::DecideRequest& request) {
+    static const runtime::History history;
+    static const runtime::Durations durations;
+    const std::string none;
+    const runtime::Glimpse glimpse{
+        world_.engine(), history, world_.now(), 1, none, none, 1, none,
+        durations};
+    return MakeDecision(OperatorId(by), request)(glimpse);
+  }
+
+  // As the loop does: made, admitted once more, applied.
+  absl::Status Decide(const std::string& by, const v1::DecideRequest& request) {
+    const auto event = Make(by, request);
+    if (!event.ok()) return event.status();
+    const absl::Status admitted = world_.engine().Admit(*event, world_.now());
+    if (admitted.ok()) world_.Tell(*event);
+    return admitted;
+  }
+
+  testing::FakeWorld world_;
+  std::map<std::string, SshSigner> keys_;
+};
+
+TEST_F(Decisions, AreTakenWithTheSignatureOfThePersonWhoAsks) {
+  const auto event = Make("duty-commander", Go("duty-commander"));
+  ASSERT_TRUE(event.ok()) << event.status();
+  const auto& made = std::get<engine::DecisionMade>(*event);
+  EXPECT_EQ(made.body_digest, Sha256(Gate().body));
+  EXPECT_TRUE(SshVerifier()
+                  .Verify(keys_.at("duty-commander").public_key().Line(),
+                          signed_as::kDecision, Gate().body, made.signature)
+                  .ok());
+}
+
+TEST_F(Decisions, WithoutASignatureOrWithAnothersAreRefused) {
+  v1::DecideRequest request = Go("duty-commander");
+  request.clear_signature();
+  EXPECT_THAT(Make("duty-commander", request).status().message(),
+              HasSubstr("without a signature"));
+  const absl::Status other =
+      Make("duty-commander", Go("second-commander")).status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(other.message(),
+              HasSubstr(keys_.at("duty-commander").public_key().Fingerprint()));
+  request.set_signature(std::string(20'000, 'x'));
+  EXPECT_THAT(Make("duty-commander", request).status().message(),
+              HasSubstr("16 KiB"));
+}
+
+TEST_F(Decisions, SignedForAnotherPurposeOrTextAreRefused) {
+  v1::DecideRequest request = Go("duty-commander");
+  request.set_signature(
+      keys_.at("duty-commander").Sign(signed_as::kLogin, Gate().body));
+  EXPECT_FALSE(Make("duty-commander", request).ok());
+  request.set_signature(keys_.at("duty-commander")
+                            .Sign(signed_as::kDecision, Gate().body + "\n"));
+  EXPECT_FALSE(Make("duty-commander", request).ok());
+}
+
+// A no-go that was overheard must not open anything, nor a go close it.
+TEST_F(Decisions, ForANoGoAreAnotherText) {
+  v1::DecideRequest request = Go("duty-commander");
+  request.set_reason("wait");
+  request.set_go(false);
+  EXPECT_FALSE(Make("duty-commander", request).ok());
+  const std::string text = NoGoText(request.body_digest(), "wait");
+  request.set_signature(
+      keys_.at("duty-commander").Sign(signed_as::kDecision, text));
+  EXPECT_TRUE(Make("duty-commander", request).ok());
+  request.set_reason("wait longer");
+  EXPECT_FALSE(Make("duty-commander", request).ok());
+  request.set_go(true);
+  EXPECT_FALSE(Make("duty-commander", request).ok());
+}
+
+TEST_F(Decisions, OfTwoAtTheSameInstantOneReleasesAndOneIsTold) {
+  const v1::DecideRequest first = Go("duty-commander");
+  const v1::DecideRequest second = Go("second-commander");
+  ASSERT_TRUE(Decide("duty-commander", first).ok());
+  const absl::Status late = Decide("second-commander", second);
+  EXPECT_EQ(late.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(late.message(), HasSubstr("is not open"));
+}
+
+TEST_F(Decisions, OfTheSamePersonTwiceCountOnce) {
+  // The gate of the applications asks two people.
+  const v1::DecideRequest request = Go("duty-commander");
+  ASSERT_TRUE(Decide("duty-commander", request).ok());
+  EXPECT_FALSE(Decide("duty-commander", request).ok());
+}
+
+TEST_F(Decisions, AfterTheGatesTimeAreTold) {
+  const v1::DecideRequest request = Go("duty-commander");
+  world_.Advance(absl::Minutes(31));
+  const absl::Status late = Decide("duty-commander", request);
+  EXPECT_EQ(late.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(late.message(), HasSubstr("retry"));
+}
+
+TEST_F(Decisions, AfterEvidenceChangedAreTold) {
+  const v1::DecideRequest request = Go("duty-commander");
+  const std::string before = Gate().gate.body_digest;
+  world_.Lose(HostId("db-1"));
+  world_.agent(HostId("db-1")).Reboot();
+  world_.Connect(HostId("db-1"));
+  ASSERT_NE(Gate().gate.body_digest, before);
+  const absl::Status late = Decide("duty-commander", request);
+  EXPECT_EQ(late.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(late.message(), HasSubstr("changed since you looked"));
+}
+
+TEST_F(Decisions, OfTheRunBeforeAreTold) {
+  const v1::DecideRequest request = Go("duty-commander");
+  engine::RunEnded end;
+  end.by = OperatorId("duty-commander");
+  end.reason = "another manifest";
+  ASSERT_TRUE(world_.Ask(end).ok());
+  EXPECT_THAT(Decide("duty-commander", request).message(),
+              HasSubstr("no run is active"));
+}
+
+TEST_F(Decisions, OfSomebodyWithoutAKeyAreRefused) {
+  std::string manifest = testing::kUtility;
+  testing::FakeWorld other;
+  ASSERT_TRUE(other.Adopt(manifest).ok());
+  other.ConnectAll();
+  engine::IsolationOrdered all;
+  all.by = OperatorId("duty-commander");
+  ASSERT_TRUE(other.Isolate(all).ok());
+  ASSERT_TRUE(other.Start("duty-commander").ok());
+  std::swap(world_, other);
+  EXPECT_THAT(Make("duty-commander", Go("duty-commander")).status().message(),
+              HasSubstr("names no key for duty-commander"));
+}
+
+}  // namespace
+}  // namespace sluice::rpc
