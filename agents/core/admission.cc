@@ -159,6 +159,16 @@ absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
   release.round = proposal.round;
   release.evidence_digest = evidence->second.digest;
   release.frozen_at = evidence->second.frozen_at;
+  for (const auto& [peer, shut_at] : state.shut_peers) {
+    if (shut_at < release.frozen_at) continue;
+    for (const Flow& flow : all) {
+      if (!peer.Contains(flow.client) && !peer.Contains(flow.server)) continue;
+      return Refuse(absl::StrCat(
+          "it opens ", flow.Line(), ", and everything to ", peer.ToString(),
+          " was closed after this host's evidence was frozen; retry freezes "
+          "it again"));
+    }
+  }
   if (now >= release.valid_until()) {
     return Refuse("this host's evidence is older than it allows; retry");
   }

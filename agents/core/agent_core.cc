@@ -55,7 +55,10 @@ void AgentCore::On(const Started& event) {
   state_.host = options_.host;
   const bool rebooted = state_.boot_id != event.boot_id;
   state_.boot_id = event.boot_id;
-  if (rebooted) state_.evidence.clear();  // and with it every opening
+  if (rebooted) {
+    state_.evidence.clear();  // and with it every opening
+    state_.shut_peers.clear();
+  }
   for (auto& [digest, release] : state_.releases) {
     for (auto& [name, grant] : release.grants) {
       if (grant.state == Grant::State::kOpen) {

@@ -150,6 +150,7 @@ class AgentCore {
   void Carry(const Order& order, const Confirm& what);
   void Carry(const Order& order, const ReadFence& what);
   void Carry(const Order& order, const Unreadable& what);
+  void ShutPeers(const std::vector<Prefix>& peers);
   void PlanWithdrawal(
       const std::vector<Flow>& was_standing,
       const std::map<std::string, std::vector<Flow>>& was_leased,

@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "common/flow.h"
 #include "common/ids.h"
+#include "common/prefix.h"
 #include "common/verdict.h"
 
 namespace sluice::agent {
@@ -49,9 +50,12 @@ struct Decision {
 struct IsolateHost {
   std::string reason;
 };
+// Without `peers`: all flows of these grants. With them: of these grants (of
+// all, when none is named) the flows whose other end is one of these addresses.
 struct Withdraw {
   std::vector<GrantId> grants;
   std::string reason;
+  std::vector<Prefix> peers = {};
 };
 struct FreezeEvidence {
   std::string round;  // "data/1"

@@ -128,6 +128,7 @@ void AgentCore::Carry(const Order& order, const IsolateHost& what) {
   state_.mode = Mode::kQuarantined;
   state_.reason = OneLine(what.reason, kReasonLimit);
   state_.evidence.clear();
+  state_.shut_peers.clear();
   state_.releases.clear();
   watches_.clear();
   Say(absl::StrCat("isolating this host, quarantine ", state_.quarantine_number,

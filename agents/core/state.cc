@@ -209,6 +209,10 @@ std::string AgentState::Encode() const {
     absl::StrAppend(&text, "evidence ", round, " ", frozen.digest, " ",
                     absl::ToInt64Nanoseconds(frozen.frozen_at), "\n");
   }
+  for (const auto& [peer, at] : shut_peers) {
+    absl::StrAppend(&text, "shut ", peer.ToString(), " ",
+                    absl::ToInt64Nanoseconds(at), "\n");
+  }
   for (const auto& [digest, release] : releases) {
     const std::string body = release.order.Body();
     absl::StrAppend(&text, "release ", release.round, " ",
@@ -249,6 +253,13 @@ absl::StatusOr<AgentState> AgentState::Decode(absl::string_view text) {
                             reader.ToNumber<int64_t>(words[2]));
     state.evidence[std::string(words[0])] = {std::string(words[1]),
                                              absl::Nanoseconds(at)};
+  }
+  while (reader.StartsWith("shut")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto words, reader.TakeWords("shut", 2));
+    SLUICE_ASSIGN_OR_RETURN(const Prefix peer, Prefix::Parse(words[0]));
+    SLUICE_ASSIGN_OR_RETURN(const int64_t at,
+                            reader.ToNumber<int64_t>(words[1]));
+    state.shut_peers[peer] = absl::Nanoseconds(at);
   }
   while (reader.StartsWith("release")) {
     SLUICE_RETURN_IF_ERROR(ReadRelease(reader, state));

@@ -20,6 +20,7 @@
 #include "agents/isolation/fence.h"
 #include "common/flow.h"
 #include "common/ids.h"
+#include "common/prefix.h"
 #include "common/release_order.h"
 
 namespace sluice::agent {
@@ -70,6 +71,7 @@ struct SavedAnswer {
 
 struct AgentState {
   static constexpr size_t kMaxAnswers = 256;
+  static constexpr size_t kMaxShutPeers = 1024;
 
   uint64_t serial = 0;  // counts up at each save
   EstateId estate;
@@ -82,6 +84,9 @@ struct AgentState {
   std::string instance;                            // of that epoch
   std::map<std::string, FrozenEvidence> evidence;  // by round
   std::map<std::string, KnownRelease> releases;    // by digest
+  // Peers that everything was closed to, and when (boot-time clock): evidence
+  // from before that opens nothing to them any more.
+  std::map<Prefix, absl::Duration> shut_peers;
   std::deque<SavedAnswer> answers;                 // oldest first
 
   // Canonical text, its last line a digest of all before.

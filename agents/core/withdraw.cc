@@ -10,6 +10,34 @@
 #include "agents/core/agent_core.h"
 
 namespace sluice::agent {
+namespace {
+
+bool IsWith(const Flow& flow, const std::vector<Prefix>& peers) {
+  return std::any_of(peers.begin(), peers.end(), [&](const Prefix& peer) {
+    return peer.Contains(flow.client) || peer.Contains(flow.server);
+  });
+}
+
+// Takes the flows with these peers out of the grant: under this release order
+// nothing knows them any more, so no replay of it opens them.
+std::vector<Flow> TakeFlowsWith(const std::vector<Prefix>& peers,
+                                Grant* grant) {
+  std::vector<Flow>& flows = grant->flows;
+  const auto with =
+      std::stable_partition(flows.begin(), flows.end(), [&](const Flow& flow) {
+        return !IsWith(flow, peers);
+      });
+  std::vector<Flow> taken(with, flows.end());
+  flows.erase(with, flows.end());
+  return taken;
+}
+
+void SortOnce(std::vector<Flow>& flows) {
+  std::sort(flows.begin(), flows.end());
+  flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
+}
+
+}  // namespace
 
 void AgentCore::Carry(const Order& order, const Withdraw& what) {
   if (state_.mode == Mode::kOpen) {
@@ -18,21 +46,27 @@ void AgentCore::Carry(const Order& order, const Withdraw& what) {
     return;
   }
   const std::set<GrantId> names(what.grants.begin(), what.grants.end());
+  const bool by_peer = !what.peers.empty();
+  const bool of_all = by_peer && names.empty();
+  if (of_all) ShutPeers(what.peers);
   std::vector<Flow> was_standing;
   std::map<std::string, std::vector<Flow>> was_leased;
   for (auto& [digest, release] : state_.releases) {
-    std::vector<GrantId> standing;
-    std::vector<GrantId> leased;
     for (auto& [name, grant] : release.grants) {
-      if (!names.contains(name)) continue;
-      if (grant.state == Grant::State::kStanding) standing.push_back(name);
-      if (grant.state == Grant::State::kOpen) leased.push_back(name);
-      grant.state = Grant::State::kWithdrawn;
+      if (!of_all && !names.contains(name)) continue;
+      const std::vector<Flow> flows =
+          by_peer ? TakeFlowsWith(what.peers, &grant) : grant.flows;
+      std::vector<Flow>* was = grant.state == Grant::State::kStanding
+                                   ? &was_standing
+                               : grant.state == Grant::State::kOpen
+                                   ? &was_leased[digest]
+                                   : nullptr;
+      if (was != nullptr) was->insert(was->end(), flows.begin(), flows.end());
+      if (!by_peer) grant.state = Grant::State::kWithdrawn;
     }
-    const std::vector<Flow> flows = FlowsOf(release, standing);
-    was_standing.insert(was_standing.end(), flows.begin(), flows.end());
-    if (!leased.empty()) was_leased[digest] = FlowsOf(release, leased);
   }
+  SortOnce(was_standing);
+  for (auto& [digest, flows] : was_leased) SortOnce(flows);
   Job job;
   job.kind = Job::Kind::kWithdraw;
   job.report.order = order.id;
@@ -40,9 +74,22 @@ void AgentCore::Carry(const Order& order, const Withdraw& what) {
   job.save_last = true;
   job.keep_answer = true;
   PlanWithdrawal(was_standing, was_leased, job);
-  Say(absl::StrCat("withdrawing ", what.grants.size(),
-                   " grants: ", OneLine(what.reason, 200)));
+  Say(absl::StrCat("withdrawing ", of_all ? "everything" : "grants",
+                   by_peer ? " to " : "",
+                   by_peer ? what.peers[0].ToString() : std::string(), " (",
+                   names.size(), " grants, ", what.peers.size(),
+                   " addresses): ", OneLine(what.reason, 200)));
   Begin(std::move(job));
+}
+
+// A proposal made on evidence from before this opens nothing to these peers,
+// though it reaches this host only after.
+void AgentCore::ShutPeers(const std::vector<Prefix>& peers) {
+  for (const Prefix& peer : peers) state_.shut_peers[peer] = now_;
+  if (state_.shut_peers.size() <= AgentState::kMaxShutPeers) return;
+  // Too many to remember: no evidence from before now opens anything.
+  state_.evidence.clear();
+  state_.shut_peers.clear();
 }
 
 // A flow that another live grant wants stays, in that grant's own class: what

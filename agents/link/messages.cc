@@ -195,6 +195,19 @@ OpenFlows ReadOpenFlows(const v1::OpenFlows& from) {
   return open;
 }
 
+absl::StatusOr<Withdraw> ReadWithdrawPeers(const v1::WithdrawPeers& from) {
+  Withdraw withdraw{Grants(from.grants()), from.reason()};
+  for (const std::string& address : from.peers()) {
+    SLUICE_ASSIGN_OR_RETURN(const Prefix peer, Prefix::Parse(address));
+    withdraw.peers.push_back(peer);
+  }
+  if (withdraw.peers.empty()) {
+    return absl::InvalidArgumentError(
+        "a withdrawal by peer names no address, so nothing was closed");
+  }
+  return withdraw;
+}
+
 absl::Status ReadWhat(const v1::Order& from, Order& order) {
   switch (from.what_case()) {
     case v1::Order::kIsolateHost:
@@ -204,6 +217,11 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
       order.what =
           Withdraw{Grants(from.withdraw().grants()), from.withdraw().reason()};
       break;
+    case v1::Order::kWithdrawPeers: {
+      SLUICE_ASSIGN_OR_RETURN(order.what,
+                              ReadWithdrawPeers(from.withdraw_peers()));
+      break;
+    }
     case v1::Order::kFreezeEvidence:
       order.what =
           FreezeEvidence{from.freeze_evidence().round(),

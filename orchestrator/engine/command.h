@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "common/flow.h"
 #include "common/ids.h"
+#include "common/prefix.h"
 #include "common/verdict.h"
 #include "orchestrator/engine/event.h"
 #include "orchestrator/planner/plan.h"
@@ -22,9 +23,12 @@ namespace sluice::engine {
 struct IsolateHost {
   std::string reason;
 };
+// Without `peers`: all flows of these grants. With them: of these grants (of
+// all, when none is named) the flows whose other end is one of these addresses.
 struct Withdraw {
   std::vector<GrantId> grants;
   std::string reason;
+  std::vector<Prefix> peers = {};
 };
 struct FreezeEvidence {
   std::string round;  // "data/1"

@@ -166,6 +166,7 @@ bool SendPart(Turn& turn, int number) {
       const std::vector<int> grants = GrantsToOpen(turn, number);
       step.opened.insert(grants.begin(), grants.end());
       step.shut_servers.clear();
+      ShutMissingServers(turn, number, grants);
       SendOpen(turn, number, Purpose::kOpenServers,
                ServersOf(turn, number, grants));
       return true;

@@ -47,6 +47,9 @@ std::vector<Flow> TryableFlows(Turn& turn, int step, const HostId& client,
 std::string TriedInVain(Turn& turn, int step, const HostId& client, int grant,
                         const std::vector<FlowsTried::Try>& tries,
                         std::vector<std::string>* notes);
+// Of the servers that the release order names, those that their system goes on
+// without are closed at the grants' clients, before these open.
+void ShutMissingServers(Turn& turn, int step, const std::vector<int>& grants);
 void AddNote(Step* step, const std::string& note);
 
 }  // namespace sluice::engine

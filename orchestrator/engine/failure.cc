@@ -11,6 +11,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
+#include "orchestrator/engine/peers.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -109,6 +110,30 @@ std::string OutText(const Step& step, Out wanted_failed) {
     texts.push_back(absl::StrCat("on ", host.str(), ": ", part.why));
   }
   return absl::StrJoin(texts, "; ");
+}
+
+// What a host that its step goes on without still holds of it, on the host and
+// at its peers. One on its way into quarantine is closed whole.
+void CloseBehind(Turn& turn, int number, const HostId& host,
+                 const std::string& why) {
+  Step& step = turn.step(number);
+  const Host* state = turn.world.FindHost(host);
+  if (state == nullptr || state->isolating.has_value()) return;
+  ShutStepAtPeers(turn, number, host, why);
+  Withdraw withdraw{{}, why};
+  for (const int grant : step.opened) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    const bool server_too =
+        std::binary_search(info.servers.begin(), info.servers.end(), host);
+    const bool client_too =
+        std::binary_search(info.clients.begin(), info.clients.end(), host);
+    if (server_too || client_too) withdraw.grants.push_back(info.grant->id);
+  }
+  if (withdraw.grants.empty()) return;
+  step.withdrawn.insert(host);
+  Pending meta;
+  meta.purpose = Purpose::kWithdraw;
+  turn.Send(host, std::move(withdraw), absl::Seconds(30), std::move(meta));
 }
 
 }  // namespace
@@ -308,21 +333,7 @@ void TakeHostOut(Turn& turn, int number, const HostId& host, Out out,
   turn.Say("failure", host.str(),
            absl::StrCat(turn.plan().name(number), " goes on without ",
                         host.str(), ": ", why));
-  const Host* state = turn.world.FindHost(host);
-  if (step.opened.empty() || state == nullptr || state->isolating) return;
-  Withdraw withdraw{{}, why};
-  for (const int grant : step.opened) {
-    const GrantInfo& info = turn.plan().grant(grant);
-    const bool server_too =
-        std::binary_search(info.servers.begin(), info.servers.end(), host);
-    const bool client_too =
-        std::binary_search(info.clients.begin(), info.clients.end(), host);
-    if (server_too || client_too) withdraw.grants.push_back(info.grant->id);
-  }
-  if (withdraw.grants.empty()) return;
-  Pending meta;
-  meta.purpose = Purpose::kWithdraw;
-  turn.Send(host, std::move(withdraw), absl::Seconds(30), std::move(meta));
+  CloseBehind(turn, number, host, why);
 }
 
 void FailHost(Turn& turn, const HostId& host, int number,

@@ -10,6 +10,7 @@
 #include "orchestrator/engine/connect.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
+#include "orchestrator/engine/peers.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -85,6 +86,19 @@ std::map<HostId, std::vector<GrantId>> ClientsOf(
     }
   }
   return by_host;
+}
+
+void ShutMissingServers(Turn& turn, int number,
+                        const std::vector<int>& grants) {
+  const Round* round = RoundOf(turn.run(), number);
+  for (const int grant : grants) {
+    const GrantInfo& info = turn.plan().grant(grant);
+    if (info.target < 0) continue;
+    for (const auto& [host, part] : turn.step(info.target).parts) {
+      if (part.in || round == nullptr || !IsInRound(*round, host)) continue;
+      ShutGrantAtPeers(turn, grant, host, part.why);
+    }
+  }
 }
 
 std::string ShutServersText(Turn& turn, int number) {

@@ -79,6 +79,7 @@ void EnterRound(Turn& turn, int number, int round) {
   step.late.clear();
   step.closed.clear();
   step.shut_servers.clear();
+  step.withdrawn.clear();
   step.notes.clear();
   step.checks.clear();
   step.doubtful.clear();

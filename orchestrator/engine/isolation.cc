@@ -10,6 +10,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/orders.h"
+#include "orchestrator/engine/peers.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -170,28 +171,12 @@ void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
     for (const HostId& id : whole) {
       StopStepsOn(turn, id, Stop::kIsolated, why);
       SupersedeOrders(turn, id);
+      ShutAtPeers(turn, turn.plan(), id, why);
     }
     MarkWithdrawals(turn);
     return;
   }
   CloseGrants(turn, plan, plan.step(number).touching, why);
-}
-
-// Without a run nothing tells who else uses what: at its peers closes what has
-// this host as its only end on one side.
-void CloseAtPeers(Turn& turn, const PlanIndex& plan, const HostId& host,
-                  const std::string& why) {
-  const std::vector<HostId> alone = {host};
-  std::vector<int> grants;
-  for (int number = 0; number < plan.size(); ++number) {
-    for (const int grant : plan.step(number).grants) {
-      const GrantInfo& info = plan.grant(grant);
-      if (info.clients == alone || info.servers == alone) {
-        grants.push_back(grant);
-      }
-    }
-  }
-  CloseGrants(turn, plan, grants, why);
 }
 
 }  // namespace
@@ -215,6 +200,11 @@ void IsolateHosts(Turn& turn, const std::vector<HostId>& hosts, Stop stop,
     for (const HostId& id : hosts) StopStepsOn(turn, id, stop, why);
   }
   for (const HostId& id : hosts) SupersedeOrders(turn, id);
+  // What the steps above did not withdraw whole.
+  const std::shared_ptr<const PlanIndex> plan =
+      turn.world.run.has_value() ? turn.run().index : turn.world.index;
+  if (plan == nullptr) return;
+  for (const HostId& id : hosts) ShutAtPeers(turn, *plan, id, why);
 }
 
 void VoidHost(Turn& turn, const HostId& host, const std::string& why) {
@@ -222,6 +212,7 @@ void VoidHost(Turn& turn, const HostId& host, const std::string& why) {
   VoidRounds(turn, host, why);
   StopStepsOn(turn, host, Stop::kFailed, why);
   SupersedeOrders(turn, host);
+  ShutAtPeers(turn, turn.plan(), host, why);
 }
 
 void ApplyIsolation(Turn& turn, const IsolationOrdered& event) {
@@ -233,11 +224,7 @@ void ApplyIsolation(Turn& turn, const IsolationOrdered& event) {
   switch (event.scope) {
     case Scope::kHost:
       IsolateHosts(turn, {event.host}, Stop::kIsolated, why);
-      if (world.run.has_value()) {
-        MarkWithdrawals(turn);
-      } else {
-        CloseAtPeers(turn, plan, event.host, why);
-      }
+      MarkWithdrawals(turn);
       turn.Say("isolation", event.by.str(),
                absl::StrCat(event.host.str(), " is ", why));
       return;

@@ -63,6 +63,7 @@ void Proceed(Turn& turn, int number, int grant) {
     const auto clients = ClientsOf(turn, number, {grant});
     switch (late.stage) {
       case Late::Stage::kServers:
+        ShutMissingServers(turn, number, {grant});
         SendTo(turn, number, grant, open, servers);
         late.stage = Late::Stage::kClients;
         break;

@@ -38,7 +38,8 @@ void ForgetRunOrders(Turn& turn) {
 bool IsCovered(Turn& turn, int number) {
   const Round* round = RoundOf(turn.run(), number);
   if (round == nullptr || turn.now() >= round->valid_until) return false;
-  if (!turn.step(number).shut_servers.empty()) return false;
+  const Step& step = turn.step(number);
+  if (!step.shut_servers.empty() || !step.withdrawn.empty()) return false;
   for (const int other : turn.plan().step(number).group) {
     if (!IsOpenOrLive(turn.step(other))) return false;
   }

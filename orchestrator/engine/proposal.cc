@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/names.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -34,6 +35,47 @@ void KeepConcernedHosts(Turn& turn, Round* round) {
   }
   for (auto it = round->hosts.begin(); it != round->hosts.end();) {
     it = concerned.contains(it->first) ? std::next(it) : round->hosts.erase(it);
+  }
+}
+
+// Why a system goes on without one of its hosts; empty: it does not, or the
+// host is none of its own.
+std::string WhyMissing(Turn& turn, int system, const HostId& host) {
+  if (system < 0) return "";
+  const Step& step = turn.step(system);
+  const auto part = step.parts.find(host);
+  if (part == step.parts.end() || part->second.in) return "";
+  return absl::StrCat(turn.plan().name(system), " goes on without it",
+                      Because(part->second.why));
+}
+
+// A host that the round only has as a server of systems that go on without it
+// stays closed: nothing is proposed to it or about it.
+void LeaveOutMissing(Turn& turn, Round* round) {
+  std::set<HostId> own;
+  std::map<HostId, std::string> missing;  // host → why
+  std::set<HostId> wanted;
+  for (const int number : round->steps) {
+    const std::vector<HostId>& hosts = turn.plan().planned(number).hosts;
+    own.insert(hosts.begin(), hosts.end());
+    for (const int grant : turn.plan().step(number).grants) {
+      const GrantInfo& info = turn.plan().grant(grant);
+      for (const HostId& server : info.servers) {
+        const std::string why = WhyMissing(turn, info.target, server);
+        if (why.empty()) {
+          wanted.insert(server);
+        } else {
+          missing.emplace(server, why);
+        }
+      }
+    }
+  }
+  for (const auto& [host, why] : missing) {
+    if (own.contains(host) || wanted.contains(host)) continue;
+    const auto it = round->hosts.find(host);
+    if (it != round->hosts.end() && it->second.out.empty()) {
+      it->second.out = why;
+    }
   }
 }
 
@@ -91,6 +133,7 @@ void ProposeRound(Turn& turn, int stage) {
   const Plan& plan = turn.plan().plan();
   const PlannedStage& planned = turn.plan().planned_stage(stage);
   KeepConcernedHosts(turn, &round);
+  LeaveOutMissing(turn, &round);
 
   ReleaseOrder& order = round.order;
   order.estate = plan.estate;

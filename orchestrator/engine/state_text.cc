@@ -146,6 +146,8 @@ void AddStep(Writer* out, const Step& step) {
   out->Line("closed");
   for (const int grant : step.closed) out->Add(int64_t{grant});
   for (const HostId& host : step.shut_servers) out->Add(host.str());
+  out->Line("withdrawn");
+  for (const HostId& host : step.withdrawn) out->Add(host.str());
   for (const auto& [grant, late] : step.late) {
     out->Line("late");
     out->Add(int64_t{grant});

@@ -112,6 +112,9 @@ struct Step {
   std::map<int, Late> late;
   std::set<int> closed;           // soft grants closed until its next release
   std::set<HostId> shut_servers;  // servers that did not open for it
+  // Hosts where what it opened was withdrawn: its release order cannot open
+  // there again.
+  std::set<HostId> withdrawn;
   bool watched = false;
   // Watched checks that do not pass just now: it is not healthy meanwhile,
   // and its soak starts anew after.

@@ -45,9 +45,13 @@ class Writer {
     Text(order.reason);
   }
   void Write(const engine::Withdraw& order) {
-    Text("withdraw");
+    // By peer it is a kind of its own: what was written before stays as it was.
+    Text(order.peers.empty() ? "withdraw" : "withdraw-peers");
     List(order.grants);
     Text(order.reason);
+    if (order.peers.empty()) return;
+    Number(static_cast<int64_t>(order.peers.size()));
+    for (const Prefix& peer : order.peers) Text(peer.ToString());
   }
   void Write(const engine::FreezeEvidence& order) {
     Text("freeze-evidence");

@@ -211,6 +211,13 @@ struct OrderFiller {
     out->mutable_isolate_host()->set_reason(order.reason);
   }
   void operator()(const engine::Withdraw& order) {
+    if (!order.peers.empty()) {
+      v1::WithdrawPeers* to = out->mutable_withdraw_peers();
+      for (const Prefix& peer : order.peers) to->add_peers(peer.ToString());
+      AddNames(order.grants, to->mutable_grants());
+      to->set_reason(order.reason);
+      return;
+    }
     v1::Withdraw* to = out->mutable_withdraw();
     AddNames(order.grants, to->mutable_grants());
     to->set_reason(order.reason);

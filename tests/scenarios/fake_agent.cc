@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "common/digest.h"
 #include "common/release_order.h"
 #include "tests/toys/toy_signature.h"
@@ -51,15 +52,7 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     evidence_.clear();
   } else if (const auto* withdraw =
                  std::get_if<engine::Withdraw>(&order.what)) {
-    for (auto& [digest, release] : releases_) {
-      for (const GrantId& grant : withdraw->grants) {
-        const auto it = release.grants.find(grant);
-        if (it != release.grants.end() &&
-            it->second.state != State::kProposed) {
-          it->second.state = State::kWithdrawn;
-        }
-      }
-    }
+    Close(*withdraw);
   } else if (const auto* freeze =
                  std::get_if<engine::FreezeEvidence>(&order.what)) {
     engine::EvidenceFrozen frozen;
@@ -78,7 +71,8 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     Release release;
     for (const auto& [grant, on_host] : propose->grants) {
       flows.insert(flows.end(), on_host.begin(), on_host.end());
-      release.grants[grant].flows = static_cast<int>(on_host.size());
+      release.grants[grant].flows = on_host;
+      release.grants[grant].proposed = on_host.size();
     }
     if (refuses_releases) {
       answer = {false, "this host was told to refuse"};
@@ -141,6 +135,26 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
         return Refuse(
             report, absl::StrCat("the lease of ", grant.str(), " has run out"));
       }
+    }
+  }
+}
+
+void FakeAgent::Close(const engine::Withdraw& withdraw) {
+  const std::set<GrantId> names(withdraw.grants.begin(), withdraw.grants.end());
+  const bool of_all = names.empty() && !withdraw.peers.empty();
+  for (auto& [digest, release] : releases_) {
+    for (auto& [name, grant] : release.grants) {
+      if (!of_all && !names.contains(name)) continue;
+      if (withdraw.peers.empty()) {
+        if (grant.state != State::kProposed) grant.state = State::kWithdrawn;
+        continue;
+      }
+      std::erase_if(grant.flows, [&](const Flow& flow) {
+        return std::any_of(withdraw.peers.begin(), withdraw.peers.end(),
+                           [&](const Prefix& peer) {
+                             return peer == flow.client || peer == flow.server;
+                           });
+      });
     }
   }
 }
@@ -219,9 +233,11 @@ FenceSeen FakeAgent::Fence(absl::Time now) const {
     const bool live = release.closes_at > now;
     for (const auto& [grant, state] : release.grants) {
       if (state.state == State::kLeased && live) {
-        seen.leased_flows += state.flows;
+        seen.leased_flows += static_cast<int>(state.flows.size());
       }
-      if (state.state == State::kStanding) seen.standing_flows += state.flows;
+      if (state.state == State::kStanding) {
+        seen.standing_flows += static_cast<int>(state.flows.size());
+      }
       if (state.state == State::kWithdrawn) seen.withdrawn.push_back(grant);
     }
     if (live) seen.lease_remaining = release.closes_at - now;
@@ -234,10 +250,7 @@ bool FakeAgent::IsOpen(const GrantId& grant, absl::Time now) const {
   for (const auto& [digest, release] : releases_) {
     const auto it = release.grants.find(grant);
     if (it == release.grants.end()) continue;
-    if (it->second.state == State::kStanding) return true;
-    if (it->second.state == State::kLeased && release.closes_at > now) {
-      return true;
-    }
+    if (IsOpen(release, it->second, now)) return true;
   }
   return false;
 }
@@ -246,16 +259,38 @@ std::vector<std::string> FakeAgent::OpenGrants(absl::Time now) const {
   std::set<std::string> open;
   for (const auto& [digest, release] : releases_) {
     for (const auto& [grant, state] : release.grants) {
-      const bool leased =
-          state.state == State::kLeased && release.closes_at > now;
-      if (state.state == State::kStanding) {
-        open.insert(grant.str());
-      } else if (leased) {
-        open.insert(absl::StrCat(grant.str(), " (leased)"));
+      if (!IsOpen(release, state, now) || state.flows.empty()) continue;
+      std::vector<std::string> more;
+      if (state.state == State::kLeased) more.push_back("leased");
+      if (state.flows.size() < state.proposed) {
+        more.push_back(absl::StrCat(state.flows.size(), " of ", state.proposed,
+                                    " flows"));
       }
+      open.insert(more.empty() ? grant.str()
+                               : absl::StrCat(grant.str(), " (",
+                                              absl::StrJoin(more, ", "), ")"));
     }
   }
   return {open.begin(), open.end()};
+}
+
+std::map<std::string, std::vector<Flow>> FakeAgent::OpenFlows(
+    absl::Time now) const {
+  std::map<std::string, std::vector<Flow>> open;
+  for (const auto& [digest, release] : releases_) {
+    for (const auto& [grant, state] : release.grants) {
+      if (!IsOpen(release, state, now)) continue;
+      std::vector<Flow>& flows = open[digest];
+      flows.insert(flows.end(), state.flows.begin(), state.flows.end());
+    }
+  }
+  return open;
+}
+
+bool FakeAgent::IsOpen(const Release& release, const Grant& grant,
+                       absl::Time now) {
+  return grant.state == State::kStanding ||
+         (grant.state == State::kLeased && release.closes_at > now);
 }
 
 }  // namespace sluice::testing

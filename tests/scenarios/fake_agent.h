@@ -57,6 +57,9 @@ class FakeAgent {
   // Open now, leased or standing.
   bool IsOpen(const GrantId& grant, absl::Time now) const;
   std::vector<std::string> OpenGrants(absl::Time now) const;
+  // By release order.
+  std::map<std::string, std::vector<Flow>> OpenFlows(absl::Time now) const;
+  uint64_t quarantine_number() const { return quarantine_number_; }
   bool quarantined() const {
     return mode_ == engine::FenceSeen::Mode::kQuarantined;
   }
@@ -65,7 +68,8 @@ class FakeAgent {
   enum class State { kProposed, kLeased, kStanding, kWithdrawn };
   struct Grant {
     State state = State::kProposed;
-    int flows = 0;
+    std::vector<Flow> flows;
+    size_t proposed = 0;  // of them, before any was withdrawn
   };
   struct Release {
     std::string body;
@@ -74,8 +78,11 @@ class FakeAgent {
     absl::Time closes_at = absl::InfinitePast();
   };
 
+  static bool IsOpen(const Release& release, const Grant& grant,
+                     absl::Time now);
   void Do(const engine::Order& order, absl::Time now,
           engine::OrderReported* report);
+  void Close(const engine::Withdraw& withdraw);
   std::vector<engine::CheckReport> Run(const std::vector<PlannedCheck>& asked);
 
   HostId host_;

@@ -32,7 +32,15 @@ std::string CheckNames(const std::vector<PlannedCheck>& checks) {
 struct WhatText {
   std::string operator()(const engine::IsolateHost&) { return "isolate"; }
   std::string operator()(const engine::Withdraw& what) {
-    return absl::StrCat("withdraw ", Join(what.grants));
+    if (what.peers.empty()) {
+      return absl::StrCat("withdraw ", Join(what.grants));
+    }
+    return absl::StrCat(
+        "withdraw ", what.grants.empty() ? "all" : Join(what.grants), " with ",
+        absl::StrJoin(what.peers, " ",
+                      [](std::string* out, const Prefix& peer) {
+                        absl::StrAppend(out, peer.ToString());
+                      }));
   }
   std::string operator()(const engine::FreezeEvidence& what) {
     return absl::StrCat("freeze ", what.round, " ",
@@ -192,6 +200,13 @@ void FakeWorld::Settle() {
   // An engine that answers every answer with an order would never end.
   int left = 200'000;
   while (AnswerOne()) SLUICE_CHECK(--left > 0);
+  for (auto& [host, agent] : agents_) {
+    if (!agent.connected || agent.silent) continue;
+    if (!engine_.Outstanding(host).empty()) continue;
+    checker_.Holds(host, agent.OpenFlows(now_), [this](const HostId& other) {
+      return this->agent(other).quarantine_number();
+    });
+  }
 }
 
 void FakeWorld::Renew() {

@@ -115,6 +115,32 @@ void OrderChecker::CheckOpen(const Order& order,
   }
 }
 
+void OrderChecker::Holds(
+    const HostId& host, const std::map<std::string, std::vector<Flow>>& open,
+    const std::function<uint64_t(const HostId&)>& quarantine_number) {
+  for (const auto& [digest, flows] : open) {
+    const auto body = bodies_.find(digest);
+    if (body == bodies_.end()) continue;
+    const auto parsed = ReleaseOrder::Parse(body->second);
+    if (!parsed.ok()) continue;
+    for (const ReleaseOrder::Host& line : parsed->hosts) {
+      if (line.id == host) continue;
+      if (quarantine_number(line.id) == line.quarantine_number) continue;
+      const PlannedHost* other = plan_->FindHost(line.id);
+      if (other == nullptr) continue;  // a later plan has it no more
+      for (const Flow& flow : flows) {
+        for (const Prefix& address : other->addresses) {
+          if (address != flow.client && address != flow.server) continue;
+          violations_.push_back(
+              absl::StrCat("S5: ", host.str(), " keeps ", flow.Line(),
+                           " open, though ", line.id.str(),
+                           " was isolated after that was released"));
+        }
+      }
+    }
+  }
+}
+
 void OrderChecker::Saw(const engine::Event& event) {
   if (plan_ == nullptr) return;
   if (const auto* watch = std::get_if<engine::WatchChanged>(&event)) {

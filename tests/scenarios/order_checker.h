@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -21,6 +22,11 @@ class OrderChecker {
  public:
   void Adopt(std::shared_ptr<const Plan> plan);
   void Saw(const engine::Event& event);
+  // What a host that owes no answer holds open, by release order (S5: a host
+  // that was isolated is closed at its peers as well).
+  void Holds(const HostId& host,
+             const std::map<std::string, std::vector<Flow>>& open,
+             const std::function<uint64_t(const HostId&)>& quarantine_number);
   void Left(const engine::Order& order);
 
   const std::vector<std::string>& violations() const { return violations_; }

@@ -216,6 +216,23 @@ TEST(CommandsDigest, KeepsNeighbouringValuesApart) {
             digest({GrantId("a")}, "b\n1:c"));
 }
 
+TEST(CommandsDigest, SeesWhichPeersAreClosedAndWritesTheOthersAsBefore) {
+  const auto digest = [](std::vector<Prefix> peers) {
+    return CommandsDigest({engine::Order{
+        engine::OrderId("r/1/0"), HostId("h"), absl::Seconds(30),
+        engine::Withdraw{{GrantId("a")}, "why", std::move(peers)}}});
+  };
+  // As an engine that knew no peers wrote it: its journals replay.
+  EXPECT_EQ(digest({}),
+            Sha256("sluice commands 1\n5:r/1/0\n1:h\n30000000000\n"
+                   "8:withdraw\n1\n1:a\n3:why\n"));
+  const Prefix one = *Prefix::Parse("10.0.0.1");
+  const Prefix two = *Prefix::Parse("10.0.0.2");
+  EXPECT_NE(digest({one}), digest({}));
+  EXPECT_NE(digest({one}), digest({two}));
+  EXPECT_NE(digest({one}), digest({one, two}));
+}
+
 class Sqlite : public ::testing::Test {
  protected:
   Sqlite() {

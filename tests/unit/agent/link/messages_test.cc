@@ -35,6 +35,21 @@ TEST(Messages, TurnAFlowThatIsNoneIntoAnAnswerableRefusal) {
   EXPECT_THAT(ReadOrder<Unreadable>(message).why, HasSubstr("any"));
 }
 
+TEST(Messages, ReadWithdrawalsByPeer) {
+  v1::OrchestratorMessage message;
+  v1::WithdrawPeers* from = message.mutable_order()->mutable_withdraw_peers();
+  // One that names nobody would close nothing and say done.
+  EXPECT_THAT(ReadOrder<Unreadable>(message).why, HasSubstr("no address"));
+  from->add_peers("10.77.0.21");
+  from->add_grants("a>b:c");
+  const auto read = ReadOrder<Withdraw>(message);
+  ASSERT_EQ(read.peers.size(), 1u);
+  EXPECT_EQ(read.peers[0].ToString(), "10.77.0.21");
+  EXPECT_EQ(read.grants.size(), 1u);
+  from->add_peers("10.77.0.21/24");
+  EXPECT_FALSE(ReadOrder<Unreadable>(message).why.empty());
+}
+
 TEST(Messages, TurnAnUnknownOrderIntoAnAnswerableRefusal) {
   v1::OrchestratorMessage message;
   message.mutable_order()->set_id("r/1/0");
