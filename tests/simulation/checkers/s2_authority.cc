@@ -1,0 +1,78 @@
+// S2: whatever is open in a kernel is covered by a release order that names
+// the host and the flow, and to which enough people truly said go.
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "tests/simulation/checkers/quorum.h"
+#include "tests/simulation/world.h"
+
+namespace sluice::simulation {
+namespace {
+
+class Authority : public Checker {
+ public:
+  using Checker::Checker;
+  absl::string_view promise() const override { return "S2"; }
+
+  void Signed(const engine::DecisionMade& decision) override {
+    if (decision.go) said_go_[decision.body_digest].insert(decision.by);
+  }
+
+  void OrderArrived(const Host& host, const agent::Order& order) override {
+    const auto* propose = std::get_if<agent::Propose>(&order.what);
+    if (propose == nullptr) return;
+    const absl::StatusOr<ReleaseOrder> body =
+        ReleaseOrder::Parse(propose->body);
+    if (!body.ok()) return;
+    const ReleaseOrder::Host* line = body->Find(host.id());
+    if (line == nullptr) return;
+    std::vector<Flow> flows;
+    for (const agent::GrantFlows& grant : propose->grants) {
+      flows.insert(flows.end(), grant.flows.begin(), grant.flows.end());
+    }
+    // Flows that are not those of the body are nobody's promise.
+    if (FlowsDigest(flows) != line->flows_digest) return;
+    const std::string digest = Sha256(propose->body);
+    flows_[{host.id(), digest}] = {flows.begin(), flows.end()};
+    bodies_.emplace(digest, *body);
+  }
+
+  void Opened(const Host& host, const std::vector<Opening>& openings) override {
+    for (const Opening& opening : openings) {
+      bool covered = false;
+      if (!opening.digest.empty()) {
+        covered = Covers(host, opening.digest, opening.flow);
+      } else {
+        for (const auto& [digest, body] : bodies_) {
+          covered = covered || Covers(host, digest, opening.flow);
+        }
+      }
+      if (covered) continue;
+      Violate(absl::StrCat(host.id().str(), " opened ", opening.flow.Line(),
+                           " under ",
+                           opening.digest.empty() ? "no release order"
+                                                  : ShortDigest(opening.digest),
+                           ", to which not enough people said go"));
+      return;
+    }
+  }
+
+ private:
+  bool Covers(const Host& host, const std::string& digest, const Flow& flow) {
+    const auto flows = flows_.find({host.id(), digest});
+    if (flows == flows_.end() || !flows->second.contains(flow)) return false;
+    return QuorumMet(bodies_.at(digest), said_go_[digest], world_.plan());
+  }
+
+  std::map<std::string, std::set<OperatorId>> said_go_;
+  std::map<std::string, ReleaseOrder> bodies_;
+  std::map<std::pair<HostId, std::string>, std::set<Flow>> flows_;
+};
+
+}  // namespace
+
+std::unique_ptr<Checker> MakeAuthorityChecker(World& world) {
+  return std::make_unique<Authority>(world);
+}
+
+}  // namespace sluice::simulation

@@ -1,0 +1,106 @@
+// S5: what people isolate is ordered in the same turn, journal or not, is
+// obeyed in any epoch, and is acknowledged only with the fence up.
+
+#include "absl/strings/str_cat.h"
+#include "tests/simulation/world.h"
+
+namespace sluice::simulation {
+namespace {
+
+using Scope = engine::IsolationOrdered::Scope;
+
+class IsolationFirst : public Checker {
+ public:
+  using Checker::Checker;
+  absl::string_view promise() const override { return "S5"; }
+
+  void OrderLeft(const Orchestrator& orchestrator, uint64_t,
+                 const engine::Order& order) override {
+    if (orchestrator.number() != 0) return;
+    if (std::holds_alternative<engine::IsolateHost>(order.what)) {
+      told_.insert(order.host);
+    }
+  }
+  void Welcomed(const Orchestrator& orchestrator, const HostId& host,
+                uint64_t) override {
+    if (orchestrator.number() == 0) attached_.insert(host);
+  }
+  void Recorded(const Orchestrator& orchestrator, const journal::Record&,
+                const engine::Event& event) override {
+    if (orchestrator.number() != 0) return;
+    if (const auto* lost = std::get_if<engine::AgentLost>(&event)) {
+      Forget(lost->host);
+    } else if (const auto* report =
+                   std::get_if<engine::OrderReported>(&event)) {
+      if (isolations_.contains(report->order.str())) told_.erase(report->host);
+    }
+  }
+  void Died(const Orchestrator& orchestrator) override {
+    if (orchestrator.number() != 0) return;
+    attached_.clear();
+    told_.clear();
+  }
+
+  void Answered(const Orchestrator& orchestrator, const engine::Event& event,
+                const runtime::Answer& answer) override {
+    const auto* order = std::get_if<engine::IsolationOrdered>(&event);
+    if (order == nullptr || !answer.status.ok()) return;
+    for (const PlannedHost& host : world_.plan().hosts) {
+      const bool meant =
+          order->scope == Scope::kAll ||
+          (order->scope == Scope::kHost && order->host == host.id);
+      if (!meant || told_.contains(host.id)) continue;
+      if (!attached_.contains(host.id) || !orchestrator.Attached(host.id)) {
+        continue;
+      }
+      return Violate(absl::StrCat("'isolated' was answered and ", host.id.str(),
+                                  " was not told"));
+    }
+  }
+
+  void OrderArrived(const Host&, const agent::Order& order) override {
+    if (std::holds_alternative<agent::IsolateHost>(order.what)) {
+      isolations_.insert(order.id.str());
+      isolations_.insert(order.id.str().substr(0, order.id.str().find('~')));
+    }
+  }
+
+  void SaidBy(const Host& host, const agent::Message& message) override {
+    const auto* report = std::get_if<agent::Report>(&message);
+    if (report == nullptr || !isolations_.contains(report->order.str())) return;
+    if (report->outcome == agent::Outcome::kRefused) {
+      return Violate(absl::StrCat(host.id().str(),
+                                  " refuses to be isolated: ", report->reason));
+    }
+    if (report->outcome != agent::Outcome::kDone) return;
+    if (!host.kernel().quarantined()) {
+      return Violate(absl::StrCat(host.id().str(),
+                                  " says it is isolated and has no fence"));
+    }
+    // A repeated answer comes later, and flows may be open again by then.
+    if (!done_.insert({host.id(), report->order}).second) return;
+    if (!host.kernel().OpenFlows().empty()) {
+      Violate(absl::StrCat(host.id().str(),
+                           " says it is isolated and has flows open"));
+    }
+  }
+
+ private:
+  void Forget(const HostId& host) {
+    attached_.erase(host);
+    told_.erase(host);
+  }
+
+  std::set<HostId> told_;      // and has not reported since
+  std::set<HostId> attached_;  // welcomed
+  std::set<std::string> isolations_;
+  std::set<std::pair<HostId, agent::OrderId>> done_;
+};
+
+}  // namespace
+
+std::unique_ptr<Checker> MakeIsolationChecker(World& world) {
+  return std::make_unique<IsolationFirst>(world);
+}
+
+}  // namespace sluice::simulation

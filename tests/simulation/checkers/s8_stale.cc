@@ -1,0 +1,101 @@
+// S8: nothing opens by an order of an older epoch, under a release order from
+// before an isolation, or by an order that was answered before.
+
+#include "absl/strings/str_cat.h"
+#include "common/digest.h"
+#include "tests/simulation/world.h"
+
+namespace sluice::simulation {
+namespace {
+
+class StaleHands : public Checker {
+ public:
+  using Checker::Checker;
+  absl::string_view promise() const override { return "S8"; }
+
+  void WelcomeArrived(const Host& host, uint64_t epoch) override {
+    Known& known = Of(host);
+    known.epoch = std::max(known.epoch, epoch);
+  }
+
+  void AgentStarted(const Host& host) override {
+    Known& known = Of(host);
+    known.answered.clear();
+    // Its own memory of epochs is gone with the newer state.
+    if (host.rolled_back) known.epoch = 0;
+  }
+
+  void OrderArrived(const Host& host, const agent::Order& order) override {
+    Known& known = Of(host);
+    known.order = order.id;
+    known.order_epoch = order.epoch;
+    known.repeated = known.answered.contains(order.id);
+    known.opens = std::holds_alternative<agent::OpenFlows>(order.what);
+    if (const auto* propose = std::get_if<agent::Propose>(&order.what)) {
+      known.proposed[Sha256(propose->body)] = world_.now();
+    }
+    if (std::holds_alternative<agent::IsolateHost>(order.what)) {
+      isolations_.insert(order.id);
+    }
+  }
+
+  void SaidBy(const Host& host, const agent::Message& message) override {
+    const auto* report = std::get_if<agent::Report>(&message);
+    if (report == nullptr) return;
+    Known& known = Of(host);
+    const bool first = known.answered.insert(report->order).second;
+    if (first && isolations_.contains(report->order) &&
+        report->outcome == agent::Outcome::kDone) {
+      known.isolated = world_.now();
+      known.proposed.clear();
+    }
+  }
+
+  void Opened(const Host& host, const std::vector<Opening>& openings) override {
+    Known& known = Of(host);
+    for (const Opening& opening : openings) {
+      if (opening.digest.empty()) continue;
+      if (!known.proposed.contains(opening.digest)) {
+        return Violate(absl::StrCat(host.id().str(), " opened flows under ",
+                                    ShortDigest(opening.digest),
+                                    ", a release order from before its last "
+                                    "isolation"));
+      }
+      if (!known.opens) continue;
+      if (known.order_epoch < known.epoch) {
+        return Violate(absl::StrCat(
+            host.id().str(), " obeyed ", known.order.str(), " of epoch ",
+            known.order_epoch, " and knows of ", known.epoch));
+      }
+      if (known.repeated) {
+        return Violate(absl::StrCat(host.id().str(), " opened flows by ",
+                                    known.order.str(),
+                                    ", which it had answered already"));
+      }
+    }
+  }
+
+ private:
+  struct Known {
+    uint64_t epoch = 0;
+    agent::OrderId order;
+    uint64_t order_epoch = 0;
+    bool repeated = false;
+    bool opens = false;
+    absl::Time isolated;
+    std::map<std::string, absl::Time> proposed;
+    std::set<agent::OrderId> answered;
+  };
+  Known& Of(const Host& host) { return known_[host.id()]; }
+
+  std::map<HostId, Known> known_;
+  std::set<agent::OrderId> isolations_;
+};
+
+}  // namespace
+
+std::unique_ptr<Checker> MakeStaleChecker(World& world) {
+  return std::make_unique<StaleHands>(world);
+}
+
+}  // namespace sluice::simulation

@@ -1,0 +1,109 @@
+// A machine with an agent: a boot clock of its own, a kernel, a small disk,
+// and the real core in an agent process that can die at any step.
+
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/core/agent_core.h"
+#include "orchestrator/planner/plan.h"
+#include "tests/simulation/agenda.h"
+#include "tests/simulation/kernel.h"
+#include "tests/simulation/random.h"
+
+namespace sluice::simulation {
+
+class World;
+
+// The file that an agent's state survives in.
+struct StateDisk {
+  std::string text;
+  absl::Status failure;           // of the next saves
+  uint64_t serial = 0;            // of the state in it
+  std::deque<std::string> older;  // for a roll-back, oldest first
+};
+
+class Host {
+ public:
+  Host(World& world, const PlannedHost& planned, uint64_t seed);
+
+  // ── life ──────────────────────────────────────────────────────────────────
+  void Boot();  // the kernel is new; the agent starts
+  void Reboot(absl::Duration down);
+  void KillAgent();  // the kernel stays; a supervisor starts it again
+  void StartAgent();
+  // The disk as it was some saves ago, and a reboot.
+  void RollBack(size_t saves);
+  // The agent dies right before the `commands`-th command from now on.
+  void CrashAfter(int commands) { crash_after_ = commands; }
+
+  bool running() const { return core_ != nullptr; }
+  bool powered() const { return powered_; }
+
+  // Something happens to the agent; all that follows from it at once does.
+  void Feed(agent::Event event);
+
+  // ── to look at ────────────────────────────────────────────────────────────
+  const HostId& id() const { return planned_.id; }
+  const PlannedHost& planned() const { return planned_; }
+  absl::Duration boot_clock() const;
+  absl::Duration Lateness() const;  // of its checks, drawn by faults
+  Kernel& kernel() { return kernel_; }
+  const Kernel& kernel() const { return kernel_; }
+  StateDisk& disk() { return disk_; }
+  const StateDisk& disk() const { return disk_; }
+  const agent::AgentState* state() const {
+    return core_ == nullptr ? nullptr : &core_->state();
+  }
+  const std::string& boot_id() const { return boot_id_; }
+  const std::vector<Flow>& management() const { return management_; }
+
+  // ── what faults turn ──────────────────────────────────────────────────────
+  void SetRate(double rate);  // of its boot clock
+  absl::Duration slow_checks;
+  bool silent_checks = false;  // a worker that never ends
+  // What its checks say, by id; the rest pass.
+  std::map<CheckId, CheckResult> verdicts;
+  bool rolled_back = false;
+
+ private:
+  void Do(const agent::ChangeFence& command);
+  void Do(const agent::SaveState& command);
+  void Do(const agent::StartChecks& command);
+  void Do(const agent::StartTries& command);
+  void Do(const agent::StartUnitNow& command);
+  void Do(const agent::Send& command);
+  void Do(const agent::HangUp& command);
+  void Do(const agent::Note& command);
+  void Later(absl::Duration wait, agent::Event event);
+  void SetAlarm(absl::Duration deadline);
+  agent::FlowTried Try(const Flow& flow) const;
+
+  World& world_;
+  const PlannedHost planned_;
+  Random random_;
+  std::vector<Flow> management_;
+  DriftingClock clock_;
+  double rate_ = 1.0;
+  Kernel kernel_;
+  StateDisk disk_;
+  bool powered_ = false;
+  int boots_ = 0;
+  std::string boot_id_;
+  std::unique_ptr<agent::AgentCore> core_;
+  uint64_t life_ = 0;  // what belongs to an earlier process is void
+  int crash_after_ = 0;
+  std::deque<agent::Event> events_;
+  bool busy_ = false;
+  absl::Time alarm_ = absl::InfiniteFuture();
+  absl::Duration deadline_ = absl::InfiniteDuration();
+  uint64_t seen_changes_ = 0;
+  std::map<Flow, std::set<std::string>> seen_open_;
+};
+
+}  // namespace sluice::simulation
