@@ -16,7 +16,7 @@
 
 namespace sluice::agent {
 
-// "run/sequence/index", chosen by the orchestrator. Repeats are recognised by
+// "run:head/sequence/index", of the orchestrator. Repeats are recognised by
 // it.
 using OrderId = Name<struct OrderTag>;
 

@@ -21,8 +21,8 @@
 
 namespace sluice::engine {
 
-// "run/sequence/index" of the command: the run (or "-"), the sequence of the
-// event that caused it, its place among that event's commands.
+// "run:head/sequence/index": the run (or "-"), how the hash before the event
+// begins, the event's sequence, the place of the command among that event's.
 using OrderId = Name<struct OrderTag>;
 
 // When, and after what, an event is appended.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/digest.h"
 #include "orchestrator/engine/connect.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/hosts.h"
@@ -29,7 +30,13 @@ OrderKey Turn::Send(const HostId& host, OrderKind what, absl::Duration deadline,
   const OrderKey key{stamp.sequence,
                      static_cast<int>(output_.commands.size() + unsent_)};
   const std::string run = world.run.has_value() ? world.run->id.str() : "-";
-  meta.order.id = OrderId(absl::StrCat(run, "/", key.sequence, "/", key.index));
+  // Two orchestrators that go on from one journal, or one from a journal that
+  // lost its end, count the same numbers: what came before tells them apart, or
+  // an agent would take an order for the repeat of another (S5, S8).
+  constexpr size_t kEnough = 8;
+  meta.order.id = OrderId(absl::StrCat(
+      run, ":", ShortDigest(stamp.journal_head).substr(0, kEnough), "/",
+      key.sequence, "/", key.index));
   meta.order.host = host;
   meta.order.deadline = deadline;
   meta.order.what = std::move(what);

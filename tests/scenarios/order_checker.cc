@@ -43,6 +43,7 @@ void OrderChecker::Left(const Order& order) {
     for (const PlannedStep& step : plan_->steps)
       well_[step.id].erase(order.host);
     for (auto& [digest, hosts] : voided_) hosts.insert(order.host);
+    opened_last_.erase(order.host);
   } else if (const auto* withdraw =
                  std::get_if<engine::Withdraw>(&order.what)) {
     for (const GrantId& grant : withdraw->grants) Unwell(order.host, grant);
@@ -58,6 +59,11 @@ void OrderChecker::Left(const Order& order) {
 void OrderChecker::Unwell(const HostId& host, const GrantId& grant) {
   const PlannedStep* owner = OwnerOf(grant);
   if (owner == nullptr) return;
+  // What it can do without says nothing about its health.
+  for (const std::shared_ptr<const Plan>& plan : plans_) {
+    const PlannedGrant* planned = plan->FindGrant(grant);
+    if (planned != nullptr && planned->strength == Strength::kSoft) return;
+  }
   well_[owner->id].erase(host);
 }
 

@@ -145,6 +145,13 @@ void Host::StartAgent() {
   for (const PlannedStep& step : world_.plan().steps) {
     if (!step.start_unit.empty()) options.units.insert(step.start_unit);
   }
+  for (const sluice::Approver& approver : world_.plan().approvers) {
+    options.trust.approvers.push_back(
+        {approver.id,
+         {approver.roles.begin(), approver.roles.end()},
+         absl::StrCat("key-of-", approver.id.str())});
+  }
+  options.trust.verifier = &verifier_;
   core_ = std::make_unique<agent::AgentCore>(std::move(options));
   events_.clear();
   busy_ = false;

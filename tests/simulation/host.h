@@ -15,6 +15,7 @@
 #include "tests/simulation/agenda.h"
 #include "tests/simulation/kernel.h"
 #include "tests/simulation/random.h"
+#include "tests/toys/toy_signature.h"
 
 namespace sluice::simulation {
 
@@ -85,6 +86,7 @@ class Host {
   agent::FlowTried Try(const Flow& flow) const;
 
   World& world_;
+  const testing::ToyVerifier verifier_;
   const PlannedHost planned_;
   Random random_;
   std::vector<Flow> management_;

@@ -9,6 +9,7 @@
 namespace sluice::simulation {
 namespace {
 
+constexpr size_t kOverheard = 500;
 constexpr absl::Duration kAgain = absl::Milliseconds(250);
 // A stream over which nothing gets through is given up after this long.
 constexpr absl::Duration kGivenUp = absl::Seconds(15);
@@ -132,6 +133,10 @@ void Network::SendDown(int peer, const HostId& host, uint64_t stream,
   const auto at = streams_.find(host);
   if (at == streams_.end() || at->second->number != stream) return;
   if (at->second->peer != peer || !at->second->there) return;
+  if (const auto* order = std::get_if<agent::OrderReceived>(&event)) {
+    overheard_.emplace_back(host, order->order);
+    if (overheard_.size() > kOverheard) overheard_.pop_front();
+  }
   Host& to = world_.host(host);
   Carry(host, at->second, Way::kDown, [this, &to, event] {
     if (const auto* order = std::get_if<agent::OrderReceived>(&event)) {

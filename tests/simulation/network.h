@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -75,6 +76,12 @@ class Network {
   int PeerOf(const HostId& host) const;
   bool IsUp(const HostId& host) const { return PeerOf(host) >= 0; }
 
+  // Every order that was ever sent, the newest last, bounded: what a captured
+  // orchestrator knows.
+  const std::deque<std::pair<HostId, agent::Order>>& overheard() const {
+    return overheard_;
+  }
+
   // ── faults ────────────────────────────────────────────────────────────────
   Weather weather;
   std::set<std::pair<HostId, Way>> cut;
@@ -108,6 +115,7 @@ class Network {
   World& world_;
   Random random_;
   uint64_t last_ = 0;
+  std::deque<std::pair<HostId, agent::Order>> overheard_;
   std::map<HostId, StreamPtr> streams_;
   std::map<HostId, uint64_t> dials_;
 };

@@ -104,8 +104,10 @@ bool Orchestrator::Start() {
   next_turn_ = absl::InfiniteFuture();
   world_.Trace("orchestrator", "starts as ", instance_, ", journal of ",
                disk_.last());
+  writer_ = std::make_unique<runtime::DirectWriter>(&disk_);
+  writer_->set_hanging(disk_hangs);
   loop_ = std::make_unique<runtime::Loop>(
-      *std::move(memory), &disk_, static_cast<runtime::AgentLink*>(this),
+      *std::move(memory), writer_.get(), static_cast<runtime::AgentLink*>(this),
       static_cast<runtime::OperatorSink*>(this),
       runtime::LoopOptions{.instance = instance_});
   world_.watchers().Began(*this);
@@ -131,11 +133,19 @@ void Orchestrator::Die() {
   if (!running()) return;
   world_.Trace("orchestrator", "dies");
   loop_.reset();
+  writer_.reset();
   ++life_;
   die_after_sends = 0;
   streams_.clear();
   world_.watchers().Died(*this);
   world_.network().PeerVanished(number_);
+}
+
+void Orchestrator::SetHanging(bool hanging) {
+  disk_hangs = hanging;
+  if (!running()) return;
+  writer_->set_hanging(hanging);
+  TurnBy(world_.now() + absl::Microseconds(200));
 }
 
 void Orchestrator::TurnBy(absl::Time when) {

@@ -13,6 +13,7 @@
 
 #include "orchestrator/journal/memory_journal.h"
 #include "orchestrator/runtime/loop.h"
+#include "orchestrator/runtime/writer.h"
 #include "tests/simulation/agenda.h"
 #include "tests/simulation/network.h"
 #include "tests/simulation/random.h"
@@ -78,12 +79,15 @@ class Orchestrator : public Peer,
   const std::string& instance() const { return instance_; }
   JournalDisk& disk() { return disk_; }
   const JournalDisk& disk() const { return disk_; }
+  runtime::DirectWriter& writer() { return *writer_; }
   bool Attached(const HostId& host) const { return streams_.contains(host); }
   absl::Time Now() const;
   runtime::Loop* loop() { return loop_.get(); }
 
   // ── what faults turn ──────────────────────────────────────────────────────
   absl::Duration wall_error;  // of the wall clock it starts with
+  bool disk_hangs = false;
+  void SetHanging(bool hanging);
   double rate = 1.0;
   int die_after_sends = 0;  // orders that still leave before it dies
   absl::Time frozen_until = absl::InfinitePast();  // the process stands still
@@ -107,6 +111,7 @@ class Orchestrator : public Peer,
   const int number_;
   Random random_;
   JournalDisk disk_;
+  std::unique_ptr<runtime::DirectWriter> writer_;
   std::unique_ptr<runtime::Loop> loop_;
   std::string problem_;
   std::string instance_;

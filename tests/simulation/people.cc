@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "tests/scenarios/fake_agent.h"
 #include "tests/simulation/world.h"
 
 namespace sluice::simulation {
@@ -54,6 +55,13 @@ void People::LookAgain() {
   orchestrator.Look([this, &orchestrator](const runtime::Glimpse& glimpse) {
     view_ = glimpse.engine.MakeView(glimpse.now);
     world_.watchers().Looked(orchestrator, glimpse, view_);
+    for (const engine::GateView& gate : view_.gates) {
+      if (gate.body_digest.empty() || bodies_.contains(gate.body_digest)) {
+        continue;
+      }
+      const auto detail = glimpse.engine.MakeGateDetail(gate.id, glimpse.now);
+      if (detail.ok()) bodies_[gate.body_digest] = detail->body;
+    }
     Answer(view_);
     Push(view_);
   });
@@ -97,6 +105,11 @@ void People::Decide(const OperatorId& by, const engine::GateView& gate,
   decision.go = go;
   decision.reason = go ? "" : "drawn";
   decision.body_digest = gate.body_digest;
+  // What only this person can make, over what they were shown.
+  const auto body = bodies_.find(gate.body_digest);
+  if (body != bodies_.end()) {
+    decision.signature = testing::ToyDecision(by, body->second);
+  }
   world_.Trace("people", by.str(), " says ", go ? "go" : "no-go", " to ",
                gate.id.str(), " ", gate.round);
   world_.watchers().Signed(decision);

@@ -58,6 +58,7 @@ class People {
   absl::Time isolated_at_;
   absl::Time pushed_at_;
   engine::View view_;
+  std::map<std::string, std::string> bodies_;  // as they were shown
   // What is on its way, so that nobody answers the same thing at each look.
   std::map<std::pair<std::string, OperatorId>, absl::Time> busy_;
 };

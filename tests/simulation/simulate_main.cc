@@ -30,6 +30,8 @@ world, watched for broken promises (docs/simulation.md).
   --no-shrink     a violation as it was found
   --keep-going    counts violations instead of stopping at the first
   --hashes        prints each run's seed and the hash its journal ends in
+  --twice         runs each seed twice and compares (the same seed gives the
+                  same journal)
   --estate        prints the drawn manifest of --seed and ends
 )";
 
@@ -40,6 +42,7 @@ struct Asked {
   bool keep_going = false;
   bool hashes = false;
   bool estate = false;
+  bool twice = false;
 };
 
 int Wrong(const std::string& what) {
@@ -70,6 +73,8 @@ int Read(int argc, char** argv, Asked* asked) {
       asked->keep_going = true;
     } else if (is("--hashes")) {
       asked->hashes = true;
+    } else if (is("--twice")) {
+      asked->twice = true;
     } else if (is("--estate")) {
       asked->estate = true;
     } else {
@@ -128,12 +133,13 @@ int Read(int argc, char** argv, Asked* asked) {
 }
 
 void ShowViolation(Options options, const Outcome& found, bool shrink) {
+  const bool whole = options.traced;
   const std::string promise = found.violations.front().promise;
   int tried = 0;
   if (shrink) options = Shrink(options, promise, &tried);
   options.traced = true;
   const Outcome shortest = Simulate(options);
-  std::printf("%s", Report(options, shortest, 80).c_str());
+  std::printf("%s", Report(options, shortest, whole ? SIZE_MAX : 80).c_str());
   if (shrink) {
     std::printf("(the least that still breaks %s, of %d runs tried)\n",
                 promise.c_str(), tried);
@@ -162,6 +168,15 @@ int Main(int argc, char** argv) {
     simulated += outcome.simulated;
     if (options.traced && outcome.violations.empty()) {
       std::printf("%s", Report(options, outcome, SIZE_MAX).c_str());
+    }
+    if (asked.twice) {
+      const Outcome again = Simulate(options);
+      if (again.journal_hash != outcome.journal_hash ||
+          again.steps != outcome.steps) {
+        std::printf("seed %llu gives another journal the second time\n",
+                    static_cast<unsigned long long>(options.seed));
+        return 1;
+      }
     }
     if (asked.hashes) {
       std::printf("%llu %s\n", static_cast<unsigned long long>(options.seed),

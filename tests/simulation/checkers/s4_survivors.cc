@@ -13,7 +13,8 @@ class Survivors : public Checker {
   absl::string_view promise() const override { return "S4"; }
 
   void OrderArrived(const Host& host, const agent::Order& order) override {
-    if (std::holds_alternative<agent::IsolateHost>(order.what)) {
+    if (std::holds_alternative<agent::IsolateHost>(order.what) &&
+        !done_.contains({host.id(), order.id})) {
       isolations_.insert({host.id(), order.id});
     }
   }
@@ -23,6 +24,7 @@ class Survivors : public Checker {
     if (report == nullptr || report->outcome != agent::Outcome::kDone) return;
     // A repeated answer is about an isolation that was before.
     if (isolations_.erase({host.id(), report->order}) == 0) return;
+    done_.insert({host.id(), report->order});
     isolated_at_[host.id()] = world_.now();
   }
 
@@ -58,6 +60,7 @@ class Survivors : public Checker {
   }
 
   std::set<std::pair<HostId, agent::OrderId>> isolations_;
+  std::set<std::pair<HostId, agent::OrderId>> done_;
   std::map<HostId, absl::Time> isolated_at_;
   std::set<uint64_t> dead_;
 };

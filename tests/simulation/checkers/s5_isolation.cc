@@ -32,7 +32,9 @@ class IsolationFirst : public Checker {
       Forget(lost->host);
     } else if (const auto* report =
                    std::get_if<engine::OrderReported>(&event)) {
-      if (isolations_.contains(report->order.str())) told_.erase(report->host);
+      if (ordered_.contains({report->host, report->order.str()})) {
+        told_.erase(report->host);
+      }
     }
   }
   void Died(const Orchestrator& orchestrator) override {
@@ -58,16 +60,19 @@ class IsolationFirst : public Checker {
     }
   }
 
-  void OrderArrived(const Host&, const agent::Order& order) override {
+  void OrderArrived(const Host& host, const agent::Order& order) override {
     if (std::holds_alternative<agent::IsolateHost>(order.what)) {
-      isolations_.insert(order.id.str());
-      isolations_.insert(order.id.str().substr(0, order.id.str().find('~')));
+      isolations_.insert({host.id(), order.id});
+      // As the orchestrator's own records name it.
+      ordered_.insert(
+          {host.id(), order.id.str().substr(0, order.id.str().find('~'))});
     }
   }
 
   void SaidBy(const Host& host, const agent::Message& message) override {
     const auto* report = std::get_if<agent::Report>(&message);
-    if (report == nullptr || !isolations_.contains(report->order.str())) return;
+    if (report == nullptr) return;
+    if (!isolations_.contains({host.id(), report->order})) return;
     if (report->outcome == agent::Outcome::kRefused) {
       return Violate(absl::StrCat(host.id().str(),
                                   " refuses to be isolated: ", report->reason));
@@ -93,7 +98,8 @@ class IsolationFirst : public Checker {
 
   std::set<HostId> told_;      // and has not reported since
   std::set<HostId> attached_;  // welcomed
-  std::set<std::string> isolations_;
+  std::set<std::pair<HostId, agent::OrderId>> isolations_;
+  std::set<std::pair<HostId, std::string>> ordered_;
   std::set<std::pair<HostId, agent::OrderId>> done_;
 };
 

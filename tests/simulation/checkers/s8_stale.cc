@@ -35,7 +35,7 @@ class StaleHands : public Checker {
       known.proposed[Sha256(propose->body)] = world_.now();
     }
     if (std::holds_alternative<agent::IsolateHost>(order.what)) {
-      isolations_.insert(order.id);
+      isolations_.insert({host.id(), order.id});
     }
   }
 
@@ -44,7 +44,7 @@ class StaleHands : public Checker {
     if (report == nullptr) return;
     Known& known = Of(host);
     const bool first = known.answered.insert(report->order).second;
-    if (first && isolations_.contains(report->order) &&
+    if (first && isolations_.contains({host.id(), report->order}) &&
         report->outcome == agent::Outcome::kDone) {
       known.isolated = world_.now();
       known.proposed.clear();
@@ -89,7 +89,7 @@ class StaleHands : public Checker {
   Known& Of(const Host& host) { return known_[host.id()]; }
 
   std::map<HostId, Known> known_;
-  std::set<agent::OrderId> isolations_;
+  std::set<std::pair<HostId, agent::OrderId>> isolations_;
 };
 
 }  // namespace

@@ -29,17 +29,20 @@ class Honesty : public Checker {
 
   void Welcomed(const Orchestrator& orchestrator, const HostId& host,
                 uint64_t) override {
-    if (orchestrator.number() == 0) since_[host] = world_.now();
+    if (orchestrator.number() != 0) return;
+    since_[host] = world_.now();
+    lost_.erase(host);
   }
 
-  void OrderArrived(const Host&, const agent::Order& order) override {
+  void OrderArrived(const Host& host, const agent::Order& order) override {
     if (std::holds_alternative<agent::IsolateHost>(order.what)) {
-      isolations_.insert(order.id);
+      isolations_.insert({host.id(), order.id});
     }
   }
   void SaidBy(const Host& host, const agent::Message& message) override {
     const auto* report = std::get_if<agent::Report>(&message);
-    if (report == nullptr || !isolations_.contains(report->order)) return;
+    if (report == nullptr) return;
+    if (!isolations_.contains({host.id(), report->order})) return;
     if (report->outcome == agent::Outcome::kDone) {
       read_back_[host.id()] = world_.now();
     }
@@ -99,7 +102,7 @@ class Honesty : public Checker {
 
   std::set<HostId> lost_;
   std::map<HostId, absl::Time> since_;
-  std::set<agent::OrderId> isolations_;
+  std::set<std::pair<HostId, agent::OrderId>> isolations_;
   std::map<HostId, absl::Time> read_back_;
   uint64_t asked_ = 0;
   absl::Time asked_at_;

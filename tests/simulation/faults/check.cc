@@ -25,9 +25,10 @@ class BadVerdict : public Fault {
   const Verdict verdict_;
 };
 
-class Slow : public Fault {
+class SlowChecks : public Fault {
  public:
-  Slow(HostId host, absl::Duration by) : host_(std::move(host)), by_(by) {}
+  SlowChecks(HostId host, absl::Duration by)
+      : host_(std::move(host)), by_(by) {}
   std::string Text() const override {
     return absl::StrCat("checks on ", host_.str(), " take ", Seconds(by_),
                         " longer for ", Seconds(lasts));
@@ -82,8 +83,8 @@ std::unique_ptr<Fault> DrawCheckInconclusive(World& world, Random& random) {
   return Bad(world, random, Verdict::kInconclusive);
 }
 std::unique_ptr<Fault> DrawSlowChecks(World& world, Random& random) {
-  auto fault = std::make_unique<Slow>(AnyHost(world, random),
-                                      absl::Seconds(random.Between(1, 60)));
+  auto fault = std::make_unique<SlowChecks>(
+      AnyHost(world, random), absl::Seconds(random.Between(1, 60)));
   fault->lasts = absl::Seconds(random.Between(5, 60));
   return fault;
 }

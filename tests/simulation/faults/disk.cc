@@ -32,6 +32,25 @@ class JournalDiskFails : public Fault {
   const bool full_;
 };
 
+class JournalDiskHangs : public Fault {
+ public:
+  explicit JournalDiskHangs(bool dies) : dies_(dies) {}
+  std::string Text() const override {
+    return absl::StrCat("the journal's disk does not answer for ",
+                        Seconds(lasts),
+                        dies_ ? ", then the orchestrator is killed" : "");
+  }
+  void Begin(World& world) override { world.primary().SetHanging(true); }
+  void End(World& world) override {
+    // What was on its way is lost with the process.
+    if (dies_) world.primary().Die();
+    world.primary().SetHanging(false);
+  }
+
+ private:
+  const bool dies_;
+};
+
 class AgentDiskFails : public Fault {
  public:
   explicit AgentDiskFails(HostId host) : host_(std::move(host)) {}
@@ -64,6 +83,11 @@ std::unique_ptr<Fault> DrawDiskFull(World&, Random& random) {
 }
 std::unique_ptr<Fault> DrawDiskReadOnly(World&, Random& random) {
   return Journal(random, false);
+}
+std::unique_ptr<Fault> DrawDiskHangs(World&, Random& random) {
+  auto fault = std::make_unique<JournalDiskHangs>(random.Percent(30));
+  fault->lasts = absl::Seconds(random.Between(1, 40));
+  return fault;
 }
 std::unique_ptr<Fault> DrawAgentDiskFull(World& world, Random& random) {
   auto fault = std::make_unique<AgentDiskFails>(AnyHost(world, random));

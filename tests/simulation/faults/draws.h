@@ -25,7 +25,7 @@ Draw DrawReboot, DrawRollBack, DrawPowerCut;
 // clock.cc
 Draw DrawWallClock, DrawDrift;
 // disk.cc
-Draw DrawDiskFull, DrawDiskReadOnly, DrawAgentDiskFull;
+Draw DrawDiskFull, DrawDiskReadOnly, DrawDiskHangs, DrawAgentDiskFull;
 // kernel.cc
 Draw DrawKernelRefuses;
 // check.cc

@@ -7,10 +7,12 @@ const std::vector<FaultKind>& FaultKinds() {
       {"agent-dies", 3, DrawAgentDies},
       {"agent-dies-between", 3, DrawAgentDiesBetween},
       {"agent-disk-full", 1, DrawAgentDiskFull},
+      {"captured", 2, DrawCaptured},
       {"check-fails", 3, DrawCheckFails},
       {"check-inconclusive", 1, DrawCheckInconclusive},
       {"delay", 2, DrawDelay},
       {"disk-full", 1, DrawDiskFull},
+      {"disk-hangs", 1, DrawDiskHangs},
       {"disk-read-only", 1, DrawDiskReadOnly},
       {"drift", 1, DrawDrift},
       {"duplicate", 2, DrawDuplicate},
@@ -36,6 +38,7 @@ const std::vector<FaultKind>& FaultKinds() {
       {"slow-checks", 1, DrawSlowChecks},
       {"slow-people", 1, DrawSlowPeople},
       {"twice", 2, DrawTwice},
+      {"twin", 2, DrawTwin},
       {"wall-clock", 1, DrawWallClock},
   };
   return kinds;

@@ -26,9 +26,9 @@ class BadWeather : public Fault {
   const int percent_;
 };
 
-class Slow : public Fault {
+class SlowNetwork : public Fault {
  public:
-  explicit Slow(absl::Duration delay) : delay_(delay) {}
+  explicit SlowNetwork(absl::Duration delay) : delay_(delay) {}
   std::string Text() const override {
     return absl::StrCat("the network is up to ", absl::FormatDuration(delay_),
                         " late for ", Seconds(lasts));
@@ -60,8 +60,8 @@ std::unique_ptr<Fault> DrawReorder(World&, Random& random) {
   return Make(random, &Weather::reorder, "reorders", 5, 40);
 }
 std::unique_ptr<Fault> DrawDelay(World&, Random& random) {
-  auto fault =
-      std::make_unique<Slow>(absl::Milliseconds(random.Between(50, 8000)));
+  auto fault = std::make_unique<SlowNetwork>(
+      absl::Milliseconds(random.Between(50, 8000)));
   fault->lasts = absl::Seconds(random.Between(5, 40));
   return fault;
 }
