@@ -136,9 +136,14 @@ void AgentCore::On(const LinkWelcomed& event) {
              instance != state_.instance) {
     stale_ = absl::StrCat("two orchestrators claim epoch ", event.epoch,
                           ". Stop one of them and start the other again");
+    // Neither can know. The next hello says that a reign above is needed; if
+    // that was said already, it stays: isolations are obeyed all the same.
+    if (!contested_) out_.push_back(HangUp{stale_});
+    contested_ = true;
   } else if (event.epoch > state_.epoch) {
     state_.epoch = event.epoch;
     state_.instance = instance;
+    contested_ = false;
     Save();
   }
   Say(stale_.empty()

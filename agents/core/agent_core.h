@@ -196,6 +196,7 @@ class AgentCore {
   bool welcomed_ = false;
   uint64_t link_epoch_ = 0;
   std::string stale_;  // why this orchestrator is not obeyed; empty: it is
+  bool contested_ = false;  // another claimed the epoch of the one we obey
 
   // Orders.
   std::deque<Order> waiting_;  // jobs to be

@@ -65,10 +65,11 @@ void AgentCore::On(const FenceDone& event) {
         out_.push_back(HangUp{absl::StrCat(
             "the kernel's rules could not be read: ", event.status.message())});
       } else if (connected_) {
-        out_.push_back(Send{Hello{.agent_version = options_.version,
-                                  .boot_id = state_.boot_id,
-                                  .highest_epoch = state_.epoch,
-                                  .fence = StateOf(event.reading)}});
+        out_.push_back(
+            Send{Hello{.agent_version = options_.version,
+                       .boot_id = state_.boot_id,
+                       .highest_epoch = state_.epoch + (contested_ ? 1 : 0),
+                       .fence = StateOf(event.reading)}});
       }
       break;
     case Purpose::kAnswer:

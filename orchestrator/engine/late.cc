@@ -1,6 +1,7 @@
 // A soft need never blocks its client. When what it reaches is well only after
 // the client opened, its grant opens then, under the same release order.
 
+#include <algorithm>
 #include <set>
 #include <utility>
 #include <vector>
@@ -49,7 +50,8 @@ void SendTries(Turn& turn, int number, int grant) {
   }
 }
 
-// Opens the next part; what is already standing is confirmed at once.
+// Opens the next part; it is confirmed when its own soak is over, and after the
+// rest of the step.
 void Proceed(Turn& turn, int number, int grant) {
   while (true) {
     Step& step = turn.step(number);
@@ -73,10 +75,11 @@ void Proceed(Turn& turn, int number, int grant) {
         break;
       case Late::Stage::kTry:
         SendTries(turn, number, grant);
-        late.stage =
-            In<Reconnected>(step) ? Late::Stage::kConfirm : Late::Stage::kDone;
+        late.stage = Late::Stage::kConfirm;
+        late.again = turn.now() + turn.plan().planned(number).soak;
         break;
       case Late::Stage::kConfirm:
+        if (!In<Reconnected>(step)) return;
         servers.insert(clients.begin(), clients.end());
         SendTo(turn, number, grant, confirm, servers);
         late.stage = Late::Stage::kDone;
@@ -108,6 +111,18 @@ void GiveUp(Turn& turn, int number, int grant, const std::string& why) {
   turn.Touch(number);
 }
 
+// A step that is back waits for nothing else, so its timer is free.
+void AwaitSoaks(Turn& turn, int number) {
+  if (!In<Reconnected>(turn.step(number))) return;
+  absl::Time next = absl::InfiniteFuture();
+  for (const auto& [grant, late] : turn.step(number).late) {
+    const bool soaks = late.stage == Late::Stage::kConfirm &&
+                       late.waiting.empty() && late.again > turn.now();
+    if (soaks) next = std::min(next, late.again);
+  }
+  if (next != turn.step(number).timer) turn.SetTimer(number, next);
+}
+
 }  // namespace
 
 void AdvanceLate(Turn& turn, int number) {
@@ -132,6 +147,7 @@ void AdvanceLate(Turn& turn, int number) {
     }
     Proceed(turn, number, grant);
   }
+  AwaitSoaks(turn, number);
 }
 
 void LateReported(Turn& turn, OrderKey key, const Pending& pending,
@@ -145,14 +161,15 @@ void LateReported(Turn& turn, OrderKey key, const Pending& pending,
   Late& late = it->second;
   const bool confirms = std::holds_alternative<Confirm>(pending.order.what);
   if (report.outcome != Outcome::kDone) {
-    if (!confirms || ++late.refusals >= kConfirmRefusals) {
+    // Several hosts refuse one attempt.
+    const bool first = late.stage == Late::Stage::kDone;
+    if (!confirms || (first && ++late.refusals >= kConfirmRefusals)) {
       GiveUp(turn, number, grant, report.reason);
       return;
     }
     // Its soak is not over on the agent's clock.
     late.stage = Late::Stage::kConfirm;
-    late.again = turn.now() + kConfirmAgain;
-    turn.SetTimer(number, late.again);
+    if (first) late.again = turn.now() + kConfirmAgain;
     return;
   }
   if (const auto* tried = std::get_if<FlowsTried>(&report.detail)) {

@@ -22,13 +22,17 @@ constexpr int kConfirmRefusals = 5;
 
 bool LateIsOpening(const Step& step) {
   return std::any_of(step.late.begin(), step.late.end(), [](const auto& late) {
-    return late.second.stage != Late::Stage::kDone;
+    return late.second.stage < Late::Stage::kConfirm;
   });
 }
 
 std::map<HostId, std::vector<GrantId>> Confirmable(Turn& turn, int number) {
   const Step& step = turn.step(number);
-  const std::vector<int> grants(step.opened.begin(), step.opened.end());
+  std::vector<int> grants;
+  for (const int grant : step.opened) {
+    // What opened later soaks longer, and is confirmed by itself (late.cc).
+    if (!step.late.contains(grant)) grants.push_back(grant);
+  }
   std::map<HostId, std::vector<GrantId>> all = ServersOf(turn, number, grants);
   for (const HostId& host : step.shut_servers) all.erase(host);
   for (auto& [host, ids] : ClientsOf(turn, number, grants)) {
@@ -247,6 +251,8 @@ void ConfirmReported(Turn& turn, OrderKey key, const Pending& pending,
     accepting->confirmed.insert(report.host);
     return;
   }
+  // Several hosts refuse one attempt.
+  if (turn.now() < accepting->again) return;
   if (++accepting->refusals >= kConfirmRefusals) {
     FailStep(turn, number, Stop::kFailed,
              absl::StrCat(report.host.str(), " does not confirm its flows",

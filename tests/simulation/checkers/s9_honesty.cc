@@ -60,7 +60,9 @@ class Honesty : public Checker {
   void Looked(const Orchestrator& orchestrator, const runtime::Glimpse& glimpse,
               const engine::View& view) override {
     for (const engine::StepView& step : view.steps) {
-      if (step.state == "reconnected" && !step.partial) CheckBack(step);
+      if (step.state == "reconnected" && !step.partial && !step.failed) {
+        CheckBack(step);
+      }
     }
     for (const engine::HostView& host : view.hosts) {
       CheckFence(orchestrator, host);

@@ -53,6 +53,29 @@ TEST(Link, RemembersTheHighestEpochAcrossRestarts) {
   EXPECT_EQ(host.Last<Hello>().highest_epoch, 5u);
 }
 
+// Which of the two is older nobody can tell: a reign above ends it.
+TEST(Link, AsksForAReignAboveWhenTwoOrchestratorsClaimOneEpoch) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect(5, "five");
+  host.Feed(LinkDown{});
+  host.Connect(5, "twin");
+  EXPECT_THAT(host.hung_up, SizeIs(1));
+  host.Feed(LinkDown{});
+  host.Feed(LinkConnected{});
+  EXPECT_EQ(host.Last<Hello>().highest_epoch, 6u);
+  // One that cannot begin a reign may still isolate.
+  host.Feed(LinkWelcomed{5, "twin", "city-utility"});
+  EXPECT_THAT(host.hung_up, SizeIs(1));
+  EXPECT_EQ(host.Give("r/1/0", IsolateHost{"drill"}, 5).outcome,
+            Outcome::kDone);
+  host.Feed(LinkDown{});
+  host.Connect(7, "twin");
+  host.Feed(LinkDown{});
+  host.Feed(LinkConnected{});
+  EXPECT_EQ(host.Last<Hello>().highest_epoch, 7u);
+}
+
 TEST(Orders, GivenWhileTheLinkBreaksAreAnsweredWhenRepeated) {
   BenchHost host;
   host.StartAgent();
