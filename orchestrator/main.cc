@@ -203,6 +203,7 @@ absl::Status Serve(const std::string& config_path) {
   const std::string estate = first->estate.str();
   const absl::Time last_record = memory.head.at;
   server_options.estate = estate;
+  server_options.load_plan = LoadPlan;
 
   const std::string instance = RandomInstance();
   runtime::SystemClock clock;
@@ -216,9 +217,9 @@ absl::Status Serve(const std::string& config_path) {
   SLUICE_ASSIGN_OR_RETURN(const bool in_force,
                           loop.Begin(std::move(plan), clock.Now()));
   if (!in_force) {
-    Say("the manifest has changed, but a run is active: it goes on under the "
-        "plan it was started with. Restart after it has ended to use the new "
-        "one.");
+    Say("the manifest gives another plan, but a run is active: it goes on "
+        "under the plan in force. `sluice replan` puts another in force now; a "
+        "restart does after the run has ended.");
   }
   if (!loop.Look().journal_problem.empty()) {
     Say(

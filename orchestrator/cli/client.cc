@@ -234,6 +234,19 @@ absl::StatusOr<v1::Durations> Client::GetDurations() {
   return impl_->Call(&Stub::GetDurations, v1::GetDurationsRequest(), false);
 }
 
+absl::StatusOr<v1::Manifest> Client::GetManifest() {
+  return impl_->Call(&Stub::GetManifest, v1::GetManifestRequest(), false);
+}
+
+absl::StatusOr<v1::PlanPreview> Client::PreviewPlan(
+    const v1::PlanRequest& request) {
+  return impl_->Call(&Stub::PreviewPlan, request, false);
+}
+
+absl::StatusOr<v1::Accepted> Client::AdoptPlan(const v1::PlanRequest& request) {
+  return impl_->Call(&Stub::AdoptPlan, request, true);
+}
+
 absl::StatusOr<v1::Accepted> Client::Start(const v1::StartRequest& request) {
   return impl_->Call(&Stub::Start, request, true);
 }

@@ -34,7 +34,10 @@ class Client {
   absl::StatusOr<v1::GateDetail> GetGate(const std::string& gate);
   absl::StatusOr<v1::History> GetHistory(const v1::GetHistoryRequest& request);
   absl::StatusOr<v1::Durations> GetDurations();
+  absl::StatusOr<v1::Manifest> GetManifest();
+  absl::StatusOr<v1::PlanPreview> PreviewPlan(const v1::PlanRequest& request);
 
+  absl::StatusOr<v1::Accepted> AdoptPlan(const v1::PlanRequest& request);
   absl::StatusOr<v1::Accepted> Start(const v1::StartRequest& request);
   absl::StatusOr<v1::Accepted> Decide(const v1::DecideRequest& request);
   absl::StatusOr<v1::Accepted> SignTask(const v1::SignTaskRequest& request);

@@ -38,6 +38,7 @@ constexpr Line kLines[] = {
     {"done TASK", "sign a task you have done"},
     {"retry [STEP…]", "try again what failed or was refused"},
     {"pause, resume", "hold the run, and go on"},
+    {"replan MANIFEST", "go on under another manifest's plan"},
     {"", "Afterwards, and for those who ask"},
     {"brief [--lang es]", "one page: where things stand"},
     {"history", "everything that was done, by whom, when"},

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "orchestrator/cli/loaded_manifest.h"
 #include "orchestrator/manifest/manifest.h"
 #include "orchestrator/planner/diff.h"
 #include "orchestrator/planner/explain.h"
@@ -14,73 +15,10 @@
 #include "orchestrator/planner/render.h"
 
 namespace sluice::cli {
-namespace {
-
-std::string Count(size_t number, absl::string_view noun) {
-  return absl::StrCat(number, " ", noun, number == 1 ? "" : "s");
-}
-
-std::string FileName(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
-}
-
-struct Counts {
-  size_t errors = 0;
-  size_t warnings = 0;
-};
-
-Counts CountOf(const ManifestResult& result) {
-  Counts counts;
-  for (const Diagnostic& one : result.diagnostics) {
-    ++(one.severity == Diagnostic::Severity::kError ? counts.errors
-                                                    : counts.warnings);
-  }
-  return counts;
-}
-
-void PrintDiagnostics(const Terminal& terminal, const ManifestResult& result,
-                      bool warnings) {
-  for (const Diagnostic& one : result.diagnostics) {
-    if (!warnings && one.severity != Diagnostic::Severity::kError) continue;
-    *terminal.err << FormatDiagnostic(result, one, /*with_source=*/true,
-                                      terminal.colour);
-  }
-  *terminal.err << std::flush;
-}
-
-// The manifest and its plan; nullptr after saying what is wrong.
-struct Loaded {
-  ManifestResult manifest;
-  std::shared_ptr<const Plan> plan;
-};
-
-Loaded Load(const Terminal& terminal, const std::string& path,
-            absl::string_view then) {
-  Loaded loaded{LoadManifest(path), nullptr};
-  if (!loaded.manifest.ok()) {
-    PrintDiagnostics(terminal, loaded.manifest, /*warnings=*/false);
-    terminal.Complain(
-        absl::StrCat(FileName(path), ": ",
-                     Count(CountOf(loaded.manifest).errors, "mistake"), "; ",
-                     then),
-        kMistakes);
-    return loaded;
-  }
-  auto plan = MakePlan(loaded.manifest.model);
-  if (!plan.ok()) {
-    terminal.Complain(absl::StrCat(path, ": ", plan.status().message()),
-                      kMistakes);
-    return loaded;
-  }
-  loaded.plan = *std::move(plan);
-  return loaded;
-}
-
-}  // namespace
 
 ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
   const ManifestResult result = LoadManifest(options.manifest);
-  const Counts counts = CountOf(result);
+  const DiagnosticCounts counts = CountOf(result);
   bool mistakes = counts.errors > 0 || (options.strict && counts.warnings > 0);
   absl::Status planning;
   std::shared_ptr<const Plan> plan;
@@ -106,9 +44,9 @@ ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
   }
   const std::string name = FileName(options.manifest);
   if (mistakes) {
-    std::string text = Count(counts.errors, "mistake");
+    std::string text = CountText(counts.errors, "mistake");
     if (counts.warnings > 0) {
-      absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"),
+      absl::StrAppend(&text, ", ", CountText(counts.warnings, "warning"),
                       counts.errors == 0
                           ? "; with --strict a warning is a mistake"
                           : " (shown when there are no mistakes)");
@@ -116,18 +54,19 @@ ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
     return terminal.Complain(absl::StrCat(name, ": ", text, "."), kMistakes);
   }
   std::string text =
-      absl::StrCat(name, ": ", Count(result.model.systems.size(), "system"),
-                   " on ", Count(result.model.hosts.size(), "host"), ", ",
-                   Count(plan->stages.size(), "gate"), ": no mistakes");
+      absl::StrCat(name, ": ", CountText(result.model.systems.size(), "system"),
+                   " on ", CountText(result.model.hosts.size(), "host"), ", ",
+                   CountText(plan->stages.size(), "gate"), ": no mistakes");
   if (counts.warnings > 0) {
-    absl::StrAppend(&text, ", ", Count(counts.warnings, "warning"));
+    absl::StrAppend(&text, ", ", CountText(counts.warnings, "warning"));
   }
   *terminal.out << Hang("", text, terminal.width);
   return kDone;
 }
 
 ExitCode ShowPlan(const Terminal& terminal, const PlanOptions& options) {
-  const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
+  const LoadedManifest loaded =
+      LoadPlanOf(terminal, options.manifest, "no plan was made.");
   if (loaded.plan == nullptr) return kMistakes;
   const Plan& plan = *loaded.plan;
   if (options.format == "json") {
@@ -148,9 +87,11 @@ ExitCode ShowPlan(const Terminal& terminal, const PlanOptions& options) {
 }
 
 ExitCode Diff(const Terminal& terminal, const DiffOptions& options) {
-  const Loaded before = Load(terminal, options.before, "nothing was compared.");
+  const LoadedManifest before =
+      LoadPlanOf(terminal, options.before, "nothing was compared.");
   if (before.plan == nullptr) return kMistakes;
-  const Loaded after = Load(terminal, options.after, "nothing was compared.");
+  const LoadedManifest after =
+      LoadPlanOf(terminal, options.after, "nothing was compared.");
   if (after.plan == nullptr) return kMistakes;
   const PlanDiff diff = DiffPlans(*before.plan, *after.plan);
   *terminal.out << (options.json ? DiffJson(diff)
@@ -160,7 +101,8 @@ ExitCode Diff(const Terminal& terminal, const DiffOptions& options) {
 }
 
 ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
-  const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
+  const LoadedManifest loaded =
+      LoadPlanOf(terminal, options.manifest, "no plan was made.");
   if (loaded.plan == nullptr) return kMistakes;
   const auto text = options.json ? ExplainJson(*loaded.plan, options.system)
                                  : ExplainText(*loaded.plan, options.system,
@@ -174,7 +116,8 @@ ExitCode Explain(const Terminal& terminal, const ExplainOptions& options) {
 
 ExitCode ShowForecast(const Terminal& terminal, const Common& common,
                       const ForecastOptions& options) {
-  const Loaded loaded = Load(terminal, options.manifest, "no plan was made.");
+  const LoadedManifest loaded =
+      LoadPlanOf(terminal, options.manifest, "no plan was made.");
   if (loaded.plan == nullptr) return kMistakes;
   const auto question = ReadQuestion(*loaded.plan, options, common);
   if (!question.ok()) {
@@ -191,7 +134,8 @@ ExitCode ShowForecast(const Terminal& terminal, const Common& common,
 
 ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
                     const InitOptions& options) {
-  const Loaded loaded = Load(terminal, manifest, "nothing was made.");
+  const LoadedManifest loaded =
+      LoadPlanOf(terminal, manifest, "nothing was made.");
   if (loaded.plan == nullptr) return kMistakes;
   const auto report = Init(*loaded.plan, loaded.manifest.sources, options);
   if (!report.ok()) {
@@ -213,12 +157,12 @@ ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
   }
   if (!report->agents.empty()) {
     line("  agents/         ",
-         absl::StrCat(Count(report->agents.size(), "host"), ": ",
+         absl::StrCat(CountText(report->agents.size(), "host"), ": ",
                       absl::StrJoin(report->agents, ", ")));
   }
   if (!report->operators.empty()) {
     line("  operators/      ",
-         absl::StrCat(Count(report->operators.size(), "operator"), ": ",
+         absl::StrCat(CountText(report->operators.size(), "operator"), ": ",
                       absl::StrJoin(report->operators, ", ")));
   }
   if (report->kept > 0) {

@@ -14,6 +14,7 @@
 #include "orchestrator/cli/look.h"
 #include "orchestrator/cli/manifest_commands.h"
 #include "orchestrator/cli/nearest.h"
+#include "orchestrator/cli/replan.h"
 #include "orchestrator/cli/run_commands.h"
 #include "orchestrator/cli/session.h"
 #include "orchestrator/cli/watch.h"
@@ -47,6 +48,7 @@ struct Words {
   std::string reason;
   std::string language = "en";
   HistoryOptions history;
+  ReplanOptions replan;
 };
 
 class CommandLine {
@@ -421,9 +423,16 @@ void CommandLine::AddDecisions() {
 void CommandLine::AddRunCommands() {
   Json(Add("start", "begin a run of the orchestrator's plan",
            [this] { return Start(terminal_, words_.common); }));
-  CLI::App* sub = Add("retry", "try again what failed or was refused", [this] {
-    return Retry(terminal_, words_.common, words_.steps);
+  CLI::App* sub = Add("replan", "go on under another manifest's plan", [this] {
+    return Replan(terminal_, words_.common, words_.replan);
   });
+  sub->add_option("MANIFEST", words_.replan.manifest)->required();
+  sub->add_flag("--yes", words_.replan.yes, "do not ask again");
+  sub->add_flag("--dry-run", words_.replan.dry_run,
+                "show what it would do; change nothing");
+  Json(sub);
+  sub = Add("retry", "try again what failed or was refused",
+            [this] { return Retry(terminal_, words_.common, words_.steps); });
   sub->add_option("STEP", words_.steps, "none: all that failed");
   Json(sub);
   Json(Add("pause", "begin nothing new",
@@ -438,10 +447,11 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan", "diff",    "explain",   "forecast", "fmt",
-    "import",   "init", "isolate", "start",     "status",   "gates",
-    "show",     "go",   "no-go",   "done",      "retry",    "pause",
-    "resume",   "end",  "brief",   "durations", "history",  "help"};
+    "validate", "plan",   "diff",      "explain", "forecast",
+    "fmt",      "import", "init",      "isolate", "start",
+    "status",   "gates",  "show",      "go",      "no-go",
+    "done",     "retry",  "pause",     "resume",  "replan",
+    "end",      "brief",  "durations", "history", "help"};
 
 }  // namespace
 

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
+#include "orchestrator/engine/ending.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
@@ -214,18 +215,12 @@ class Admission {
   absl::Status operator()(const RunEnded& event) const {
     SLUICE_RETURN_IF_ERROR(RunIsActive("end"));
     if (!event.reason.empty()) return absl::OkStatus();
-    std::vector<std::string> missing;
-    for (int i = 0; i < world_.run->plan().size(); ++i) {
-      const Step& step = world_.run->steps[i];
-      if (!In<Reconnected>(step) || step.stop != Stop::kNone) {
-        missing.push_back(world_.run->plan().name(i));
-      }
-    }
-    if (missing.empty()) return absl::OkStatus();
+    const std::string unmet = CriteriaText(CriteriaOf(world_), false);
+    if (unmet.empty()) return absl::OkStatus();
     return absl::FailedPreconditionError(absl::StrCat(
-        NameList(missing), missing.size() == 1 ? " is" : " are",
-        " not back: say why the run ends all the same, with `sluice end "
-        "--reason TEXT`"));
+        unmet,
+        ": say why the run ends all the same, with `sluice end --reason "
+        "TEXT`"));
   }
 
  private:

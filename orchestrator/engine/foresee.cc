@@ -256,6 +256,7 @@ absl::StatusOr<ReplanView> Engine::PreviewPlan(std::shared_ptr<const Plan> plan,
   view.plan_digest = plan->digest;
   view.plan_number = event.number;
   if (!world.run_active()) return view;
+  view.run = world.run->id;
   const PlanIndex after(plan);
   const PlanIndex& before = world.run->plan();
   const Replanning replanning = Foresee(world, after, event.number);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/engine/connect.h"
+#include "orchestrator/engine/ending.h"
 #include "orchestrator/engine/failure.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
@@ -179,6 +180,7 @@ void ApplyResume(Turn& turn, const RunResumed& event) {
 
 void ApplyEnd(Turn& turn, const RunEnded& event) {
   Run& run = turn.run();
+  run.end_criteria = CriteriaOf(turn.world);
   const std::string why = absl::StrCat("the run was ended by ", event.by.str(),
                                        Because(event.reason));
   for (int i = 0; i < turn.plan().stages(); ++i) {
@@ -206,6 +208,11 @@ void ApplyEnd(Turn& turn, const RunEnded& event) {
   run.ended = turn.now();
   run.end_reason = event.reason;
   turn.Say("run", event.by.str(), why);
+  const std::string met = CriteriaText(run.end_criteria, true);
+  const std::string unmet = CriteriaText(run.end_criteria, false);
+  turn.Say("run", event.by.str(),
+           absl::StrCat("when it ended", Because(met),
+                        unmet.empty() ? "" : "; not so: ", unmet));
 }
 
 }  // namespace sluice::engine

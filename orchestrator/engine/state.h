@@ -17,6 +17,7 @@
 #include "orchestrator/engine/gate_state.h"
 #include "orchestrator/engine/plan_index.h"
 #include "orchestrator/engine/step_state.h"
+#include "orchestrator/engine/view.h"
 
 namespace sluice::engine {
 
@@ -96,6 +97,7 @@ struct Run {
   absl::Time started;
   absl::Time ended = absl::InfinitePast();
   std::string end_reason;
+  std::vector<Criterion> end_criteria;  // as they were when it ended
   bool active = true;
   bool paused = false;
   OperatorId paused_by;

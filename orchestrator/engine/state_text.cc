@@ -207,6 +207,11 @@ void AddRun(Writer* out, const Run& run) {
   out->Add(run.started);
   out->Add(run.ended);
   out->Add(run.end_reason);
+  for (const Criterion& criterion : run.end_criteria) {
+    out->Add(criterion.id);
+    out->Add(int64_t{criterion.met});
+    out->Add(criterion.text);
+  }
   out->Add(int64_t{run.active});
   out->Add(int64_t{run.paused});
   out->Add(run.paused_by.str());

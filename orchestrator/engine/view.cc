@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/engine/ending.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/gate_view.h"
 #include "orchestrator/engine/hosts.h"
@@ -180,6 +181,7 @@ RunView MakeRunView(const World& world) {
   view.ended = run.ended;
   view.plan_digest = run.plan().plan().digest;
   view.plan_number = run.plan_number;
+  view.criteria = run.active ? CriteriaOf(world) : run.end_criteria;
   const std::string held = run.active ? HeldText(world) : "";
   if (!run.active) {
     view.state = "ended";

@@ -111,6 +111,14 @@ struct TaskView {
   std::string note;
 };
 
+// Something a run has to have reached to end without a reason being given.
+struct Criterion {
+  std::string id;  // "systems", "externals", "whole", "watched", "waivers"
+  bool met = false;
+  std::string text;
+  std::vector<std::string> missing;  // names of what is not
+};
+
 struct RunView {
   RunId id;
   std::string state = "none";  // "active", "paused", "held", "ended"
@@ -120,6 +128,7 @@ struct RunView {
   std::string plan_digest;
   int plan_number = 0;
   std::string why;
+  std::vector<Criterion> criteria;  // as they are; of an ended run, were then
 };
 
 // What a new plan would do to the run, before anybody does it.
@@ -135,6 +144,7 @@ struct ReplanView {
   };
   std::string plan_digest;
   int plan_number = 0;
+  RunId run;                // the active one; empty: none
   std::vector<Line> steps;  // sorted by name
   std::vector<Line> gates;  // that do not stand as they are; in order
   std::vector<Line> hosts;  // that come or go; sorted by name

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "orchestrator/rpc/grpc_status.h"
 #include "orchestrator/rpc/identity.h"
+#include "orchestrator/rpc/plan_requests.h"
 #include "orchestrator/rpc/status_messages.h"
 
 namespace sluice::rpc {
@@ -107,6 +108,31 @@ grpc::ServerUnaryReactor* OperatorService::GetDurations(
   });
 }
 
+grpc::ServerUnaryReactor* OperatorService::GetManifest(
+    Context* context, const v1::GetManifestRequest*, v1::Manifest* reply) {
+  return LookAt(context, [reply](const runtime::Glimpse& glimpse) {
+    return FillManifest(glimpse, reply);
+  });
+}
+
+// The plan is made on the caller's thread: a large one would hold the loop up.
+grpc::ServerUnaryReactor* OperatorService::PreviewPlan(
+    Context* context, const v1::PlanRequest* request, v1::PlanPreview* reply) {
+  const absl::StatusOr<OperatorId> by = Who(context);
+  absl::StatusOr<ManifestPlan> plan =
+      by.ok() ? PlanOf(*request, load_plan_)
+              : absl::StatusOr<ManifestPlan>(by.status());
+  if (!plan.ok()) {
+    Unary* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(plan.status()));
+    return reactor;
+  }
+  return LookAt(context, [by = *by, plan = *std::move(plan),
+                          reply](const runtime::Glimpse& glimpse) {
+    return FillPreview(glimpse, by, plan, reply);
+  });
+}
+
 // ── acting ──────────────────────────────────────────────────────────────────
 
 grpc::ServerWriteReactor<v1::IsolateProgress>* OperatorService::Isolate(
@@ -132,6 +158,25 @@ grpc::ServerUnaryReactor* OperatorService::Start(
   return Ask(
       context,
       [request](const OperatorId& by) { return MakeStart(by, *request); },
+      reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::AdoptPlan(
+    Context* context, const v1::PlanRequest* request, v1::Accepted* reply) {
+  const absl::Status who = Who(context).status();
+  absl::StatusOr<ManifestPlan> plan = who.ok()
+                                          ? PlanOf(*request, load_plan_)
+                                          : absl::StatusOr<ManifestPlan>(who);
+  if (!plan.ok()) {
+    Unary* reactor = context->DefaultReactor();
+    reactor->Finish(ToGrpc(plan.status()));
+    return reactor;
+  }
+  return Ask(
+      context,
+      [plan = *std::move(plan)](const OperatorId& by) {
+        return MakeAdoption(by, plan);
+      },
       reply);
 }
 

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
+#include "orchestrator/journal/codec.h"
 #include "orchestrator/rpc/operator_hub.h"
 #include "orchestrator/rpc/requests.h"
 #include "orchestrator/runtime/inbox.h"
@@ -13,8 +15,12 @@ namespace sluice::rpc {
 
 class OperatorService : public v1::Operator::CallbackService {
  public:
-  OperatorService(std::string estate, OperatorHub* hub, runtime::Inbox* inbox)
-      : estate_(std::move(estate)), hub_(hub), inbox_(inbox) {}
+  OperatorService(std::string estate, OperatorHub* hub, runtime::Inbox* inbox,
+                  journal::PlanLoader load_plan)
+      : estate_(std::move(estate)),
+        hub_(hub),
+        inbox_(inbox),
+        load_plan_(std::move(load_plan)) {}
 
   using Context = grpc::CallbackServerContext;
   using Unary = grpc::ServerUnaryReactor;
@@ -29,6 +35,12 @@ class OperatorService : public v1::Operator::CallbackService {
                     v1::History* reply) override;
   Unary* GetDurations(Context* context, const v1::GetDurationsRequest* request,
                       v1::Durations* reply) override;
+  Unary* GetManifest(Context* context, const v1::GetManifestRequest* request,
+                     v1::Manifest* reply) override;
+  Unary* PreviewPlan(Context* context, const v1::PlanRequest* request,
+                     v1::PlanPreview* reply) override;
+  Unary* AdoptPlan(Context* context, const v1::PlanRequest* request,
+                   v1::Accepted* reply) override;
   grpc::ServerWriteReactor<v1::IsolateProgress>* Isolate(
       Context* context, const v1::IsolateRequest* request) override;
   Unary* Start(Context* context, const v1::StartRequest* request,
@@ -56,6 +68,7 @@ class OperatorService : public v1::Operator::CallbackService {
   const std::string estate_;
   OperatorHub* const hub_;
   runtime::Inbox* const inbox_;
+  const journal::PlanLoader load_plan_;
 };
 
 }  // namespace sluice::rpc

@@ -36,17 +36,6 @@ std::vector<RoleId> RolesOf(const runtime::Glimpse& glimpse,
   return approver == nullptr ? std::vector<RoleId>() : approver->roles;
 }
 
-// By no entry in the manifest: the sentence that says where to get one.
-absl::Status CheckApprover(const runtime::Glimpse& glimpse,
-                           const OperatorId& by, absl::string_view what) {
-  if (!RolesOf(glimpse, by).empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError(
-      absl::StrCat("'", by.str(),
-                   "' has no role among the manifest's approvers and may "
-                   "look and isolate, not ",
-                   what, "; ask an approver"));
-}
-
 constexpr size_t kMaxSignature = 16 << 10;
 
 std::string FingerprintOf(const std::string& line) {
@@ -96,6 +85,16 @@ absl::Status CheckAsked(const runtime::Glimpse& glimpse,
 }
 
 }  // namespace
+
+absl::Status CheckApprover(const runtime::Glimpse& glimpse,
+                           const OperatorId& by, absl::string_view what) {
+  if (!RolesOf(glimpse, by).empty()) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("'", by.str(),
+                   "' has no role among the manifest's approvers and may "
+                   "look and isolate, not ",
+                   what, "; ask an approver"));
+}
 
 Maker MakeStart(const OperatorId& by, const v1::StartRequest& request) {
   return [by, wanted = request.plan_digest()](

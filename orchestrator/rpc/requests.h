@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "orchestrator/engine/event.h"
 #include "orchestrator/runtime/ports.h"
 
@@ -21,6 +22,11 @@ namespace sluice::rpc {
 
 using Maker =
     std::function<absl::StatusOr<engine::Event>(const runtime::Glimpse&)>;
+
+// PermissionDenied for whom the manifest in force gives no role: such a person
+// may look and isolate, not `what`.
+absl::Status CheckApprover(const runtime::Glimpse& glimpse,
+                           const OperatorId& by, absl::string_view what);
 
 // What cannot be asked at all (an empty scope, a text without end) is
 // InvalidArgument from the maker.

@@ -65,8 +65,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   impl.registry = registry;
   impl.hub = hub;
   impl.agents = std::make_unique<AgentService>(registry, inbox);
-  impl.operators =
-      std::make_unique<OperatorService>(options.estate, hub, inbox);
+  impl.operators = std::make_unique<OperatorService>(options.estate, hub, inbox,
+                                                     options.load_plan);
 
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxMessage);

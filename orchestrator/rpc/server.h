@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "orchestrator/journal/codec.h"
 
 namespace sluice::runtime {
 class Inbox;
@@ -25,6 +26,8 @@ struct ServerOptions {
   std::string key;
   std::string authority;
   std::string estate;
+  // Makes the plan of a manifest's texts; without it no plan can be changed.
+  journal::PlanLoader load_plan;
 };
 
 const char* Version();

@@ -18,6 +18,17 @@ constexpr int kMostLines = 10'000;
 
 std::string Text(absl::string_view text) { return std::string(text); }
 
+void FillWait(const engine::Wait& wait, v1::Wait* out) {
+  out->set_kind(wait.kind);
+  out->set_on(wait.on);
+  out->set_who(wait.who);
+  out->set_text(wait.text);
+  out->set_on_kind(wait.on_kind);
+  out->set_since_ms(Millis(wait.since));
+  out->set_until_ms(Millis(wait.until));
+  out->set_next(wait.next);
+}
+
 void FillRun(const engine::RunView& run, v1::Run* out) {
   out->set_id(run.id.str());
   out->set_state(run.state);
@@ -29,6 +40,14 @@ void FillRun(const engine::RunView& run, v1::Run* out) {
   out->set_plan_digest(run.plan_digest);
   out->set_plan_number(run.plan_number);
   out->set_why(run.why);
+  for (const engine::Criterion& criterion : run.criteria) {
+    v1::Criterion* to = out->add_criteria();
+    to->set_id(criterion.id);
+    to->set_met(criterion.met);
+    to->set_text(criterion.text);
+    to->mutable_missing()->Assign(criterion.missing.begin(),
+                                  criterion.missing.end());
+  }
 }
 
 void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
@@ -46,13 +65,7 @@ void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
   out->set_state(step.state);
   out->set_since_ms(Millis(step.since));
   out->set_reason(step.reason);
-  for (const engine::Wait& wait : step.waits) {
-    v1::Wait* to = out->add_waits();
-    to->set_kind(wait.kind);
-    to->set_on(wait.on);
-    to->set_who(wait.who);
-    to->set_text(wait.text);
-  }
+  for (const engine::Wait& wait : step.waits) FillWait(wait, out->add_waits());
   out->set_eta_low_ms(Millis(step.eta_low));
   out->set_eta_high_ms(Millis(step.eta_high));
   out->set_partial(step.partial);
@@ -101,6 +114,7 @@ void FillGate(const engine::GateView& gate, v1::Gate* out) {
   out->set_deadline_ms(asked ? std::max<int64_t>(0, Millis(gate.deadline)) : 0);
   out->set_body_digest(gate.body_digest);
   out->set_why(gate.why);
+  for (const engine::Wait& wait : gate.waits) FillWait(wait, out->add_waits());
 }
 
 void FillTask(const engine::TaskView& task, v1::Task* out) {

@@ -47,7 +47,9 @@ void Loop::HearHello(const FromAgent& from,
   const auto attached = attached_.find(from.host);
   if (attached != attached_.end() && attached->second >= from.stream) return;
   const auto plan = memory_.engine.plan();
-  if (plan == nullptr || plan->FindHost(from.host) == nullptr) {
+  const bool known = plan != nullptr && plan->FindHost(from.host) != nullptr;
+  // One that left the estate with a new plan is heard until it has closed.
+  if (!known && memory_.engine.Outstanding(from.host).empty()) {
     return link_->Refuse(
         from.host, from.stream,
         absl::StrCat("host '", from.host.str(),

@@ -63,6 +63,8 @@ struct Glimpse {
   uint64_t changes;  // counts up whenever anything may look different
   const std::string& next_run;  // the name a run started now would have
   const Durations& durations;
+  // Encoded texts of the plan in force; nullptr: not kept.
+  const std::string* sources = nullptr;
 };
 
 // To people. Called on the loop's thread; never blocks.

@@ -53,6 +53,10 @@ void Memory::Note(const engine::Event& event) {
     highest_epoch_seen = std::max(highest_epoch_seen, agent->highest_epoch);
   } else if (const auto* plan = std::get_if<engine::PlanAdopted>(&event)) {
     plans = std::max(plans, plan->number);
+    const std::shared_ptr<const Plan> in_force = engine.plan();
+    const bool adopted = in_force != nullptr && plan->plan != nullptr &&
+                         in_force->digest == plan->plan->digest;
+    if (adopted) sources = plan->sources;
   } else if (const auto* run = std::get_if<engine::RunStarted>(&event)) {
     ++runs_of_day[run->run.str().substr(0, kDayLength)];
   }

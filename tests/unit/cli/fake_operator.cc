@@ -128,6 +128,28 @@ grpc::Status FakeOperator::GetDurations(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeOperator::GetManifest(grpc::ServerContext*,
+                                       const v1::GetManifestRequest*,
+                                       v1::Manifest* response) {
+  *response = manifest;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeOperator::PreviewPlan(grpc::ServerContext*,
+                                       const v1::PlanRequest*,
+                                       v1::PlanPreview* response) {
+  *response = preview;
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeOperator::AdoptPlan(grpc::ServerContext*,
+                                     const v1::PlanRequest* request,
+                                     v1::Accepted* response) {
+  if (!refusal.ok()) return refusal;
+  adopted = *request;
+  return Accept("duty-commander put plan 2 in force", response);
+}
+
 grpc::Status FakeOperator::Isolate(
     grpc::ServerContext*, const v1::IsolateRequest* request,
     grpc::ServerWriter<v1::IsolateProgress>* writer) {

@@ -39,6 +39,8 @@ class FakeOperator final : public v1::Operator::Service {
   v1::GateDetail gate;
   v1::History history;
   v1::Durations durations;
+  v1::Manifest manifest;
+  v1::PlanPreview preview;
   grpc::Status refusal;  // of every changing call, when not OK
   std::vector<v1::IsolateProgress> progress;
   // Isolate: refused like this unless the confirmation is this name.
@@ -49,6 +51,7 @@ class FakeOperator final : public v1::Operator::Service {
   v1::DecideRequest decided;
   v1::SignTaskRequest signed_task;
   v1::RetryRequest retried;
+  v1::PlanRequest adopted;
   v1::EndRequest ended;
   v1::IsolateRequest isolated;
 
@@ -69,6 +72,12 @@ class FakeOperator final : public v1::Operator::Service {
   grpc::Status GetDurations(grpc::ServerContext*,
                             const v1::GetDurationsRequest*,
                             v1::Durations* response) override;
+  grpc::Status GetManifest(grpc::ServerContext*, const v1::GetManifestRequest*,
+                           v1::Manifest* response) override;
+  grpc::Status PreviewPlan(grpc::ServerContext*, const v1::PlanRequest*,
+                           v1::PlanPreview* response) override;
+  grpc::Status AdoptPlan(grpc::ServerContext*, const v1::PlanRequest* request,
+                         v1::Accepted* response) override;
   grpc::Status Isolate(grpc::ServerContext*, const v1::IsolateRequest* request,
                        grpc::ServerWriter<v1::IsolateProgress>* w) override;
   grpc::Status Start(grpc::ServerContext*, const v1::StartRequest*,

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 
+#include "absl/strings/str_replace.h"
 #include "common/digest.h"
 #include "orchestrator/rpc/agent_registry.h"
 #include "orchestrator/rpc/operator_hub.h"
@@ -115,6 +116,7 @@ class ServerTest : public ::testing::Test {
     options.key = TheKeys().server.key;
     options.authority = TheKeys().authority.certificate();
     options.estate = "small";
+    options.load_plan = runtime::LoadPlan;
     auto server =
         Server::Start(options, &agents_, &operators_, &loop_->inbox());
     ASSERT_TRUE(server.ok()) << server.status();
@@ -521,6 +523,86 @@ TEST_F(ServerTest, SaysWhichAddressCannotBeHad) {
       Server::Start(options, &agents_, &operators_, &loop_->inbox());
   ASSERT_FALSE(second.ok());
   EXPECT_THAT(second.status().message(), HasSubstr(options.listen[0]));
+}
+
+// ── another plan ────────────────────────────────────────────────────────────
+
+v1::PlanRequest Manifest(const std::string& text) {
+  v1::PlanRequest request;
+  v1::ManifestFile* file = request.add_files();
+  file->set_name("small.yaml");
+  file->set_text(text);
+  return request;
+}
+
+std::string SlowerManifest() {
+  return absl::StrReplaceAll(runtime::kManifest, {{"soak: 5s", "soak: 9s"}});
+}
+
+TEST_F(ServerTest, PutsAnotherPlanInForceAndGivesItsManifestBack) {
+  const auto stub = Operator(TheKeys().commander);
+  v1::PlanRequest request = Manifest(SlowerManifest());
+  v1::Manifest before;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(stub->GetManifest(&context, {}, &before).ok());
+    EXPECT_EQ(before.files(0).text(), runtime::kManifest);
+    EXPECT_EQ(before.plan_number(), 1);
+  }
+  request.set_from_digest(before.plan_digest());
+  {
+    grpc::ClientContext context;
+    v1::PlanPreview preview;
+    const grpc::Status got = stub->PreviewPlan(&context, request, &preview);
+    ASSERT_TRUE(got.ok()) << got.error_message();
+    EXPECT_EQ(preview.plan_number(), 2);
+    EXPECT_EQ(preview.run(), "") << "no run is active";
+  }
+  {
+    grpc::ClientContext context;
+    v1::Accepted accepted;
+    const grpc::Status got = stub->AdoptPlan(&context, request, &accepted);
+    ASSERT_TRUE(got.ok()) << got.error_message();
+    EXPECT_THAT(accepted.message(), HasSubstr("plan 2 is in force"));
+  }
+  grpc::ClientContext context;
+  v1::Manifest after;
+  ASSERT_TRUE(stub->GetManifest(&context, {}, &after).ok());
+  EXPECT_EQ(after.files(0).text(), SlowerManifest());
+  EXPECT_EQ(after.plan_number(), 2);
+
+  // S7: the journal alone gives the same.
+  const auto replayed = runtime::Replay(journal_, runtime::LoadPlan);
+  ASSERT_TRUE(replayed.ok()) << replayed.status();
+  EXPECT_EQ(replayed->engine.plan()->digest, after.plan_digest());
+  EXPECT_EQ(replayed->engine.plan_number(), 2);
+}
+
+TEST_F(ServerTest, RefusesAPlanThatIsNotTheOneSomebodyLookedAt) {
+  const auto adopt = [&](const Pair& who, const v1::PlanRequest& request) {
+    grpc::ClientContext context;
+    v1::Accepted accepted;
+    return Operator(who)->AdoptPlan(&context, request, &accepted);
+  };
+  v1::PlanRequest request = Manifest(SlowerManifest());
+  EXPECT_EQ(adopt(TheKeys().visitor, request).error_code(),
+            grpc::StatusCode::PERMISSION_DENIED);
+  request.set_from_digest("sha256:of another plan");
+  EXPECT_THAT(adopt(TheKeys().commander, request).error_message(),
+              HasSubstr("was put in force since you looked"));
+  request.clear_from_digest();
+  request.set_plan_digest("sha256:of what another program makes");
+  EXPECT_THAT(adopt(TheKeys().commander, request).error_message(),
+              HasSubstr("the orchestrator makes"));
+  EXPECT_THAT(adopt(TheKeys().commander, Manifest("sluice: [")).error_message(),
+              HasSubstr("mistakes in the manifest"));
+  EXPECT_THAT(adopt(TheKeys().commander, v1::PlanRequest()).error_message(),
+              HasSubstr("a manifest is 1 to 1000 files"));
+  EXPECT_EQ(
+      adopt(TheKeys().commander, Manifest(runtime::kManifest)).error_code(),
+      grpc::StatusCode::FAILED_PRECONDITION)
+      << "it is in force already";
+  EXPECT_EQ(Records(), 2u);
 }
 
 }  // namespace
