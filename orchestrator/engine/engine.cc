@@ -104,6 +104,14 @@ std::vector<Order> Engine::Outstanding(const HostId& host) const {
   return orders;
 }
 
+bool Engine::Awaits(const HostId& host, const OrderId& order) const {
+  const std::optional<OrderKey> key = ParseOrderId(order);
+  if (!key.has_value()) return false;
+  const auto it = state_->orders.find(*key);
+  return it != state_->orders.end() && it->second.order.id == order &&
+         it->second.order.host == host;
+}
+
 Engine::IsolationProgress Engine::IsolationSince(uint64_t sequence) const {
   IsolationProgress progress;
   for (const auto& [id, host] : state_->hosts) {

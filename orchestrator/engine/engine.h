@@ -75,6 +75,10 @@ class Engine {
   // Step() send them again by itself.
   std::vector<Order> Outstanding(const HostId& host) const;
 
+  // Whether `order` was sent to `host` and is not answered: a report on any
+  // other order changes nothing.
+  bool Awaits(const HostId& host, const OrderId& order) const;
+
   // Hosts that an isolation ordered at or after `sequence` still waits for.
   struct IsolationProgress {
     int hosts = 0;

@@ -39,7 +39,10 @@ void AgentStream::OnReadDone(bool ok) {
   if (!ok) return Close(grpc::Status::OK);
   if (incoming_.kind_case() == v1::AgentMessage::kHeartbeat) {
     // That it came is all it says; HTTP/2 pings find dead links.
-    return ReadOn();
+    if (!BeatsTooOften()) return ReadOn();
+    return Close(grpc::Status(
+        grpc::StatusCode::RESOURCE_EXHAUSTED,
+        "more heartbeats than renewals; install the agent of this version"));
   }
   const bool hello = incoming_.kind_case() == v1::AgentMessage::kHello;
   if (hello == greeted_) {
@@ -51,6 +54,13 @@ void AgentStream::OnReadDone(bool ok) {
   }
   greeted_ = true;
   HandOver(incoming_);
+}
+
+// Each answers a renewal. More would only keep our threads busy.
+bool AgentStream::BeatsTooOften() {
+  constexpr uint64_t kSlack = 16;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return ++heartbeats_ > renewals_ + kSlack;
 }
 
 void AgentStream::HandOver(const v1::AgentMessage& message) {

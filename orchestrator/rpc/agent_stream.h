@@ -56,6 +56,7 @@ class AgentStream
     bool renewal = false;
   };
 
+  bool BeatsTooOften();
   void HandOver(const v1::AgentMessage& message);
   void ReadOn();
   void Queue(v1::OrchestratorMessage message, bool first, bool renewal);
@@ -71,6 +72,7 @@ class AgentStream
   std::shared_ptr<AgentStream> self_;
   v1::AgentMessage incoming_;  // of the read under way
   bool greeted_ = false;       // of the reading side alone
+  uint64_t heartbeats_ = 0;    // of the reading side alone
 
   std::mutex mutex_;
   // Below: guarded by mutex_.

@@ -22,12 +22,14 @@ grpc::ServerUnaryReactor* OperatorService::LookAt(
     Context* context,
     std::function<absl::Status(const runtime::Glimpse&)> fill) {
   Unary* reactor = context->DefaultReactor();
-  absl::Status status = Who(context).status();
+  const absl::StatusOr<OperatorId> by = Who(context);
+  absl::Status status = by.status();
   if (status.ok()) {
     status = inbox_->LookAt(
         [reactor, fill = std::move(fill)](const runtime::Glimpse& glimpse) {
           reactor->Finish(ToGrpc(fill(glimpse)));
-        });
+        },
+        *by);
   }
   if (!status.ok()) reactor->Finish(ToGrpc(status));
   return reactor;
@@ -42,6 +44,7 @@ grpc::ServerUnaryReactor* OperatorService::Ask(
   absl::Status status = by.status();
   if (status.ok()) {
     runtime::FromPerson request;
+    request.who = *by;
     request.make = maker(*by);
     request.reply = [reactor, reply](const runtime::Answer& answer) {
       reply->set_sequence(answer.sequence);
@@ -142,6 +145,7 @@ grpc::ServerWriteReactor<v1::IsolateProgress>* OperatorService::Isolate(
   absl::Status status = by.status();
   if (status.ok()) {
     runtime::FromPerson isolation;
+    isolation.who = *by;
     isolation.make = MakeIsolation(*by, *request);
     isolation.reply = [this, writer](const runtime::Answer& answer) {
       if (!answer.status.ok()) return writer->End(ToGrpc(answer.status));

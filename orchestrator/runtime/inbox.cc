@@ -25,24 +25,36 @@ absl::Status Busy() {
 
 }  // namespace
 
-absl::Status Inbox::Isolate(FromPerson request) {
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    if (isolations_.size() >= kMaxPeople) return Busy();
-    isolations_.push_back(std::move(request));
+absl::Status Inbox::Add(FromPerson request, std::deque<FromPerson>* lane) {
+  const auto own = std::count_if(
+      lane->begin(), lane->end(),
+      [&](const FromPerson& one) { return one.who == request.who; });
+  if (lane->size() >= kMaxPeople ||
+      (!request.who.empty() && own >= static_cast<ptrdiff_t>(kMaxEach))) {
+    return Busy();
   }
-  changed_.notify_one();
+  lane->push_back(std::move(request));
   return absl::OkStatus();
 }
 
-absl::Status Inbox::Ask(FromPerson request) {
+absl::Status Inbox::Isolate(FromPerson request) {
+  absl::Status status;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (people_.size() >= kMaxPeople) return Busy();
-    people_.push_back(std::move(request));
+    status = Add(std::move(request), &isolations_);
   }
   changed_.notify_one();
-  return absl::OkStatus();
+  return status;
+}
+
+absl::Status Inbox::Ask(FromPerson request) {
+  absl::Status status;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    status = Add(std::move(request), &people_);
+  }
+  changed_.notify_one();
+  return status;
 }
 
 absl::Status Inbox::Tell(FromAgent event) {
@@ -58,11 +70,17 @@ absl::Status Inbox::Tell(FromAgent event) {
   return absl::OkStatus();
 }
 
-absl::Status Inbox::LookAt(Look look) {
+absl::Status Inbox::LookAt(Look look, const OperatorId& who) {
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (looks_.size() >= kMaxLooks) return Busy();
-    looks_.push_back(std::move(look));
+    const auto own =
+        std::count_if(looks_.begin(), looks_.end(),
+                      [&](const auto& one) { return one.first == who; });
+    if (looks_.size() >= kMaxLooks ||
+        (!who.empty() && own >= static_cast<ptrdiff_t>(kMaxEach))) {
+      return Busy();
+    }
+    looks_.emplace_back(who, std::move(look));
   }
   changed_.notify_one();
   return absl::OkStatus();
@@ -71,7 +89,8 @@ absl::Status Inbox::LookAt(Look look) {
 Batch Inbox::Take(size_t most) {
   Batch batch;
   const std::lock_guard<std::mutex> lock(mutex_);
-  Move(&looks_, looks_.size(), &batch.looks);
+  for (auto& [who, look] : looks_) batch.looks.push_back(std::move(look));
+  looks_.clear();
   if (!isolations_.empty()) {
     // S5: nothing else delays an isolation.
     Move(&isolations_, isolations_.size(), &batch.isolations);

@@ -2,7 +2,7 @@
 //
 // Isolations have a lane of their own and come first (S5). An agent's stream
 // has one event here at a time and reads on only when it was taken up, so that
-// a flooding agent waits for itself alone; the bounds are for the rest.
+// a flooding agent waits for itself alone. One person fills no lane.
 
 #pragma once
 
@@ -12,6 +12,7 @@
 #include <functional>
 #include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -38,6 +39,7 @@ struct Answer {
 };
 
 struct FromPerson {
+  OperatorId who;
   // Makes the event when its turn comes: gates' rounds, roles and names of
   // runs are of that moment. An error is the answer.
   std::function<absl::StatusOr<engine::Event>(const Glimpse&)> make;
@@ -56,6 +58,7 @@ struct Batch {
 class Inbox {
  public:
   static constexpr size_t kMaxPeople = 256;
+  static constexpr size_t kMaxEach = 32;  // of one person, in each lane
   static constexpr size_t kMaxAgents = 100'000;
   static constexpr size_t kMaxLooks = 4096;
 
@@ -64,7 +67,8 @@ class Inbox {
   absl::Status Isolate(FromPerson request);
   absl::Status Ask(FromPerson request);
   absl::Status Tell(FromAgent event);
-  absl::Status LookAt(Look look);
+  // `who` may be empty: the program itself.
+  absl::Status LookAt(Look look, const OperatorId& who = OperatorId());
 
   // When isolations wait: these and the looks alone. Otherwise at most `most`
   // events of agents, and everything of people.
@@ -75,7 +79,9 @@ class Inbox {
   void Wake();
 
  private:
-  bool HasWork() const;  // REQUIRES: mutex_
+  // REQUIRES of both: mutex_.
+  bool HasWork() const;
+  static absl::Status Add(FromPerson request, std::deque<FromPerson>* lane);
 
   std::mutex mutex_;
   std::condition_variable changed_;
@@ -83,7 +89,7 @@ class Inbox {
   std::deque<FromPerson> isolations_;
   std::deque<FromPerson> people_;
   std::deque<FromAgent> agents_;
-  std::deque<Look> looks_;
+  std::deque<std::pair<OperatorId, Look>> looks_;
   bool woken_ = false;
 };
 

@@ -106,12 +106,8 @@ absl::Time Loop::Turn(absl::Time now) {
   Batch batch = inbox_.Take(options_.events_a_turn);
   for (const FromPerson& request : batch.isolations) HearPerson(request, true);
   for (const FromPerson& request : batch.people) HearPerson(request, false);
-  for (FromAgent& from : batch.agents) {
-    HearAgent(from);
-    if (from.taken_up) {
-      readers_.emplace_back(memory_.head.sequence, std::move(from.taken_up));
-    }
-  }
+  HearWhatWaits();
+  for (FromAgent& from : batch.agents) HearAgent(std::move(from));
   TellTime();
 
   Write(options_.turns_wait);
@@ -177,7 +173,15 @@ void Loop::HearPerson(const FromPerson& request, bool isolation) {
     request.reply(Refusal(admitted));
     return;
   }
+  Allowance& allowance = peoples_allowances_[request.who];
+  if (!isolation && !allowance.Allows(now_)) {
+    request.reply(Refusal(absl::ResourceExhaustedError(
+        "nothing was done: you ask for more than the journal should hold; "
+        "wait a few seconds, and stop the program that asks for you")));
+    return;
+  }
   Step(*event);
+  allowance.Spend(unwritten_.back().record.payload.size());
   askers_.push_back(Asker{request.reply, memory_.head.sequence, isolation,
                           InWords(unwritten_.back().lines)});
   next_run_ = memory_.NextRun(now_);
@@ -264,6 +268,9 @@ absl::Time Loop::NextTurn() const {
   }
   if (problem_.empty() && !IsLate() && memory_.next_deadline.has_value()) {
     next = std::min(next, *memory_.next_deadline);
+  }
+  for (const auto& [host, from] : waiting_hosts_) {
+    next = std::min(next, hosts_allowances_.at(host).Next());
   }
   return next - ahead_;
 }

@@ -34,6 +34,7 @@
 #include "absl/time/time.h"
 #include "orchestrator/engine/engine.h"
 #include "orchestrator/journal/journal.h"
+#include "orchestrator/runtime/allowance.h"
 #include "orchestrator/runtime/inbox.h"
 #include "orchestrator/runtime/ports.h"
 #include "orchestrator/runtime/replay.h"
@@ -113,7 +114,12 @@ class Loop {
   absl::Time NextTurn() const;
 
   // loop_agents.cc: who is attached, under which reign
-  void HearAgent(const FromAgent& from);
+  void HearAgent(FromAgent from);
+  void HearWhatWaits();
+  void TakeIn(FromAgent from);
+  bool IsAttached(const FromAgent& from) const;
+  bool IsSlowedDown(const FromAgent& from);
+  void Send(const engine::Order& order);
   void HearHello(const FromAgent& from, const engine::AgentConnected& hello);
   bool ReignAbove(const engine::AgentConnected& hello);
   void BeginReign(uint64_t epoch);
@@ -160,6 +166,12 @@ class Loop {
   std::vector<Arrival> arrivals_;  // to be welcomed
   std::set<HostId> welcomed_;      // in this reign
   std::map<HostId, absl::Time> last_reign_for_;
+  // What hosts and people may still put into the journal, and what each host
+  // that may not at present says next: its stream waits with it.
+  std::map<HostId, Allowance> hosts_allowances_;
+  std::map<OperatorId, Allowance> peoples_allowances_;
+  std::map<HostId, FromAgent> waiting_hosts_;
+  std::map<HostId, absl::Time> told_slowed_;
 
   absl::Time now_ = absl::InfinitePast();
   absl::Duration ahead_;  // of the clock, when the journal's time is later

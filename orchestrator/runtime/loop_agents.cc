@@ -17,29 +17,120 @@ constexpr uint64_t kMostEpochsAhead = 1'000'000;
 // A new reign makes every agent attach again. One host brings that about this
 // often at most, or a captured one would keep the whole estate busy.
 constexpr absl::Duration kReignPause = absl::Hours(1);
+// Nobody wants to hear more often that a host says too much.
+constexpr absl::Duration kTellSlowed = absl::Hours(1);
 // Events kept in memory while the journal cannot be written.
 constexpr size_t kMostUnwritten = 100'000;
 
 }  // namespace
 
-void Loop::HearAgent(const FromAgent& from) {
-  if (const auto* hello = std::get_if<engine::AgentConnected>(&from.event)) {
-    return HearHello(from, *hello);
+void Loop::HearAgent(FromAgent from) {
+  const bool hello = std::holds_alternative<engine::AgentConnected>(from.event);
+  const bool lost = std::holds_alternative<engine::AgentLost>(from.event);
+  const auto waiting = waiting_hosts_.find(from.host);
+  if (waiting != waiting_hosts_.end()) {
+    // What a stream that ended, or was replaced, still had to say is void: its
+    // agent says all that matters again in its next hello.
+    const StreamId stream = waiting->second.stream;
+    if (stream < from.stream || (stream == from.stream && lost)) {
+      waiting_hosts_.erase(waiting);
+    } else if (hello) {
+      return;
+    }
   }
-  // What an older stream of the host still had to say is void: its agent says
-  // all that matters again in its next hello.
+  if (!hello && !IsAttached(from)) return;
+  if (lost) return HearLost(from);
+  from.event = WithOwnOrderId(from.event);
+  if (const auto* report = std::get_if<engine::OrderReported>(&from.event)) {
+    // S8: it would change nothing, and be on disk for ever.
+    if (!memory_.engine.Awaits(report->host, report->order)) {
+      if (from.taken_up) readers_.emplace_back(0, std::move(from.taken_up));
+      return;
+    }
+  }
+  if (IsSlowedDown(from)) {
+    waiting_hosts_.insert_or_assign(from.host, std::move(from));
+    return;
+  }
+  TakeIn(std::move(from));
+}
+
+bool Loop::IsAttached(const FromAgent& from) const {
   const auto attached = attached_.find(from.host);
-  if (attached == attached_.end() || attached->second != from.stream) return;
-  if (std::holds_alternative<engine::AgentLost>(from.event)) {
-    return HearLost(from);
+  return attached != attached_.end() && attached->second == from.stream;
+}
+
+// Its stream reads on only when this was taken in: it harms itself alone.
+bool Loop::IsSlowedDown(const FromAgent& from) {
+  const auto plan = memory_.engine.plan();
+  if (plan == nullptr || plan->FindHost(from.host) == nullptr) return false;
+  Allowance& allowance = hosts_allowances_[from.host];
+  if (allowance.Allows(now_)) return false;
+  // Only what is waited for came this far.
+  if (std::holds_alternative<engine::OrderReported>(from.event) &&
+      allowance.AllowsAnswer(now_)) {
+    return false;
   }
-  if (unwritten_.size() >= kMostUnwritten) {
+  absl::Time& told =
+      told_slowed_.try_emplace(from.host, absl::InfinitePast()).first->second;
+  if (now_ - told >= kTellSlowed) {
+    told = now_;
+    sink_->Announced(HistoryLine{
+        0, now_, "alarm", from.host.str(),
+        absl::StrCat("Host ", from.host.str(),
+                     " reports more than the journal should hold and is heard "
+                     "more slowly from here on. Look at what changes there; if "
+                     "nothing does, isolate it.")});
+  }
+  return true;
+}
+
+void Loop::HearWhatWaits() {
+  std::vector<HostId> ready;
+  for (const auto& [host, from] : waiting_hosts_) {
+    if (hosts_allowances_[host].Allows(now_)) ready.push_back(host);
+  }
+  for (const HostId& host : ready) {
+    auto waiting = waiting_hosts_.extract(host);
+    FromAgent& from = waiting.mapped();
+    const bool hello =
+        std::holds_alternative<engine::AgentConnected>(from.event);
+    if (hello || IsAttached(from)) TakeIn(std::move(from));
+  }
+}
+
+void Loop::TakeIn(FromAgent from) {
+  const uint64_t before = memory_.head.sequence;
+  if (const auto* hello = std::get_if<engine::AgentConnected>(&from.event)) {
+    HearHello(from, *hello);
+  } else if (unwritten_.size() >= kMostUnwritten) {
     link_->Refuse(from.host, from.stream,
                   "the orchestrator cannot record what hosts report; attach "
                   "again later");
-    return;
+  } else {
+    Step(from.event);
   }
-  Step(WithOwnOrderId(from.event));
+  if (memory_.head.sequence != before) {
+    // A hello costs twice: its end is recorded too.
+    Allowance& allowance = hosts_allowances_[from.host];
+    allowance.Spend(unwritten_.back().record.payload.size());
+    if (std::holds_alternative<engine::AgentConnected>(from.event)) {
+      allowance.Spend(0);
+    }
+  }
+  if (from.taken_up) {
+    readers_.emplace_back(memory_.head.sequence, std::move(from.taken_up));
+  }
+}
+
+// An answer that was asked for costs the host nothing.
+void Loop::Send(const engine::Order& order) {
+  Allowance& allowance = hosts_allowances_[order.host];
+  allowance.Credit();
+  if (std::holds_alternative<engine::IsolateHost>(order.what)) {
+    allowance.CreditIsolation();
+  }
+  link_->Send(written_epoch_, order);
 }
 
 void Loop::HearHello(const FromAgent& from,

@@ -108,7 +108,7 @@ void Loop::LeaveInOrder(size_t count) {
       for (const engine::Order& order : unwritten.orders) {
         if (Isolates(order) != isolating) continue;
         if (unwritten.left && Closes(order)) continue;
-        link_->Send(written_epoch_, order);
+        Send(order);
       }
     }
   }
@@ -146,7 +146,7 @@ void Loop::LeaveUnrecorded() {
       engine::Order marked = order;
       marked.id =
           engine::OrderId(absl::StrCat(order.id.str(), "~", options_.instance));
-      link_->Send(written_epoch_, marked);
+      Send(marked);
     }
     if (!any) continue;
     for (HistoryLine line : unwritten.lines) {
@@ -171,7 +171,7 @@ void Loop::CatchUp(size_t count) {
   for (const auto& [host, stream] : attached_) {
     for (const engine::Order& order : memory_.engine.Outstanding(host)) {
       if (!left_unrecorded_.contains(order.id) && !later.contains(order.id)) {
-        link_->Send(written_epoch_, order);
+        Send(order);
       }
     }
   }

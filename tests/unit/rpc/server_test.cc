@@ -6,6 +6,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <future>
@@ -57,7 +58,7 @@ class Agent {
   explicit Agent(const std::shared_ptr<grpc::Channel>& channel)
       : stub_(v1::AgentLink::NewStub(channel)) {
     context_.set_deadline(std::chrono::system_clock::now() +
-                          std::chrono::seconds(20));
+                          std::chrono::seconds(60));
     stream_ = stub_->Attach(&context_);
   }
   ~Agent() { context_.TryCancel(); }
@@ -91,6 +92,7 @@ class Agent {
     return std::nullopt;
   }
   grpc::Status Finish() { return stream_->Finish(); }
+  void Cancel() { context_.TryCancel(); }
 
  private:
   std::unique_ptr<v1::AgentLink::Stub> stub_;
@@ -465,6 +467,80 @@ TEST_F(ServerTest, IsolatesAndAnswersWhileTheDiskHangs) {
   while (Records() == records) {
   }
   context.TryCancel();
+}
+
+// Writes as fast as it is read, until it goes.
+class Flood {
+ public:
+  explicit Flood(Agent* agent) : agent_(agent), thread_([this] { Run(); }) {}
+  ~Flood() {
+    agent_->Cancel();
+    thread_.join();
+  }
+  int written() const { return written_; }
+
+ private:
+  void Run() {
+    v1::AgentMessage message;
+    message.mutable_lease_lost()->set_release_digest(std::string(64, 'a'));
+    while (agent_->Write(message)) ++written_;
+  }
+  Agent* const agent_;
+  std::atomic<int> written_ = 0;
+  std::thread thread_;
+};
+
+TEST_F(ServerTest, AnAgentThatFloodsHarmsNobodyElse) {
+  Agent mad(Dial(TheKeys().db));
+  mad.Hello();
+  mad.Read();
+  Agent app(Dial(TheKeys().app));
+  app.Hello();
+  app.Read();
+  const size_t before = Records();
+  const Flood flood(&mad);
+  // Far more than the journal is to hold of it.
+  while (Records() < before + 400) std::this_thread::yield();
+  grpc::ClientContext context;
+  v1::IsolateRequest request;
+  request.set_host("app-1");
+  const auto stub = Operator(TheKeys().commander);
+  const auto reader = stub->Isolate(&context, request);
+  const auto order = app.ReadOrder();
+  ASSERT_TRUE(order.has_value());
+  EXPECT_TRUE(order->has_isolate_host());
+  context.TryCancel();
+  EXPECT_EQ(StatusNow().estate(), "small");
+  EXPECT_LE(Records(), before + 700);
+  EXPECT_GE(flood.written(), 400);
+}
+
+TEST_F(ServerTest, AnAgentThatReadsNothingLosesItsStreamAndHarmsNobodyElse) {
+  Agent slow(Dial(TheKeys().db));
+  slow.Hello();
+  slow.Read();
+  Agent app(Dial(TheKeys().app));
+  app.Hello();
+  app.Read();
+  const auto send = [this](const HostId& host, int count) {
+    OnLoop([&] {
+      for (int i = 0; i < count; ++i) {
+        agents_.Send(1, {engine::OrderId(absl::StrCat("-/", i, "/0")), host,
+                         absl::Seconds(30), engine::ReadFence{}});
+      }
+    });
+  };
+  const auto link = [this] {
+    const v1::Status status = StatusNow();
+    for (const v1::Host& host : status.hosts()) {
+      if (host.id() == "db-1") return host.link();
+    }
+    return std::string();
+  };
+  // More than what the network and the queue take together.
+  while (link() == "connected") send(HostId("db-1"), 10'000);
+  send(HostId("app-1"), 1000);
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(app.ReadOrder().has_value());
 }
 
 TEST_F(ServerTest, RefusesInASentenceAndChangesNothing) {

@@ -395,8 +395,8 @@ TEST_F(LoopTest, CountsReadBacksWhileTheDiskDoesNotAnswer) {
   Turn(absl::Milliseconds(100));
   ASSERT_TRUE(answer->has_value());
   ObeyIsolations();
-  EXPECT_EQ(
-      loop_->Look().engine.IsolationSince((*answer)->sequence).read_back, 1);
+  EXPECT_EQ(loop_->Look().engine.IsolationSince((*answer)->sequence).read_back,
+            1);
 }
 
 TEST_F(LoopTest, WelcomesAndIsolatesWhoAttachesWhileTheDiskDoesNotAnswer) {
@@ -462,8 +462,8 @@ TEST_F(LoopTest, IsTheSameHistoryAfterADiskThatHung) {
   Turn();
   EXPECT_EQ(loop_->Look().sequence, journal_.records().back().sequence);
   for (size_t i = sent; i < link_->sent.size(); ++i) {
-    EXPECT_FALSE(std::holds_alternative<engine::IsolateHost>(
-        link_->sent[i].order.what));
+    EXPECT_FALSE(
+        std::holds_alternative<engine::IsolateHost>(link_->sent[i].order.what));
   }
   const auto memory = Replay(journal_, LoadPlan);
   ASSERT_TRUE(memory.ok()) << memory.status();
@@ -581,18 +581,7 @@ TEST_F(LoopTest, LetsAStreamReadOnOnceItsEventWasTaken) {
   EXPECT_EQ(taken, 1);
 }
 
-// ── the inbox ───────────────────────────────────────────────────────────────
-
-TEST(Inbox, RefusesMoreThanItHolds) {
-  Inbox inbox;
-  for (size_t i = 0; i < Inbox::kMaxPeople; ++i) {
-    ASSERT_TRUE(inbox.Ask({}).ok());
-  }
-  EXPECT_EQ(inbox.Ask({}).code(), absl::StatusCode::kResourceExhausted);
-  // Others' lanes have room still.
-  EXPECT_TRUE(inbox.Isolate({}).ok());
-  EXPECT_TRUE(inbox.Tell({}).ok());
-}
+// ── history ─────────────────────────────────────────────────────────────────
 
 TEST(History, KeepsTheNewestLines) {
   History history(3);
