@@ -58,12 +58,7 @@ std::string HeadText(uint64_t sequence, absl::string_view hash) {
   return text;
 }
 
-struct RememberedHead {
-  uint64_t sequence = 0;
-  std::string hash;
-};
-
-bool ParseHead(absl::string_view text, RememberedHead* head) {
+bool ParseHead(absl::string_view text, Head* head) {
   const std::vector<absl::string_view> words =
       absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty());
   if (words.size() != 2) return false;
@@ -93,6 +88,72 @@ absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::Open(
   SLUICE_RETURN_IF_ERROR(journal->FindEnd());
   SLUICE_RETURN_IF_ERROR(journal->CompareWithHead());
   return journal;
+}
+
+absl::StatusOr<std::unique_ptr<SqliteJournal>> SqliteJournal::OpenToRead(
+    const std::string& path) {
+  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(path));
+  journal->read_only_ = true;
+  SLUICE_RETURN_IF_ERROR(journal->OpenDatabaseToRead());
+  SLUICE_RETURN_IF_ERROR(journal->Prepare());
+  SLUICE_RETURN_IF_ERROR(journal->FindEnd());
+  return journal;
+}
+
+std::optional<Head> SqliteJournal::RememberedHead(const std::string& path) {
+  const int fd =
+      open(absl::StrCat(path, ".head").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  char text[kHeadSize];
+  const ssize_t size = pread(fd, text, sizeof text, 0);
+  close(fd);
+  Head head;
+  if (size <= 0 ||
+      !ParseHead(absl::string_view(text, static_cast<size_t>(size)), &head)) {
+    return std::nullopt;
+  }
+  return head;
+}
+
+absl::Status SqliteJournal::OpenDatabaseToRead() {
+  struct stat info;
+  if (stat(path_.c_str(), &info) != 0) {
+    const int error = errno;
+    const std::string what =
+        absl::StrCat("journal ", path_, ": ", strerror(error));
+    if (error == ENOENT) {
+      return absl::NotFoundError(absl::StrCat(
+          what, "; name the orchestrator's journal.db, or a copy of it"));
+    }
+    return absl::PermissionDeniedError(
+        absl::StrCat(what, "; read it as its owner, or read a copy"));
+  }
+  if (!S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("journal ", path_, ": it is not a file; name a file"));
+  }
+  // SQLite's log holds the newest records. Without one the file is all there
+  // is, and can be read where nothing can be written.
+  const bool log =
+      stat(absl::StrCat(path_, "-wal").c_str(), &info) == 0 && info.st_size > 0;
+  std::string uri = "file:";
+  for (const char c : path_) {
+    if (c == '?' || c == '#' || c == '%') {
+      absl::StrAppend(&uri, "%", absl::BytesToHexString(std::string(1, c)));
+    } else {
+      uri.push_back(c);
+    }
+  }
+  absl::StrAppend(&uri, "?mode=ro", log ? "" : "&immutable=1");
+  if (sqlite3_open_v2(
+          uri.c_str(), &db_,
+          SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+          nullptr) != SQLITE_OK) {
+    return Problem("it cannot be opened");
+  }
+  sqlite3_extended_result_codes(db_, 1);
+  sqlite3_busy_timeout(db_, 2000);
+  return Run("PRAGMA trusted_schema=OFF");
 }
 
 // Two orchestrators on one file would be two histories in one. flock, not
@@ -165,6 +226,11 @@ absl::Status SqliteJournal::Prepare() {
   SLUICE_RETURN_IF_ERROR(number("PRAGMA application_id", &application));
   SLUICE_RETURN_IF_ERROR(number("PRAGMA user_version", &format));
   SLUICE_RETURN_IF_ERROR(number("SELECT count(*) FROM sqlite_master", &tables));
+  if (tables == 0 && read_only_) {
+    return absl::DataLossError(absl::StrCat(
+        "journal ", path_, ": it holds no record; was it copied without ",
+        path_, "-wal?"));
+  }
   if (tables == 0) {
     SLUICE_RETURN_IF_ERROR(Run("BEGIN IMMEDIATE"));
     SLUICE_RETURN_IF_ERROR(
@@ -232,7 +298,7 @@ absl::Status SqliteJournal::CompareWithHead() {
   }
   char text[kHeadSize];
   const ssize_t size = pread(head_fd_, text, sizeof text, 0);
-  RememberedHead head;
+  Head head;
   // Missing, empty or torn: it says nothing. It is written without fsync, so
   // it can be behind the journal, never rightly ahead of it.
   if (size <= 0 ||
@@ -280,6 +346,10 @@ absl::Status SqliteJournal::Insert(const Record& record) {
 absl::Status SqliteJournal::Append(uint64_t expected,
                                    absl::Span<const Record> records) {
   if (records.empty()) return absl::OkStatus();
+  if (read_only_) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("journal ", path_, ": it was opened to be read only"));
+  }
   if (expected != last_sequence_ + 1) {
     return absl::AbortedError(
         absl::StrCat("journal ", path_, ": it ends at record ", last_sequence_,

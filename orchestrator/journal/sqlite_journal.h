@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "orchestrator/journal/journal.h"
@@ -26,6 +27,15 @@ class SqliteJournal : public Journal {
   static absl::StatusOr<std::unique_ptr<SqliteJournal>> Open(
       const std::string& path);
 
+  // To look at: of a running orchestrator, of a stopped one, or a copy. Writes
+  // nothing and stops nobody; Append() fails. What lacks at its end is not an
+  // error here: compare with RememberedHead().
+  static absl::StatusOr<std::unique_ptr<SqliteJournal>> OpenToRead(
+      const std::string& path);
+
+  // What stands in "PATH.head"; nothing when it is missing or says nothing.
+  static std::optional<Head> RememberedHead(const std::string& path);
+
   ~SqliteJournal() override;
   SqliteJournal(const SqliteJournal&) = delete;
   SqliteJournal& operator=(const SqliteJournal&) = delete;
@@ -42,6 +52,7 @@ class SqliteJournal : public Journal {
 
   absl::Status Lock();
   absl::Status OpenDatabase();
+  absl::Status OpenDatabaseToRead();
   absl::Status Prepare();
   absl::Status FindEnd();
   absl::Status CompareWithHead();
@@ -51,6 +62,7 @@ class SqliteJournal : public Journal {
   absl::Status Problem(absl::string_view doing) const;
 
   const std::string path_;
+  bool read_only_ = false;
   int lock_fd_ = -1;
   int head_fd_ = -1;
   sqlite3* db_ = nullptr;
