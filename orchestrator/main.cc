@@ -210,7 +210,8 @@ absl::Status Serve(const std::string& config_path) {
   runtime::Notifier notifier(estate, config.notify);
   rpc::AgentRegistry agents({estate, instance, config.heartbeat});
   rpc::OperatorHub operators(
-      [&notifier](const runtime::HistoryLine& line) { notifier.Tell(line); });
+      [&notifier](const runtime::HistoryLine& line) { notifier.Tell(line); },
+      [&notifier] { return notifier.problem(); });
   runtime::ThreadWriter writer(journal.get());
   runtime::Loop loop(std::move(memory), &writer, &agents, &operators,
                      {instance, config.heartbeat});

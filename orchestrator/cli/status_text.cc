@@ -252,6 +252,9 @@ std::string Whole(const v1::Status& status, const StatusOptions& options,
                                           status.journal_problem()),
                              options.width)));
   }
+  for (const std::string& warning : status.warnings()) {
+    absl::StrAppend(&out, paint.Red(Hang("! ", warning, options.width)));
+  }
   const std::string people = PeopleLines(status, options.width, paint);
   // Where lines may be cut off, what people are waited for comes first.
   if (size == Size::kShort) absl::StrAppend(&out, people);

@@ -55,8 +55,9 @@ std::string Conclusion(const engine::Engine::IsolationProgress& progress) {
 }  // namespace
 
 OperatorHub::OperatorHub(
-    std::function<void(const runtime::HistoryLine&)> announce)
-    : announce_(std::move(announce)) {}
+    std::function<void(const runtime::HistoryLine&)> announce,
+    std::function<std::string()> warning)
+    : announce_(std::move(announce)), warning_(std::move(warning)) {}
 
 void OperatorHub::Watch(std::shared_ptr<StatusWriter> writer) {
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -76,6 +77,8 @@ std::shared_ptr<const v1::Status> OperatorHub::StatusOf(
       glimpse.now - status_at_ >= kCoalesce) {
     auto status = std::make_shared<v1::Status>();
     FillStatus(glimpse, status.get());
+    const std::string warning = warning_ ? warning_() : "";
+    if (!warning.empty()) status->add_warnings(warning);
     status_ = std::move(status);
     status_changes_ = glimpse.changes;
     status_at_ = glimpse.now;

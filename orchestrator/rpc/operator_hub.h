@@ -21,9 +21,12 @@ class OperatorHub : public runtime::OperatorSink {
   using StatusWriter = LatestWriter<v1::Status>;
   using IsolateWriter = LatestWriter<v1::IsolateProgress>;
 
-  // `announce` (may be empty) is called on the loop's thread for every line.
+  // Both may be empty, and are called on the loop's thread: `announce` for
+  // every line, `warning` for a sentence that every status carries (empty:
+  // none).
   explicit OperatorHub(
-      std::function<void(const runtime::HistoryLine&)> announce = nullptr);
+      std::function<void(const runtime::HistoryLine&)> announce = nullptr,
+      std::function<std::string()> warning = nullptr);
 
   // Any thread. One status follows at the next turn, then one a change.
   void Watch(std::shared_ptr<StatusWriter> writer);
@@ -58,6 +61,7 @@ class OperatorHub : public runtime::OperatorSink {
   bool Push(const runtime::Glimpse& glimpse, Isolation* isolation);
 
   const std::function<void(const runtime::HistoryLine&)> announce_;
+  const std::function<std::string()> warning_;
 
   // Of the loop's thread.
   std::vector<Isolation> isolations_;

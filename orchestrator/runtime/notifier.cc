@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "nlohmann/json.hpp"
 
 namespace sluice::runtime {
 namespace {
@@ -24,6 +25,20 @@ constexpr size_t kMaxWaiting = 64;
 bool IsWorthTelling(const HistoryLine& line) {
   return line.kind == "gate" || line.kind == "hold" ||
          line.kind == "isolation" || line.kind == "alarm";
+}
+
+// One line, so that a script may `read` it. Bytes that are no UTF-8 are
+// replaced, never a reason not to tell.
+std::string JsonOf(const std::string& estate, const HistoryLine& line) {
+  using Json = nlohmann::ordered_json;
+  const Json json = {
+      {"estate", estate},
+      {"kind", line.kind},
+      {"at", absl::FormatTime(absl::RFC3339_sec, line.at, absl::UTCTimeZone())},
+      {"sequence", line.sequence},
+      {"who", line.who},
+      {"text", line.text}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 class Descriptor {
@@ -189,20 +204,31 @@ Notifier::~Notifier() {
 
 void Notifier::Tell(const HistoryLine& line) {
   if (argv_.empty() || !IsWorthTelling(line)) return;
-  std::string text = absl::StrCat(
-      estate_, " ", line.kind, "\n",
-      absl::FormatTime("%Y-%m-%d %H:%M:%S", line.at, absl::LocalTimeZone()),
-      "\n\n", line.text, "\n");
+  std::string text = JsonOf(estate_, line);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (waiting_.size() >= kMaxWaiting) {
-      spdlog::warn("notify: {} lines wait already; one is left out",
-                   waiting_.size());
+      NotTold(line.at, "it is slower than what happens");
       return;
     }
     waiting_.push_back(std::move(text));
   }
   changed_.notify_one();
+}
+
+void Notifier::NotTold(absl::Time at, absl::string_view why) {
+  if (not_told_++ == 0) not_told_since_ = at;
+  why_ = std::string(why);
+}
+
+std::string Notifier::problem() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (not_told_ == 0) return "";
+  return absl::StrCat(
+      not_told_, not_told_ == 1 ? " line was" : " lines were",
+      " not told to anybody since ",
+      absl::FormatTime("%H:%M", not_told_since_, absl::UTCTimeZone()),
+      " UTC: ", why_);
 }
 
 void Notifier::Run() {
@@ -217,6 +243,12 @@ void Notifier::Run() {
     }
     const absl::Status status = RunCommand(argv_, text, timeout_);
     if (!status.ok()) spdlog::warn("{}", std::string(status.message()));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (status.ok()) {
+      not_told_ = 0;
+    } else {
+      NotTold(absl::Now(), status.message());
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 // The site's own notify command: run once for each line that somebody should
-// know of, with the line on its standard input. Never through a shell; one at
-// a time, for a bounded time; what does not fit the queue is dropped, since
-// the journal has it all.
+// know of, with one JSON object on its standard input (docs/operations.md).
+// Never through a shell; nothing of ours in its arguments or environment; one
+// at a time, for a bounded time; what does not fit the queue is dropped, since
+// the journal has it all. What is not told is said in the status.
 
 #pragma once
 
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "orchestrator/runtime/ports.h"
 
@@ -38,16 +40,25 @@ class Notifier {
   // are told, others are not.
   void Tell(const HistoryLine& line);
 
+  // Any thread. In a sentence: since when nobody could be told, why, and how
+  // many lines that was. Empty when the last line was told.
+  std::string problem();
+
  private:
   void Run();
+  void NotTold(absl::Time at, absl::string_view why);  // REQUIRES: mutex_
 
   const std::string estate_;
   const std::vector<std::string> argv_;
   const absl::Duration timeout_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> waiting_;  // guarded by mutex_
-  bool stop_ = false;                // guarded by mutex_
+  // Below: guarded by mutex_.
+  std::deque<std::string> waiting_;
+  bool stop_ = false;
+  int not_told_ = 0;  // since the last that was told
+  absl::Time not_told_since_;
+  std::string why_;
   std::thread thread_;
 };
 
