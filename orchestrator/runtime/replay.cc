@@ -1,6 +1,7 @@
 #include "orchestrator/runtime/replay.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 #include <variant>
 
@@ -19,6 +20,36 @@ std::string About(const journal::Record& record) {
       "journal record ", record.sequence, " of ",
       absl::FormatTime(absl::RFC3339_sec, record.at, absl::LocalTimeZone()),
       " (", journal::KindName(record.kind), ")");
+}
+
+// Records that follow each other, and why there are no more of them.
+struct Piece {
+  std::vector<journal::Record> records;
+  journal::Head head;  // of the last of them
+  absl::Status status;
+};
+
+Piece ReadPiece(journal::Journal* journal, journal::Head head) {
+  Piece piece;
+  piece.head = std::move(head);
+  auto records = journal->Read(piece.head.sequence + 1, kReadAtOnce);
+  if (!records.ok()) {
+    piece.status = records.status();
+    return piece;
+  }
+  piece.records = *std::move(records);
+  for (size_t i = 0; i < piece.records.size(); ++i) {
+    const journal::Record& record = piece.records[i];
+    piece.status = WithContext(
+        journal::CheckLink(record, piece.head.sequence, piece.head.hash),
+        "journal");
+    if (!piece.status.ok()) {
+      piece.records.resize(i);
+      return piece;
+    }
+    piece.head = journal::Head{record.sequence, record.hash, record.at};
+  }
+  return piece;
 }
 
 absl::Status ReplayOne(const journal::Record& record,
@@ -84,18 +115,21 @@ std::vector<HistoryLine> LinesOf(const std::vector<engine::Command>& commands,
 absl::StatusOr<Memory> Replay(journal::Journal& journal,
                               const journal::PlanLoader& load_plan) {
   Memory memory;
+  Piece piece = ReadPiece(&journal, memory.head);
   while (true) {
-    SLUICE_ASSIGN_OR_RETURN(
-        std::vector<journal::Record> records,
-        journal.Read(memory.head.sequence + 1, kReadAtOnce));
-    if (records.empty()) return memory;
-    for (const journal::Record& record : records) {
-      SLUICE_RETURN_IF_ERROR(WithContext(
-          journal::CheckLink(record, memory.head.sequence, memory.head.hash),
-          "journal"));
+    // The next is read and checked while this one is replayed: about half of
+    // a long restart's work each.
+    std::future<Piece> next;
+    if (piece.records.size() == kReadAtOnce) {
+      next = std::async(std::launch::async, ReadPiece, &journal, piece.head);
+    }
+    for (const journal::Record& record : piece.records) {
       SLUICE_RETURN_IF_ERROR(ReplayOne(record, load_plan, &memory));
       memory.head = journal::Head{record.sequence, record.hash, record.at};
     }
+    SLUICE_RETURN_IF_ERROR(piece.status);
+    if (!next.valid()) return memory;
+    piece = next.get();
   }
 }
 
