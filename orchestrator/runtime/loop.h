@@ -116,7 +116,9 @@ class Loop {
   // loop_agents.cc: who is attached, under which reign
   void HearAgent(FromAgent from);
   void HearWhatWaits();
+  void WaitBehind(FromAgent from, std::deque<FromAgent>* waiting);
   void TakeIn(FromAgent from);
+  bool IsVoid(FromAgent* from);
   bool IsAttached(const FromAgent& from) const;
   bool IsSlowedDown(const FromAgent& from);
   void Send(const engine::Order& order);
@@ -167,10 +169,10 @@ class Loop {
   std::set<HostId> welcomed_;      // in this reign
   std::map<HostId, absl::Time> last_reign_for_;
   // What hosts and people may still put into the journal, and what each host
-  // that may not at present says next: its stream waits with it.
+  // that may not at present says next, in order: its stream waits with it.
   std::map<HostId, Allowance> hosts_allowances_;
   std::map<OperatorId, Allowance> peoples_allowances_;
-  std::map<HostId, FromAgent> waiting_hosts_;
+  std::map<HostId, std::deque<FromAgent>> waiting_hosts_;
   std::map<HostId, absl::Time> told_slowed_;
 
   absl::Time now_ = absl::InfinitePast();

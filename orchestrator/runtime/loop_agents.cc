@@ -1,6 +1,7 @@
 // Agents: who is attached on which stream, and under which reign.
 
 #include <algorithm>
+#include <iterator>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,8 @@ constexpr uint64_t kMostEpochsAhead = 1'000'000;
 // A new reign makes every agent attach again. One host brings that about this
 // often at most, or a captured one would keep the whole estate busy.
 constexpr absl::Duration kReignPause = absl::Hours(1);
+// Of one host, behind what it may not say yet.
+constexpr size_t kMostWaiting = 1024;
 // Nobody wants to hear more often that a host says too much.
 constexpr absl::Duration kTellSlowed = absl::Hours(1);
 // Events kept in memory while the journal cannot be written.
@@ -31,28 +34,35 @@ void Loop::HearAgent(FromAgent from) {
   if (waiting != waiting_hosts_.end()) {
     // What a stream that ended, or was replaced, still had to say is void: its
     // agent says all that matters again in its next hello.
-    const StreamId stream = waiting->second.stream;
+    const StreamId stream = waiting->second.front().stream;
     if (stream < from.stream || (stream == from.stream && lost)) {
       waiting_hosts_.erase(waiting);
     } else if (hello) {
       return;
+    } else if (stream == from.stream) {
+      return WaitBehind(std::move(from), &waiting->second);
     }
   }
   if (!hello && !IsAttached(from)) return;
   if (lost) return HearLost(from);
-  from.event = WithOwnOrderId(from.event);
-  if (const auto* report = std::get_if<engine::OrderReported>(&from.event)) {
-    // S8: it would change nothing, and be on disk for ever.
-    if (!memory_.engine.Awaits(report->host, report->order)) {
-      if (from.taken_up) readers_.emplace_back(0, std::move(from.taken_up));
-      return;
-    }
-  }
+  if (IsVoid(&from)) return;
   if (IsSlowedDown(from)) {
-    waiting_hosts_.insert_or_assign(from.host, std::move(from));
+    waiting_hosts_[from.host].push_back(std::move(from));
     return;
   }
   TakeIn(std::move(from));
+}
+
+// S8: a report on an order that nobody waits for would change nothing, and be
+// on disk for ever.
+bool Loop::IsVoid(FromAgent* from) {
+  from->event = WithOwnOrderId(from->event);
+  const auto* report = std::get_if<engine::OrderReported>(&from->event);
+  if (report == nullptr || memory_.engine.Awaits(report->host, report->order)) {
+    return false;
+  }
+  if (from->taken_up) readers_.emplace_back(0, std::move(from->taken_up));
+  return true;
 }
 
 bool Loop::IsAttached(const FromAgent& from) const {
@@ -86,17 +96,29 @@ bool Loop::IsSlowedDown(const FromAgent& from) {
 }
 
 void Loop::HearWhatWaits() {
-  std::vector<HostId> ready;
-  for (const auto& [host, from] : waiting_hosts_) {
-    if (hosts_allowances_[host].Allows(now_)) ready.push_back(host);
+  for (auto at = waiting_hosts_.begin(); at != waiting_hosts_.end();) {
+    std::deque<FromAgent>& waiting = at->second;
+    while (!waiting.empty() && hosts_allowances_[at->first].Allows(now_)) {
+      FromAgent from = std::move(waiting.front());
+      waiting.pop_front();
+      const bool hello =
+          std::holds_alternative<engine::AgentConnected>(from.event);
+      if ((hello || IsAttached(from)) && !IsVoid(&from)) {
+        TakeIn(std::move(from));
+      }
+    }
+    at = waiting.empty() ? waiting_hosts_.erase(at) : std::next(at);
   }
-  for (const HostId& host : ready) {
-    auto waiting = waiting_hosts_.extract(host);
-    FromAgent& from = waiting.mapped();
-    const bool hello =
-        std::holds_alternative<engine::AgentConnected>(from.event);
-    if (hello || IsAttached(from)) TakeIn(std::move(from));
+}
+
+// A stream is read one event at a time, so there is hardly more than one.
+void Loop::WaitBehind(FromAgent from, std::deque<FromAgent>* waiting) {
+  if (waiting->size() < kMostWaiting) {
+    waiting->push_back(std::move(from));
+    return;
   }
+  link_->Refuse(from.host, from.stream,
+                "the host says more than it is asked to; attach again");
 }
 
 void Loop::TakeIn(FromAgent from) {
