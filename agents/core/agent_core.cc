@@ -85,8 +85,14 @@ void AgentCore::On(const Started& event) {
   if (state_.mode == Mode::kQuarantined) {
     Say(absl::StrCat("this host is in its quarantine ",
                      state_.quarantine_number, "; the fence goes up"));
-    // S3: the leased flows of an earlier process go, the standing ones stay.
-    Call(fence::Replace{RulesWithoutLeases()}, Purpose::kStart);
+    // S3: the leased flows of an earlier process go, the standing ones stay;
+    // unless the kernel knows better (see OnStartReading).
+    looks_first_ = !rebooted && !StandingFlows(state_).empty();
+    if (looks_first_) {
+      Call(fence::Read{}, Purpose::kStart);
+    } else {
+      Call(fence::Replace{RulesWithoutLeases()}, Purpose::kStart);
+    }
   } else {
     Call(fence::Read{}, Purpose::kStart);
   }

@@ -188,6 +188,7 @@ class AgentCore {
   absl::Duration now_;
   bool started_ = false;
   uint64_t fresh_number_ = 0;
+  bool looks_first_ = false;  // at the kernel, before the fence is put up
   uint64_t last_request_ = 0;
   std::vector<Command> out_;
 

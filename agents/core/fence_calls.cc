@@ -133,6 +133,25 @@ void AgentCore::OnStartReading(const FenceDone& event) {
     }
     return;
   }
+  if (std::exchange(looks_first_, false)) {
+    // S4, S5: an isolation closes the kernel first and is written down after. A
+    // process that died between the two must not open again what it closed.
+    const std::vector<Flow> there = Sorted(event.reading.standing);
+    const std::vector<Flow> meant = StandingFlows(state_);
+    if (event.status.ok() && event.reading.mode == Mode::kQuarantined &&
+        !std::includes(there.begin(), there.end(), meant.begin(),
+                       meant.end())) {
+      alarm_ =
+          "the fence holds fewer flows than this host's state says, so some "
+          "were closed and that was not written down; all stay closed, as a "
+          "new "
+          "quarantine";
+      Quarantine(alarm_, 0);
+    } else {
+      Call(fence::Replace{RulesWithoutLeases()}, Purpose::kStart);
+    }
+    return;
+  }
   audit_at_ = now_ + kAuditEvery;
   const std::string difference = event.status.ok()
                                      ? Difference(event.reading)

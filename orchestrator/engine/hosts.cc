@@ -155,6 +155,23 @@ void WatchAnew(Turn& turn, const HostId& id) {
   }
 }
 
+// An agent that was started anew watches nothing; what it said last about a
+// system that is back may be over, and nobody would hear of the next alarm.
+void WatchOn(Turn& turn, const HostId& id) {
+  for (const int number : turn.plan().StepsOn(id)) {
+    const Step& step = turn.step(number);
+    if (!In<Reconnected>(step) || !step.watched) continue;
+    const auto part = step.parts.find(id);
+    if (part == step.parts.end() || !part->second.in) continue;
+    const PlannedStep& planned = turn.plan().planned(number);
+    Pending meta;
+    meta.purpose = Purpose::kWatch;
+    meta.step = number;
+    turn.Send(id, Watch{planned.id, planned.watch, planned.watch_every},
+              ChecksDeadline(planned.watch), std::move(meta));
+  }
+}
+
 void MarkLost(Turn& turn, const HostId& id, const std::string& reason) {
   Host& host = turn.world.hosts[id];
   host.link = Host::Link::kLost;
@@ -300,6 +317,7 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
     if (before.has_value() && !closing) {
       CompareStanding(turn, event.host, *before, event.fence);
     }
+    if (world.run_active()) WatchOn(turn, event.host);
   }
   const OrderSet pending = host.pending;
   for (const OrderKey& key : pending) {

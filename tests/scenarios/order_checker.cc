@@ -177,8 +177,8 @@ void OrderChecker::Saw(const engine::Event& event) {
     // fails does not make the system's own verdict unsaid.
     const PlannedStep* last = opened_last_[order.host];
     if (last != nullptr && !last->external.empty() &&
-        last->system == step.system) {
-      return;
+        last->system == step.system && last->id != step.id) {
+      continue;
     }
     bool passed = report->outcome == engine::Outcome::kDone && done != nullptr;
     for (const PlannedCheck& check : step.health) {

@@ -296,6 +296,7 @@ void Host::Do(const agent::ChangeFence& command) {
 
 void Host::Do(const agent::SaveState& command) {
   agent::StateSaved saved{command.request, disk_.failure};
+  disk_.behind = !saved.status.ok();
   if (saved.status.ok()) {
     if (!disk_.text.empty()) {
       disk_.older.push_back(std::move(disk_.text));

@@ -26,6 +26,7 @@ struct StateDisk {
   std::string text;
   absl::Status failure;           // of the next saves
   uint64_t serial = 0;            // of the state in it
+  bool behind = false;            // of what its agent knows: it was full
   std::deque<std::string> older;  // for a roll-back, oldest first
 };
 

@@ -80,7 +80,11 @@ class Orchestrator : public Peer,
   JournalDisk& disk() { return disk_; }
   const JournalDisk& disk() const { return disk_; }
   runtime::DirectWriter& writer() { return *writer_; }
-  bool Attached(const HostId& host) const { return streams_.contains(host); }
+  // On its present stream it was welcomed.
+  bool Attached(const HostId& host) const {
+    const auto at = streams_.find(host);
+    return at != streams_.end() && at->second.welcomed;
+  }
   absl::Time Now() const;
   runtime::Loop* loop() { return loop_.get(); }
 

@@ -55,6 +55,9 @@ class Watcher {
   virtual void Copied(const Orchestrator& /*from*/, const Orchestrator& /*to*/,
                       uint64_t /*up_to*/) {}
   virtual void Died(const Orchestrator&) {}
+  // Its disk had lied: records that were acknowledged are gone. Nobody can keep
+  // S6 then; all that agents promise holds the same.
+  virtual void LostTail(const Orchestrator&) {}
   // On disk.
   virtual void Recorded(const Orchestrator&, const journal::Record&,
                         const engine::Event&) {}

@@ -20,6 +20,7 @@ class Watchers : public Watcher {
     Tell(&Watcher::Copied, from, to, up_to);
   }
   void Died(const Orchestrator& o) override { Tell(&Watcher::Died, o); }
+  void LostTail(const Orchestrator& o) override { Tell(&Watcher::LostTail, o); }
   void Recorded(const Orchestrator& o, const journal::Record& record,
                 const engine::Event& event) override {
     Tell(&Watcher::Recorded, o, record, event);

@@ -31,17 +31,7 @@ World::World(const Options& options)
   manifest_ = options.manifest.empty()
                   ? DrawManifest(estate, options.most_systems)
                   : ReadManifest(options.manifest);
-  const std::vector<journal::SourceFile> files = {{"drawn.yaml", manifest_}};
-  auto plan = LoadPlan(files);
-  if (!plan.ok()) {
-    std::fprintf(stderr, "seed %llu: %s\n%s",
-                 static_cast<unsigned long long>(options.seed),
-                 std::string(plan.status().message()).c_str(),
-                 manifest_.c_str());
-  }
-  SLUICE_CHECK(plan.ok());
-  plan_ = *std::move(plan);
-  sources_ = journal::EncodeSources(files);
+  SetManifest(manifest_);
 
   checkers_ = MakeCheckers(*this);
   watchers_ = std::make_unique<Watchers>(&checkers_);
@@ -56,6 +46,21 @@ World::World(const Options& options)
 }
 
 World::~World() = default;
+
+void World::SetManifest(const std::string& text) {
+  const std::vector<journal::SourceFile> files = {{"drawn.yaml", text}};
+  auto plan = LoadPlan(files);
+  if (!plan.ok()) {
+    std::fprintf(stderr, "seed %llu: %s\n%s",
+                 static_cast<unsigned long long>(options_.seed),
+                 std::string(plan.status().message()).c_str(), text.c_str());
+  }
+  SLUICE_CHECK(plan.ok());
+  newest_manifest_ = text;
+  plan_ = *std::move(plan);
+  plans_.push_back(plan_);
+  sources_ = journal::EncodeSources(files);
+}
 
 Orchestrator& World::AddOrchestrator() {
   const int number = static_cast<int>(peers_.size());

@@ -81,6 +81,13 @@ class World {
   int AddPeer(Peer* peer);
   Peer& peer(int number) { return *peers_[static_cast<size_t>(number)]; }
   bool healed() const { return healed_; }
+  // The manifest as people have it now: what an orchestrator that starts reads.
+  const std::string& newest_manifest() const { return newest_manifest_; }
+  void SetManifest(const std::string& text);
+  const std::vector<std::shared_ptr<const Plan>>& all_plans() const {
+    return plans_;
+  }
+  int plans() const { return static_cast<int>(plans_.size()); }
   Watcher& watchers() { return *watchers_; }
   const Options& options() const { return options_; }
 
@@ -103,6 +110,8 @@ class World {
   std::string manifest_;
   std::string sources_;
   std::shared_ptr<const Plan> plan_;
+  std::string newest_manifest_;
+  std::vector<std::shared_ptr<const Plan>> plans_;  // all there were
   std::unique_ptr<Watcher> watchers_;
   std::vector<std::unique_ptr<Checker>> checkers_;
   std::map<HostId, std::unique_ptr<Host>> hosts_;

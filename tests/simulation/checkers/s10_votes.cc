@@ -1,5 +1,6 @@
 // S10: an order to open leaves only when different people, who truly said go
-// to exactly this body, fill the quorum, and nobody said no to it.
+// to exactly this body, fill the quorum, nobody said no to it, and inspections
+// ran again since.
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
@@ -18,9 +19,15 @@ class Votes : public Checker {
     if (decision.go) said_go_[decision.body_digest].insert(decision.by);
   }
 
+  // What was refused is forgotten, and may be asked again.
+  void LostTail(const Orchestrator&) override { refused_.clear(); }
+
   void Recorded(const Orchestrator& orchestrator, const journal::Record&,
                 const engine::Event& event) override {
     if (orchestrator.number() != 0) return;
+    if (const auto* report = std::get_if<engine::OrderReported>(&event)) {
+      NoteInspection(*report);
+    }
     const auto* decision = std::get_if<engine::DecisionMade>(&event);
     if (decision != nullptr && !decision->go) {
       refused_.insert(decision->body_digest);
@@ -31,7 +38,16 @@ class Votes : public Checker {
                  const engine::Order& order) override {
     if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
       const auto body = ReleaseOrder::Parse(propose->body);
-      if (body.ok()) bodies_.emplace(Sha256(propose->body), *body);
+      if (!body.ok()) return;
+      bodies_.emplace(Sha256(propose->body), *body);
+      if (orchestrator.number() == 0) {
+        proposed_.try_emplace(Sha256(propose->body), world_.now());
+      }
+      return;
+    }
+    const auto* checks = std::get_if<engine::RunChecks>(&order.what);
+    if (checks != nullptr && orchestrator.number() == 0) {
+      checks_[order.id] = checks->checks;
       return;
     }
     const auto* open = std::get_if<engine::OpenFlows>(&order.what);
@@ -50,6 +66,7 @@ class Votes : public Checker {
           order.id.str(), " opens under ", ShortDigest(digest), " of ",
           body->second.stage.str(), " without its quorum"));
     }
+    if (orchestrator.number() == 0) CheckInspected(order, *open);
     if (orchestrator.number() == 0 && refused_.contains(digest)) {
       Violate(absl::StrCat(order.id.str(), " opens under ", ShortDigest(digest),
                            ", to which somebody said no"));
@@ -57,6 +74,52 @@ class Votes : public Checker {
   }
 
  private:
+  void NoteInspection(const engine::OrderReported& report) {
+    const auto asked = checks_.find(report.order);
+    const auto* done = std::get_if<engine::ChecksDone>(&report.detail);
+    if (asked == checks_.end() || done == nullptr || asked->second.empty()) {
+      return;
+    }
+    const bool failed = std::any_of(
+        done->results.begin(), done->results.end(), [](const auto& result) {
+          return result.result.verdict == Verdict::kFail;
+        });
+    if (!failed) {
+      inspected_[{asked->second[0].id, report.host}] = world_.now();
+    }
+    checks_.erase(asked);
+  }
+
+  // Between asking people and opening, inspections ran again on enough hosts.
+  void CheckInspected(const engine::Order& order,
+                      const engine::OpenFlows& open) {
+    const auto proposed = proposed_.find(open.release_digest);
+    if (proposed == proposed_.end()) return;
+    for (const PlannedStep& step : world_.plan().steps) {
+      if (step.inspect.empty()) continue;
+      const bool opens = std::any_of(
+          step.grants.begin(), step.grants.end(), [&](const GrantId& grant) {
+            return std::find(open.grants.begin(), open.grants.end(), grant) !=
+                   open.grants.end();
+          });
+      if (!opens) continue;
+      int inspected = 0;
+      for (const HostId& host : step.hosts) {
+        const auto at = inspected_.find({step.inspect[0].id, host});
+        if (at != inspected_.end() && at->second >= proposed->second) {
+          ++inspected;
+        }
+      }
+      if (inspected >= step.enough) continue;
+      return Violate(absl::StrCat(order.id.str(), " opens flows of ",
+                                  step.id.str(),
+                                  ", which was not inspected again"));
+    }
+  }
+
+  std::map<engine::OrderId, std::vector<PlannedCheck>> checks_;
+  std::map<std::pair<CheckId, HostId>, absl::Time> inspected_;
+  std::map<std::string, absl::Time> proposed_;
   std::map<std::string, std::set<OperatorId>> said_go_;
   std::map<std::string, ReleaseOrder> bodies_;
   std::set<std::string> refused_;

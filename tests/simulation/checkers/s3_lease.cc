@@ -2,6 +2,7 @@
 // that named its release order, never past the order's validity, and only a
 // confirmation after the soak makes a flow stand. All on the host's own clock.
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "tests/simulation/world.h"
@@ -28,6 +29,25 @@ class Leases : public Checker {
     }
   }
 
+  void SaidBy(const Host&, const agent::Message& message) override {
+    const auto* report = std::get_if<agent::Report>(&message);
+    if (report == nullptr) return;
+    const auto* frozen = std::get_if<agent::EvidenceFrozen>(&report->detail);
+    if (frozen == nullptr) return;
+    // As the host itself wrote it down: "frozen-at-ms 5310022".
+    constexpr absl::string_view kWord = "\nfrozen-at-ms ";
+    const size_t at = frozen->text.find(kWord.data());
+    int64_t ms = 0;
+    if (at == std::string::npos) return;
+    const size_t from = at + kWord.size();
+    if (!absl::SimpleAtoi(
+            frozen->text.substr(from, frozen->text.find('\n', from) - from),
+            &ms)) {
+      return;
+    }
+    frozen_[frozen->digest] = absl::Milliseconds(ms);
+  }
+
   void RenewalArrived(const Host& host, uint64_t,
                       const std::vector<std::string>& digests) override {
     for (const std::string& digest : digests) {
@@ -42,6 +62,13 @@ class Leases : public Checker {
       return Violate(absl::StrCat(host.id().str(), " leases flows under ",
                                   ShortDigest(digest),
                                   ", which it was never shown"));
+    }
+    const auto frozen = frozen_.find(line->evidence_digest);
+    const absl::Duration valid =
+        absl::Seconds(bodies_.at(digest).valid_seconds);
+    if (frozen != frozen_.end() && until > frozen->second + valid + kSlack) {
+      Violate(absl::StrCat(host.id().str(), " leases flows past the ",
+                           "validity of ", ShortDigest(digest)));
     }
     const absl::Duration most =
         Of(host, digest).renewed + absl::Seconds(line->lease_seconds);
@@ -106,6 +133,7 @@ class Leases : public Checker {
     return false;
   }
 
+  std::map<std::string, absl::Duration> frozen_;  // by evidence digest
   std::map<std::string, ReleaseOrder> bodies_;
   std::map<std::pair<HostId, std::string>, Known> known_;
   std::set<std::pair<HostId, Flow>> stood_;

@@ -26,6 +26,13 @@ class Survivors : public Checker {
     if (isolations_.erase({host.id(), report->order}) == 0) return;
     done_.insert({host.id(), report->order});
     isolated_at_[host.id()] = world_.now();
+    rolled_back_.erase(host.id());
+  }
+
+  // As it was before it was ever isolated: it is closed, and to be enrolled
+  // anew, when the orchestrator hears of it. Nothing can be promised before.
+  void Rebooted(const Host& host) override {
+    if (host.rolled_back) rolled_back_.insert(host.id());
   }
 
   void Refused(const Session& session, bool from_client) override {
@@ -38,6 +45,9 @@ class Survivors : public Checker {
   void Passed(const Session& session, const Tuple&, bool from_client,
               bool syn) override {
     if (syn) return;
+    for (const HostId& id : {session.client, session.server}) {
+      if (rolled_back_.contains(id)) return;
+    }
     const bool whole = session.flow.protocol == Protocol::kTcp || !from_client;
     if (whole && dead_.contains(session.number)) {
       return Violate(absl::StrCat(Text(session),
@@ -62,6 +72,7 @@ class Survivors : public Checker {
   std::set<std::pair<HostId, agent::OrderId>> isolations_;
   std::set<std::pair<HostId, agent::OrderId>> done_;
   std::map<HostId, absl::Time> isolated_at_;
+  std::set<HostId> rolled_back_;
   std::set<uint64_t> dead_;
 };
 

@@ -48,6 +48,10 @@ class OnDisk : public Checker {
     }
   }
 
+  void LostTail(const Orchestrator& orchestrator) override {
+    told_.erase(orchestrator.number());
+  }
+
   void Began(const Orchestrator& orchestrator) override {
     Need(orchestrator, told_[orchestrator.number()], "after a restart it");
   }

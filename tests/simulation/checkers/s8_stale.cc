@@ -21,8 +21,10 @@ class StaleHands : public Checker {
   void AgentStarted(const Host& host) override {
     Known& known = Of(host);
     known.answered.clear();
-    // Its own memory of epochs is gone with the newer state.
-    if (host.rolled_back) known.epoch = 0;
+    // What it knew is gone with the newer state, and it said that it was not
+    // written down.
+    if (host.rolled_back || host.disk().behind) known.epoch = 0;
+    if (host.disk().behind) known.forgot = true;
   }
 
   void OrderArrived(const Host& host, const agent::Order& order) override {
@@ -48,6 +50,7 @@ class StaleHands : public Checker {
         report->outcome == agent::Outcome::kDone) {
       known.isolated = world_.now();
       known.proposed.clear();
+      known.forgot = false;
     }
   }
 
@@ -55,7 +58,7 @@ class StaleHands : public Checker {
     Known& known = Of(host);
     for (const Opening& opening : openings) {
       if (opening.digest.empty()) continue;
-      if (!known.proposed.contains(opening.digest)) {
+      if (!known.forgot && !known.proposed.contains(opening.digest)) {
         return Violate(absl::StrCat(host.id().str(), " opened flows under ",
                                     ShortDigest(opening.digest),
                                     ", a release order from before its last "
@@ -82,6 +85,7 @@ class StaleHands : public Checker {
     uint64_t order_epoch = 0;
     bool repeated = false;
     bool opens = false;
+    bool forgot = false;  // of its last isolations
     absl::Time isolated;
     std::map<std::string, absl::Time> proposed;
     std::set<agent::OrderId> answered;

@@ -1,5 +1,7 @@
 // Disks that take nothing: the journal's, and an agent's.
 
+#include <optional>
+
 #include "tests/simulation/faults/draws.h"
 
 namespace sluice::simulation {
@@ -51,6 +53,57 @@ class JournalDiskHangs : public Fault {
   const bool dies_;
 };
 
+class JournalDiskLies : public Fault {
+ public:
+  std::string Text() const override {
+    return absl::StrCat("the journal's disk syncs nothing for ", Seconds(lasts),
+                        ", then the power is cut");
+  }
+  void Begin(World& world) override {
+    world.primary().disk().memory.set_lying(true);
+  }
+  void End(World& world) override {
+    Orchestrator& orchestrator = world.primary();
+    orchestrator.Die();
+    orchestrator.disk().memory.LosePower();
+    orchestrator.disk().memory.set_lying(false);
+    world.watchers().LostTail(orchestrator);
+  }
+};
+
+class JournalTorn : public Fault {
+ public:
+  explicit JournalTorn(size_t left) : left_(left) {}
+  std::string Text() const override {
+    return absl::StrCat("the journal's last record is torn to ", left_,
+                        " bytes; a copy is put back after ", Seconds(lasts));
+  }
+  void Begin(World& world) override {
+    Orchestrator& orchestrator = world.primary();
+    orchestrator.Die();
+    journal::MemoryJournal& memory = orchestrator.disk().memory;
+    if (memory.records().empty()) return;
+    copy_ = memory.records();
+    memory.Tear(left_);
+    // Half a history is none: it stops with a sentence.
+    if (orchestrator.Start()) {
+      world.Violate("S7", "an orchestrator started from a torn journal");
+    }
+  }
+  void End(World& world) override {
+    if (!copy_.has_value()) return;
+    world.primary().Die();
+    journal::MemoryJournal restored;
+    restored.records() = *copy_;
+    restored.Sync();
+    world.primary().disk().memory = std::move(restored);
+  }
+
+ private:
+  const size_t left_;
+  std::optional<std::vector<journal::Record>> copy_;
+};
+
 class AgentDiskFails : public Fault {
  public:
   explicit AgentDiskFails(HostId host) : host_(std::move(host)) {}
@@ -86,6 +139,16 @@ std::unique_ptr<Fault> DrawDiskReadOnly(World&, Random& random) {
 }
 std::unique_ptr<Fault> DrawDiskHangs(World&, Random& random) {
   auto fault = std::make_unique<JournalDiskHangs>(random.Percent(30));
+  fault->lasts = absl::Seconds(random.Between(1, 40));
+  return fault;
+}
+std::unique_ptr<Fault> DrawDiskLies(World&, Random& random) {
+  auto fault = std::make_unique<JournalDiskLies>();
+  fault->lasts = absl::Seconds(random.Between(1, 30));
+  return fault;
+}
+std::unique_ptr<Fault> DrawJournalTorn(World&, Random& random) {
+  auto fault = std::make_unique<JournalTorn>(random.Below(40));
   fault->lasts = absl::Seconds(random.Between(1, 40));
   return fault;
 }

@@ -25,7 +25,8 @@ Draw DrawReboot, DrawRollBack, DrawPowerCut;
 // clock.cc
 Draw DrawWallClock, DrawDrift;
 // disk.cc
-Draw DrawDiskFull, DrawDiskReadOnly, DrawDiskHangs, DrawAgentDiskFull;
+Draw DrawDiskFull, DrawDiskReadOnly, DrawDiskHangs, DrawDiskLies,
+    DrawJournalTorn, DrawAgentDiskFull;
 // kernel.cc
 Draw DrawKernelRefuses;
 // check.cc
@@ -33,6 +34,8 @@ Draw DrawCheckFails, DrawCheckInconclusive, DrawSlowChecks, DrawSilentChecks;
 // people.cc
 Draw DrawIsolate, DrawPause, DrawRefusing, DrawTwice, DrawSlowPeople, DrawEnd,
     DrawIsolateLocally;
+// replan.cc
+Draw DrawReplan;
 // twin.cc
 Draw DrawTwin;
 // captured.cc

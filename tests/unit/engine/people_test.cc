@@ -167,7 +167,7 @@ TEST(Orders, AreSentAgainWhenTheAgentConnects) {
   ASSERT_EQ(world.Isolate(isolate), absl::OkStatus());
   const std::vector<Order> before = world.engine().Outstanding(HostId("db-1"));
   ASSERT_THAT(before, SizeIs(1));
-  EXPECT_THAT(before[0].id.str(), HasSubstr("-/"));
+  EXPECT_THAT(before[0].id.str(), HasSubstr("-:"));
   world.Connect(HostId("db-1"));
   EXPECT_TRUE(world.agent(HostId("db-1")).quarantined());
   EXPECT_THAT(world.engine().Outstanding(HostId("db-1")), IsEmpty());

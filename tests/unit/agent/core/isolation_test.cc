@@ -235,6 +235,25 @@ TEST(Start, BelievesAFenceThatTheStateDoesNotKnow) {
   EXPECT_TRUE(host.Passes("tcp 10.77.0.21 10.77.0.1 7443"));
 }
 
+// Died between closing and writing it down, or its disk was full.
+TEST(Start, OpensNothingAgainThatTheKernelHoldsClosed) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  ASSERT_EQ(host.Give("r/5/0", host.Confirmation()).outcome, Outcome::kDone);
+  host.StartAgent();
+  EXPECT_TRUE(host.Passes(kDbFlow));  // an orderly restart keeps what stands
+  host.Connect();
+  host.store.FailWith(absl::ResourceExhaustedError("no space left"));
+  ASSERT_EQ(host.Give("r/6/0", IsolateHost{"found a beacon"}).outcome,
+            Outcome::kDone);
+  host.store.FailWith(absl::OkStatus());
+  host.StartAgent();
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.state().quarantine_number, 2u);
+  EXPECT_THAT(host.state().reason, HasSubstr("not written down"));
+}
+
 TEST(Start, PutsTheFenceUpBeforeAnythingElse) {
   BenchHost host;
   host.StartAgent();
