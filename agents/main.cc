@@ -17,6 +17,7 @@
 #include "agents/core/state.h"
 #include "agents/host/config.h"
 #include "agents/host/driver.h"
+#include "agents/host/evidence_key.h"
 #include "agents/host/isolate_command.h"
 #include "agents/host/notify.h"
 #include "agents/host/state_store.h"
@@ -84,11 +85,20 @@ absl::Status Serve(const AgentConfig& config) {
 
   absl::StatusOr<FileStateStore> store = FileStateStore::Open(config.state);
   if (!store.ok()) return store.status();
+  // The fence goes up without it all the same; people are told at the gate that
+  // this host's evidence is unsigned.
+  const absl::StatusOr<SshSigner> signer =
+      LoadOrMakeEvidenceKey(config.evidence_key);
+  if (!signer.ok()) {
+    Log(absl::StrCat("no evidence can be signed: ", signer.status().message()));
+  }
+  CoreOptions options = CoreOptionsOf(config);
+  if (signer.ok()) options.evidence_signer = &*signer;
   NftablesFence fence;
   std::unique_ptr<AgentLink> link;
   std::unique_ptr<Workers> workers;
   Driver driver(
-      CoreOptionsOf(config),
+      std::move(options),
       {.fence = &fence,
        .store = &*store,
        .now = TimeSinceBoot,
@@ -138,6 +148,11 @@ int Main(int argc, char** argv) {
   CLI::App* isolate = app.add_subcommand(
       "isolate", "Put this host in quarantine now, without an orchestrator");
   isolate->add_option("--config", config_path, "The host's own file");
+  CLI::App* evidence_key =
+      app.add_subcommand("evidence-key",
+                         "Print this host's line for hosts.keys; make the key "
+                         "that it signs its evidence with if there is none");
+  evidence_key->add_option("--config", config_path, "The host's own file");
   app.require_subcommand(0, 1);
   CLI11_PARSE(app, argc, argv);
 
@@ -155,6 +170,13 @@ int Main(int argc, char** argv) {
           IsolateNow(CoreOptionsOf(*config), config->state, fence, Log);
       status = done.status();
       if (done.ok()) std::cout << *done << "\n";
+    } else if (evidence_key->parsed()) {
+      const auto signer = LoadOrMakeEvidenceKey(config->evidence_key);
+      status = signer.status();
+      if (signer.ok()) {
+        std::cout << config->host.str() << " " << signer->public_key().Line()
+                  << "\n";
+      }
     } else {
       status = Serve(*config);
     }

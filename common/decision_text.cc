@@ -34,6 +34,7 @@ std::string TaskText::Body() const {
       absl::StrCat("sluice task 1\nestate ", estate.str(), "\nrun ", run.str(),
                    "\ntask ", task.str(), "\n");
   AddLines("what", what, &body);
+  AddLines("relayed-for", relayed_for.str(), &body);
   AddLines("note", note, &body);
   AddLines("attachment", attachment_digest, &body);
   return body;

@@ -28,6 +28,7 @@ std::string ConfirmText(absl::string_view release_digest);
 //   run 2026-11-21-1
 //   task billing-engine/accept-1
 //   what known invoice matches paper
+//   relayed-for billing-owner
 //   note …
 //   attachment sha256:…
 // Lines without a value are left out.
@@ -36,6 +37,8 @@ struct TaskText {
   RunId run;
   TaskId task;
   std::string what;
+  // Whose word it is, when the signer passes on what they were told.
+  OperatorId relayed_for;
   std::string note;
   std::string attachment_digest;
 

@@ -5,6 +5,8 @@
 
 #pragma once
 
+#include <string>
+
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 
@@ -34,6 +36,15 @@ class SignatureVerifier {
                               absl::string_view name_space,
                               absl::string_view message,
                               absl::string_view signature) const = 0;
+};
+
+// Signs without a person: a host's own key.
+class Signer {
+ public:
+  virtual ~Signer() = default;
+  // Armoured, over exactly `message` for `name_space`.
+  virtual std::string Sign(absl::string_view name_space,
+                           absl::string_view message) const = 0;
 };
 
 }  // namespace sluice

@@ -34,7 +34,7 @@ class SshVerifier : public SignatureVerifier {
 };
 
 // A key that signs by itself, without a person: a host's evidence key.
-class SshSigner {
+class SshSigner : public Signer {
  public:
   // A new ed25519 key.
   static SshSigner Make();
@@ -46,7 +46,7 @@ class SshSigner {
   const SshPublicKey& public_key() const { return public_key_; }
   // Armoured, hashed with SHA-512.
   std::string Sign(absl::string_view name_space,
-                   absl::string_view message) const;
+                   absl::string_view message) const override;
 
  private:
   explicit SshSigner(std::shared_ptr<void> key);

@@ -199,6 +199,7 @@ absl::StatusOr<KnownRelease*> AdmitOpening(const OpenFlows& order,
 
 absl::StatusOr<KnownRelease*> AdmitConfirmation(const Confirm& order,
                                                 AgentState& state,
+                                                const Trust& trust,
                                                 absl::Duration now) {
   SLUICE_ASSIGN_OR_RETURN(KnownRelease * release,
                           Find(state, order.release_digest, now));
@@ -219,6 +220,10 @@ absl::StatusOr<KnownRelease*> AdmitConfirmation(const Confirm& order,
                        absl::FormatDuration(absl::Ceil(left, absl::Seconds(1))),
                        " more on this host's clock; confirm after that"));
     }
+  }
+  if (release->order.confirm == ConfirmRule::kByDecision) {
+    SLUICE_RETURN_IF_ERROR(
+        CheckConfirmation(release->order, order.decisions, trust));
   }
   return release;
 }

@@ -33,9 +33,11 @@ absl::StatusOr<KnownRelease*> AdmitOpening(const OpenFlows& order,
                                            const Trust& trust,
                                            absl::Duration now);
 
-// Whether the named grants' leases may become standing now, but for the watch.
+// Whether the named grants' leases may become standing now, but for the watch:
+// soaked on this host's clock, and decided by people where the order says so.
 absl::StatusOr<KnownRelease*> AdmitConfirmation(const Confirm& order,
                                                 AgentState& state,
+                                                const Trust& trust,
                                                 absl::Duration now);
 
 // Drops what can never open again and holds nothing open.

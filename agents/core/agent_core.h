@@ -37,6 +37,9 @@ struct CoreOptions {
   std::vector<Flow> vital;
   std::set<std::string> units;  // that may be started
   Trust trust;                  // who may release what here (S2)
+  // Signs this host's evidence, so that people need not believe who relays it.
+  // Not owned; without one the evidence is unsigned.
+  const Signer* evidence_signer = nullptr;
 };
 
 class AgentCore {
@@ -204,7 +207,7 @@ class AgentCore {
   std::deque<Job> ready_;      // jobs whose work is done, to be written down
   std::optional<Job> job_;
   std::vector<Report> overtaken_;  // answered with the isolation that did it
-  std::set<OrderId> in_hand_;  // taken and not answered yet
+  std::set<OrderId> in_hand_;      // taken and not answered yet
   std::map<uint64_t, Pending> pending_;
   std::deque<Report> answers_;  // oldest first, bounded
   std::vector<Report> waiting_for_reading_;

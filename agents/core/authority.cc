@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "agents/core/state.h"
-#include "common/digest.h"
+#include "common/decision_text.h"
 
 namespace sluice::agent {
 namespace {
@@ -149,9 +149,10 @@ absl::Status CheckCanBeReleased(const ReleaseOrder& order, const Trust& trust) {
       absl::StrJoin(*missing, ", "), "; bring its approvers up to date"));
 }
 
-absl::Status CheckDecisions(const ReleaseOrder& order,
-                            const std::vector<Decision>& decisions,
-                            const Trust& trust) {
+namespace {
+
+absl::Status Judge(const ReleaseOrder& order, absl::string_view text,
+                   const std::vector<Decision>& decisions, const Trust& trust) {
   if (AsksNobody(order.quorum)) {
     return absl::PermissionDeniedError(
         "the release order asks nobody; only people can release (S2)");
@@ -161,8 +162,7 @@ absl::Status CheckDecisions(const ReleaseOrder& order,
         absl::StrCat(decisions.size(), " decisions are more than the ",
                      kMaxDecisions, " this agent looks at"));
   }
-  const std::string body = order.Body();
-  const std::string digest = Sha256(body);
+  const std::string digest = order.Digest();
   People people;
   std::vector<std::string> faults;
   for (const Decision& decision : decisions) {
@@ -187,7 +187,7 @@ absl::Status CheckDecisions(const ReleaseOrder& order,
       continue;
     }
     const absl::Status good = trust.verifier->Verify(
-        approver->key, signed_as::kDecision, body, decision.signature);
+        approver->key, signed_as::kDecision, text, decision.signature);
     if (!good.ok()) {
       faults.push_back(absl::StrCat(by, ": ", good.message()));
       continue;
@@ -199,6 +199,20 @@ absl::Status CheckDecisions(const ReleaseOrder& order,
   if (!met.ok() || trust.verifier == nullptr) return met;
   return WantAll(trust.MinimumFor(order.stage), people, order,
                  "this host's own minimum", faults);
+}
+
+}  // namespace
+
+absl::Status CheckDecisions(const ReleaseOrder& order,
+                            const std::vector<Decision>& decisions,
+                            const Trust& trust) {
+  return Judge(order, order.Body(), decisions, trust);
+}
+
+absl::Status CheckConfirmation(const ReleaseOrder& order,
+                               const std::vector<Decision>& decisions,
+                               const Trust& trust) {
+  return Judge(order, ConfirmText(order.Digest()), decisions, trust);
 }
 
 }  // namespace sluice::agent

@@ -54,4 +54,10 @@ absl::Status CheckDecisions(const ReleaseOrder& order,
                             const std::vector<Decision>& decisions,
                             const Trust& trust);
 
+// The same for an order that confirms by decision: signatures over its
+// ConfirmText(), since those that opened it say nothing of what was seen after.
+absl::Status CheckConfirmation(const ReleaseOrder& order,
+                               const std::vector<Decision>& decisions,
+                               const Trust& trust);
+
 }  // namespace sluice::agent

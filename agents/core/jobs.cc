@@ -96,8 +96,8 @@ void AgentCore::OvertakeTheDisk() {
 // When the job in hand goes on without the disk.
 absl::Duration AgentCore::DiskDeadline() const {
   if (!job_.has_value() || !job_->saving) return absl::InfiniteDuration();
-  const bool closes = job_->kind == Job::Kind::kIsolate ||
-                      job_->kind == Job::Kind::kWithdraw;
+  const bool closes =
+      job_->kind == Job::Kind::kIsolate || job_->kind == Job::Kind::kWithdraw;
   const bool closing_waits =
       std::any_of(waiting_.begin(), waiting_.end(), [](const Order& order) {
         return std::holds_alternative<IsolateHost>(order.what) ||

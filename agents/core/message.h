@@ -55,6 +55,7 @@ struct EvidenceFrozen {
   std::string digest;
   std::string text;
   std::vector<NamedResult> results;
+  std::string signature;  // over the text, by this host; may be empty
 };
 struct ReleaseAnswer {
   bool accepts = false;

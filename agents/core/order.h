@@ -90,6 +90,7 @@ struct Confirm {
   std::string release_digest;
   std::vector<GrantId> grants;
   StepId step;
+  std::vector<Decision> decisions;  // where the order confirms by decision
 };
 struct ReadFence {};
 // What could not be read: an unknown kind, a flow that is none. Refused with

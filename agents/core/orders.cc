@@ -291,7 +291,7 @@ void AgentCore::Carry(const Order& order, const Watch& what) {
 
 void AgentCore::Carry(const Order& order, const Confirm& what) {
   const absl::StatusOr<KnownRelease*> admitted =
-      AdmitConfirmation(what, state_, now_);
+      AdmitConfirmation(what, state_, options_.trust, now_);
   const absl::Status status =
       admitted.ok() ? CheckWatch(what.step) : admitted.status();
   if (!status.ok()) {
@@ -395,6 +395,10 @@ void AgentCore::OnFrozen(const Pending& pending, const FreezeEvidence& what,
   frozen.text = EvidenceText(state_, what.round, now_,
                              Bounded(what.inspections), results);
   frozen.digest = Sha256(frozen.text);
+  if (options_.evidence_signer != nullptr) {
+    frozen.signature =
+        options_.evidence_signer->Sign(signed_as::kEvidence, frozen.text);
+  }
   frozen.results = std::move(results);
   while (state_.evidence.size() >= kMaxRounds &&
          !state_.evidence.contains(what.round)) {

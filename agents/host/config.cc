@@ -290,6 +290,8 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_ASSIGN_OR_RETURN(config.authority, source.Path(value));
   } else if (name == "state") {
     SLUICE_ASSIGN_OR_RETURN(config.state, source.Path(value));
+  } else if (name == "evidence-key") {
+    SLUICE_ASSIGN_OR_RETURN(config.evidence_key, source.Path(value));
   } else if (name == "addresses") {
     SLUICE_ASSIGN_OR_RETURN(config.addresses, source.Parsed<Prefix>(value));
   } else if (name == "management") {
@@ -367,6 +369,9 @@ absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
                      ": ", error.msg));
   }
   FillAddresses(config);
+  if (config.evidence_key.empty()) {
+    config.evidence_key = absl::StrCat(config.state, "/evidence.key");
+  }
   SLUICE_RETURN_IF_ERROR(CheckWhole(config, path));
   SLUICE_RETURN_IF_ERROR(CheckQuorums(config, path));
   return config;

@@ -8,6 +8,7 @@
 //   key: agent.key
 //   authority: ca.crt
 //   state: /var/lib/sluice-agent  # the default
+//   evidence-key: /var/lib/sluice-agent/evidence.key  # made when it is missing
 //   addresses: [10.77.0.11, "fd77::11"]  # default: the clients of management
 //   management: ["tcp 10.77.0.11 10.77.0.1 7443"]
 //   vital: ["tcp 10.77.0.11 10.77.0.3 3260"]
@@ -51,6 +52,7 @@ struct AgentConfig {
   std::string key;
   std::string authority;
   std::string state = "/var/lib/sluice-agent";
+  std::string evidence_key;  // never empty once read
   std::vector<Prefix> addresses;
   std::vector<Flow> management;
   std::vector<Flow> vital;

@@ -76,6 +76,7 @@ struct DetailFiller {
     v1::EvidenceFrozen* evidence = to->mutable_evidence();
     evidence->set_digest(from.digest);
     evidence->set_text(from.text);
+    evidence->set_signature(from.signature);
     for (const NamedResult& result : from.results) {
       Fill(result, evidence->add_results());
     }
@@ -179,9 +180,10 @@ absl::StatusOr<Propose> ReadPropose(const v1::Propose& from) {
   return propose;
 }
 
-OpenFlows ReadOpenFlows(const v1::OpenFlows& from) {
-  OpenFlows open{from.release_digest(), Grants(from.grants()), {}};
-  for (const v1::Decision& entry : from.decisions()) {
+template <class Entries>
+std::vector<Decision> ReadDecisions(const Entries& entries) {
+  std::vector<Decision> decisions;
+  for (const v1::Decision& entry : entries) {
     Decision decision{.by = OperatorId(entry.operator_name()),
                       .body_digest = entry.body_digest(),
                       .signature = entry.signature()};
@@ -190,9 +192,9 @@ OpenFlows ReadOpenFlows(const v1::OpenFlows& from) {
          absl::StrSplit(entry.role(), ' ', absl::SkipEmpty())) {
       decision.roles.emplace_back(role);
     }
-    open.decisions.push_back(std::move(decision));
+    decisions.push_back(std::move(decision));
   }
-  return open;
+  return decisions;
 }
 
 absl::StatusOr<Withdraw> ReadWithdrawPeers(const v1::WithdrawPeers& from) {
@@ -232,7 +234,9 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
       break;
     }
     case v1::Order::kOpenFlows:
-      order.what = ReadOpenFlows(from.open_flows());
+      order.what = OpenFlows{from.open_flows().release_digest(),
+                             Grants(from.open_flows().grants()),
+                             ReadDecisions(from.open_flows().decisions())};
       break;
     case v1::Order::kTryFlows: {
       SLUICE_ASSIGN_OR_RETURN(std::vector<Flow> flows,
@@ -255,7 +259,8 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
     case v1::Order::kConfirm:
       order.what = Confirm{from.confirm().release_digest(),
                            Grants(from.confirm().grants()),
-                           StepId(from.confirm().step())};
+                           StepId(from.confirm().step()),
+                           ReadDecisions(from.confirm().decisions())};
       break;
     case v1::Order::kReadFence:
       order.what = ReadFence{};

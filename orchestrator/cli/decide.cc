@@ -57,7 +57,8 @@ absl::Status CheckBody(const v1::GateDetail& detail) {
   return absl::OkStatus();
 }
 
-absl::Status CheckAsking(const v1::Gate& gate) {
+absl::Status CheckAsking(const v1::Gate& gate, bool go) {
+  if (go && gate.confirming()) return absl::OkStatus();
   if (gate.state() == "asking" && !gate.body_digest().empty()) {
     return absl::OkStatus();
   }
@@ -72,6 +73,24 @@ absl::Status CheckAsking(const v1::Gate& gate) {
   return absl::FailedPreconditionError(
       absl::StrCat("gate ", gate.id(), " is not asking: it is ", gate.state(),
                    why, ". Nothing was changed. ", next));
+}
+
+// S2: what the orchestrator says is compared with what it cannot change. A
+// no-go needs none of it: closing is always right to ask for.
+absl::Status CheckOwnCopy(const v1::GateDetail& detail, const OwnCopy& own) {
+  SLUICE_ASSIGN_OR_RETURN(const ReleaseOrder order,
+                          ReleaseOrder::Parse(detail.body()));
+  SLUICE_RETURN_IF_ERROR(CheckOrder(order, *own.plan));
+  return CheckEvidence(order, detail, own);
+}
+
+std::string Checked(const OwnCopy& own) {
+  return absl::StrCat(
+      "  checked    the same stage, flows and rules as in\n             ",
+      own.manifest,
+      "\n             and evidence signed by every host, with the keys of\n"
+      "             ",
+      own.keys_file, "\n");
 }
 
 std::string Summary(const v1::GateDetail& detail, int width,
@@ -113,33 +132,45 @@ std::string Summary(const v1::GateDetail& detail, int width,
 
 }  // namespace
 
+absl::StatusOr<Asked> AskedOf(const Common& common, const std::string& gate,
+                              const std::string& manifest, bool go) {
+  Asked asked;
+  SLUICE_ASSIGN_OR_RETURN(asked.config, LoadClientConfig(common.client_file));
+  SLUICE_ASSIGN_OR_RETURN(asked.client, Client::Dial(asked.config));
+  SLUICE_ASSIGN_OR_RETURN(asked.detail, asked.client->GetGate(gate));
+  SLUICE_RETURN_IF_ERROR(CheckAsking(asked.detail.gate(), go));
+  SLUICE_RETURN_IF_ERROR(CheckBody(asked.detail));
+  if (!go) return asked;
+  SLUICE_ASSIGN_OR_RETURN(asked.own, LoadOwnCopy(manifest, asked.config));
+  SLUICE_RETURN_IF_ERROR(CheckOwnCopy(asked.detail, asked.own));
+  return asked;
+}
+
+std::string TextToSign(const v1::GateDetail& detail, bool go,
+                       const std::string& reason) {
+  const v1::Gate& gate = detail.gate();
+  if (!go) return NoGoText(gate.body_digest(), reason);
+  return gate.confirming() ? ConfirmText(gate.body_digest()) : detail.body();
+}
+
 ExitCode Decide(const Terminal& terminal, const Common& common,
                 const DecideOptions& options) {
-  const auto config = LoadClientConfig(common.client_file);
-  if (!config.ok()) return terminal.Complain(config.status());
-  const auto client = Client::Dial(*config);
-  if (!client.ok()) return terminal.Complain(client.status());
-  auto gate = (*client)->GetGate(options.gate);
-  if (!gate.ok()) return terminal.Complain(gate.status());
-  absl::Status fit = CheckAsking(gate->gate());
-  if (fit.ok()) fit = CheckBody(*gate);
-  if (!fit.ok()) return terminal.Complain(fit);
-
-  const auto key = FindSigningKey(options.key, *config);
+  auto asked = AskedOf(common, options.gate, options.manifest, options.go);
+  if (!asked.ok()) return terminal.Complain(asked.status());
+  v1::GateDetail& gate = asked->detail;
+  const auto key = FindSigningKey(options.key, asked->config);
   if (!key.ok()) return terminal.Complain(key.status());
-
-  const std::string text =
-      options.go ? gate->body()
-                 : NoGoText(gate->gate().body_digest(), options.reason);
+  const std::string text = TextToSign(gate, options.go, options.reason);
   v1::DecideRequest request;
-  request.set_gate(gate->gate().id());
+  request.set_gate(gate.gate().id());
   request.set_go(options.go);
   request.set_reason(options.reason);
-  request.set_body_digest(gate->gate().body_digest());
-  MakePrintable(&*gate);
+  request.set_body_digest(gate.gate().body_digest());
+  MakePrintable(&gate);
   // Where nobody sits at a terminal, the command itself is the word.
   if (terminal.can_ask && !common.json) {
-    *terminal.out << Summary(*gate, terminal.width, terminal.paint());
+    *terminal.out << Summary(gate, terminal.width, terminal.paint());
+    if (options.go) *terminal.out << Checked(asked->own);
   }
   if (terminal.can_ask && !options.yes) {
     const char* word = options.go ? "go" : "no-go";
@@ -152,7 +183,7 @@ ExitCode Decide(const Terminal& terminal, const Common& common,
   const auto signature = SignText(*key, signed_as::kDecision, text);
   if (!signature.ok()) return terminal.Complain(signature.status());
   request.set_signature(*signature);
-  return Report(terminal, common.json, (*client)->Decide(request));
+  return Report(terminal, common.json, asked->client->Decide(request));
 }
 
 }  // namespace sluice::cli

@@ -248,6 +248,10 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       "key: agent.key\n"
       "authority: ca.crt\n"
       "state: /var/lib/sluice-agent\n"
+      "# What this host signs its evidence with; its public half stands in "
+      "the\n"
+      "# operators' hosts.keys.\n"
+      "evidence-key: evidence.key\n"
       "\n"
       "# Open in quarantine too: protocol, client, server, port.\n",
       YamlLines("management", ManagementFlows(plan, host)),
@@ -275,6 +279,10 @@ std::string ClientYaml(const Plan& plan) {
       "certificate: operator.crt\n"
       "key: operator.key\n"
       "authority: ca.crt\n"
+      "# Your own copy of the manifest: `sluice go` compares what the\n"
+      "# orchestrator asks you to sign with it, and hosts' evidence with the\n"
+      "# keys in hosts.keys beside it.\n"
+      "manifest: manifest.yaml\n"
       "# The SSH key that decisions are signed with; its .pub when an\n"
       "# ssh-agent holds it. Else the first of ~/.ssh/id_* is taken.\n"
       "# signing-key: ~/.ssh/id_ed25519\n");

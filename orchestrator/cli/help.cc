@@ -35,6 +35,7 @@ constexpr Line kLines[] = {
     {"show GATE|STEP|HOST", "one of them in full"},
     {"go GATE", "decide: open what the gate shows"},
     {"no-go GATE --reason R", "decide: do not"},
+    {"gate export|import", "the same, signed on another machine"},
     {"done TASK", "sign a task you have done"},
     {"retry [STEP…]", "try again what failed or was refused"},
     {"pause, resume", "hold the run, and go on"},
@@ -44,6 +45,7 @@ constexpr Line kLines[] = {
     {"history", "everything that was done, by whom, when"},
     {"durations", "what past runs took, for the next forecast"},
     {"end [--reason R]", "end the run"},
+    {"audit export DIR", "the record, verified without Sluice"},
 };
 
 }  // namespace

@@ -5,15 +5,18 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/sshsig.h"
 #include "common/status.h"
 #include "orchestrator/cli/authority.h"
 #include "orchestrator/cli/drafts.h"
 #include "orchestrator/cli/files.h"
+#include "orchestrator/cli/own_copy.h"
 
 namespace sluice::cli {
 namespace {
@@ -114,6 +117,17 @@ class Initializer {
   absl::Status Orchestrator(const Authority& authority);
   absl::Status Agent(const Authority& authority, const PlannedHost& host);
   absl::Status Operator(const Authority& authority, const std::string& name);
+  std::string HostKeys() const {
+    std::string text =
+        "# The keys that hosts sign their evidence with. Also an "
+        "allowed_signers file\n"
+        "# for ssh-keygen -Y verify.\n";
+    for (const auto& [host, key] : host_keys_) {
+      absl::StrAppend(&text, host, " ", key, "\n");
+    }
+    return text;
+  }
+  absl::Status KeepHostKeys() const;
   bool Keep(const fs::path& directory) {
     const bool there = Exists(directory);
     report_.kept += there ? 1 : 0;
@@ -130,6 +144,7 @@ class Initializer {
   std::vector<Prefix> addresses_;  // the orchestrator's
   std::set<std::string> operators_;
   std::vector<NewFile> manifest_files_;
+  std::map<std::string, std::string> host_keys_;  // by host
   InitReport report_;
 };
 
@@ -233,8 +248,11 @@ absl::Status Initializer::Agent(const Authority& authority,
                        .uri = Uri(absl::StrCat("agent/", host.id.str()))},
                       options_.days));
   report_.agents.push_back(host.id.str());
+  const SshSigner evidence = SshSigner::Make();
+  host_keys_[host.id.str()] = evidence.public_key().Line();
   return WriteDirectory(directory,
                         {{"agent.yaml", AgentYaml(plan_, host)},
+                         {"evidence.key", evidence.Pem()},
                          {"ca.crt", authority.credential().certificate_pem},
                          {"agent.crt", agent.certificate_pem},
                          {"agent.key", agent.key_pem}});
@@ -250,15 +268,40 @@ absl::Status Initializer::Operator(const Authority& authority,
           {.name = name, .uri = Uri(absl::StrCat("operator/", name))},
           options_.days));
   report_.operators.push_back(name);
-  return WriteDirectory(directory,
-                        {{"client.yaml", ClientYaml(plan_)},
-                         {"ca.crt", authority.credential().certificate_pem},
-                         {"operator.crt", person.certificate_pem},
-                         {"operator.key", person.key_pem}});
+  std::vector<NewFile> files = {
+      {"client.yaml", ClientYaml(plan_)},
+      {"hosts.keys", HostKeys()},
+      {"ca.crt", authority.credential().certificate_pem},
+      {"operator.crt", person.certificate_pem},
+      {"operator.key", person.key_pem}};
+  files.insert(files.end(), manifest_files_.begin(), manifest_files_.end());
+  return WriteDirectory(directory, files);
+}
+
+// The list that every operator's is a copy of. Written whole, beside the
+// directories: --add puts new hosts to those there are.
+absl::Status Initializer::KeepHostKeys() const {
+  const fs::path path = out_ / "hosts.keys";
+  const std::string draft = absl::StrCat(path.string(), ".incomplete");
+  std::error_code failed;
+  fs::remove(draft, failed);
+  SLUICE_RETURN_IF_ERROR(WriteNewFile(draft, HostKeys()));
+  if (rename(draft.c_str(), path.c_str()) != 0) {
+    return absl::ErrnoToStatus(
+        errno, absl::StrCat("cannot write '", path.string(), "'"));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<InitReport> Initializer::Run() {
   SLUICE_RETURN_IF_ERROR(CheckInput());
+  if (const auto there =
+          ReadWholeFile((out_ / "hosts.keys").string(), kLargestManifest);
+      there.ok()) {
+    SLUICE_ASSIGN_OR_RETURN(
+        const auto keys, ParseHostKeys(*there, (out_ / "hosts.keys").string()));
+    for (const auto& [host, key] : keys) host_keys_[host.str()] = key;
+  }
   SLUICE_ASSIGN_OR_RETURN(const Authority authority, FindAuthority());
   SLUICE_RETURN_IF_ERROR(Orchestrator(authority));
   for (const PlannedHost& host : plan_.hosts) {
@@ -266,6 +309,7 @@ absl::StatusOr<InitReport> Initializer::Run() {
     if (host.grade == Grade::kManual) continue;
     SLUICE_RETURN_IF_ERROR(Agent(authority, host));
   }
+  SLUICE_RETURN_IF_ERROR(KeepHostKeys());
   for (const std::string& name : operators_) {
     SLUICE_RETURN_IF_ERROR(Operator(authority, name));
   }

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "orchestrator/cli/loaded_manifest.h"
+#include "orchestrator/cli/pinned.h"
 #include "orchestrator/manifest/manifest.h"
 #include "orchestrator/planner/diff.h"
 #include "orchestrator/planner/explain.h"
@@ -15,6 +16,29 @@
 #include "orchestrator/planner/render.h"
 
 namespace sluice::cli {
+namespace {
+
+// Hosts keep their own list of whom they believe; the manifest cannot change
+// it, so a difference is a mistake of one of the two.
+ExitCode ComparePinned(const Terminal& terminal, const Plan& plan,
+                       const std::vector<std::string>& files) {
+  ExitCode code = kDone;
+  for (const std::string& file : files) {
+    const auto found = PinnedDifferences(plan, file);
+    if (!found.ok()) return terminal.Complain(found.status());
+    for (const std::string& one : *found) {
+      code = kMistakes;
+      *terminal.out << Hang("", absl::StrCat(file, ": ", one), terminal.width);
+    }
+  }
+  if (code == kDone && !files.empty()) {
+    *terminal.out << CountText(files.size(), "host")
+                  << " compared: each pins what the manifest says\n";
+  }
+  return code;
+}
+
+}  // namespace
 
 ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
   const ManifestResult result = LoadManifest(options.manifest);
@@ -61,7 +85,7 @@ ExitCode Validate(const Terminal& terminal, const ValidateOptions& options) {
     absl::StrAppend(&text, ", ", CountText(counts.warnings, "warning"));
   }
   *terminal.out << Hang("", text, terminal.width);
-  return kDone;
+  return ComparePinned(terminal, *plan, options.agents);
 }
 
 ExitCode ShowPlan(const Terminal& terminal, const PlanOptions& options) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "orchestrator/cli/forecast_input.h"
 #include "orchestrator/cli/init.h"
@@ -13,7 +14,8 @@ namespace sluice::cli {
 
 struct ValidateOptions {
   std::string manifest;
-  bool strict = false;  // warnings are mistakes
+  bool strict = false;              // warnings are mistakes
+  std::vector<std::string> agents;  // agent.yaml files to compare with it
   bool json = false;
 };
 ExitCode Validate(const Terminal& terminal, const ValidateOptions& options);

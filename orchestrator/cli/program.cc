@@ -6,9 +6,11 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "orchestrator/cli/audit.h"
 #include "orchestrator/cli/decide.h"
 #include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/format_command.h"
+#include "orchestrator/cli/gate_files.h"
 #include "orchestrator/cli/import.h"
 #include "orchestrator/cli/isolate.h"
 #include "orchestrator/cli/look.h"
@@ -43,6 +45,8 @@ struct Words {
   bool watch = false;
   std::string name;
   DecideOptions decide;
+  AuditOptions audit;
+  GateFileOptions gate_file;
   SignTaskOptions task;
   std::vector<std::string> steps;
   std::string reason;
@@ -66,6 +70,7 @@ class CommandLine {
     AddIsolate();
     AddLooks();
     AddDecisions();
+    AddOffline();
     AddRunCommands();
   }
 
@@ -108,6 +113,7 @@ class CommandLine {
   void AddIsolate();
   void AddLooks();
   void AddDecisions();
+  void AddOffline();
   void AddRunCommands();
 
   // The command asked for and the words before it: of `import csv`, the one
@@ -160,6 +166,11 @@ void CommandLine::AddManifestCommands() {
   sub->add_option("MANIFEST", words_.validate.manifest)->required();
   sub->add_flag("--strict", words_.validate.strict,
                 "warnings are mistakes too");
+  sub->add_option("--agent", words_.validate.agents,
+                  "a host's agent.yaml, to compare its approvers and quorum")
+      ->type_name("FILE")
+      ->expected(1)
+      ->take_all();
   Json(sub);
 
   sub = Add("plan", "what would come back, in which order, through which gates",
@@ -393,6 +404,9 @@ void CommandLine::AddDecisions() {
   sub->add_option("GATE", words_.decide.gate)->required();
   sub->add_option("--reason", words_.decide.reason, "for the record");
   sub->add_flag("--yes", words_.decide.yes, "do not ask again");
+  sub->add_option("--manifest", words_.decide.manifest,
+                  "your own copy, to compare with")
+      ->type_name("FILE");
   sub->add_option("--key", words_.decide.key, "the SSH key to sign with")
       ->type_name("FILE");
   Json(sub);
@@ -412,12 +426,56 @@ void CommandLine::AddDecisions() {
             [this] { return SignTask(terminal_, words_.common, words_.task); });
   sub->add_option("TASK", words_.task.task)->required();
   sub->add_option("--note", words_.task.note, "what you found");
+  sub->add_option("--relayed-for", words_.task.relayed_for,
+                  "whose word you pass on; recorded as relayed")
+      ->type_name("NAME");
   sub->add_option("--attachment", words_.task.attachment,
                   "a file; only its digest is sent")
       ->type_name("FILE");
   sub->add_option("--key", words_.task.key, "the SSH key to sign with")
       ->type_name("FILE");
   Json(sub);
+}
+
+void CommandLine::AddOffline() {
+  CLI::App* gate = app_.add_subcommand(
+      "gate", "decide with a key that is not on this machine");
+  gate->set_help_flag("-h,--help", "this help");
+  gate->require_subcommand(1);
+  GateFileOptions& options = words_.gate_file;
+  CLI::App* sub =
+      Add(*gate, "export", "what to sign, checked, into a folder", [this] {
+        return ExportGate(terminal_, words_.common, words_.gate_file);
+      });
+  sub->add_option("GATE", options.gate)->required();
+  sub->add_option("--out", options.folder, "a new folder")
+      ->required()
+      ->type_name("DIR");
+  sub->add_option("--manifest", options.manifest,
+                  "your own copy, to compare with")
+      ->type_name("FILE");
+  sub->add_option("--no-go", options.no_go, "a no-go, and why")
+      ->type_name("REASON");
+  sub = Add(*gate, "import", "hand in what was signed elsewhere", [this] {
+    return ImportGate(terminal_, words_.common, words_.gate_file);
+  });
+  sub->add_option("DIR", options.folder)->required();
+  Json(sub);
+
+  CLI::App* audit = app_.add_subcommand(
+      "audit", "the record, for others to verify without Sluice");
+  audit->set_help_flag("-h,--help", "this help");
+  audit->require_subcommand(1);
+  sub = Add(*audit, "export", "records, texts, signatures, and how to verify",
+            [this] { return AuditExport(terminal_, words_.audit); });
+  sub->add_option("DIR", words_.audit.out)->required();
+  sub->add_option("--journal", words_.audit.journal,
+                  "of an orchestrator that is stopped, or a copy (journal.db)")
+      ->type_name("FILE");
+  sub->add_option("--manifest", words_.audit.manifest,
+                  "whose approvers' keys count; hosts.keys beside it")
+      ->required()
+      ->type_name("FILE");
 }
 
 void CommandLine::AddRunCommands() {
@@ -447,11 +505,11 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan",   "diff",      "explain", "forecast",
-    "fmt",      "import", "init",      "isolate", "start",
-    "status",   "gates",  "show",      "go",      "no-go",
-    "done",     "retry",  "pause",     "resume",  "replan",
-    "end",      "brief",  "durations", "history", "help"};
+    "validate", "plan",   "diff",    "explain", "forecast",  "fmt",
+    "import",   "init",   "isolate", "start",   "status",    "gates",
+    "show",     "go",     "no-go",   "done",    "retry",     "pause",
+    "resume",   "replan", "end",     "brief",   "durations", "history",
+    "gate",     "audit",  "help"};
 
 }  // namespace
 

@@ -34,6 +34,7 @@ TaskText TextOf(const v1::Status& status, const v1::SignTaskRequest& request) {
   TaskText text{.estate = EstateId(status.estate()),
                 .run = RunId(status.run().id()),
                 .task = TaskId(request.task()),
+                .relayed_for = OperatorId(request.relayed_for()),
                 .note = request.note(),
                 .attachment_digest = request.attachment_digest()};
   for (const v1::Task& task : status.tasks()) {
@@ -78,6 +79,7 @@ ExitCode SignTask(const Terminal& terminal, const Common& common,
   v1::SignTaskRequest request;
   request.set_task(options.task);
   request.set_note(options.note);
+  request.set_relayed_for(options.relayed_for);
   if (!options.attachment.empty()) {
     const auto digest = FileDigest(options.attachment);
     if (!digest.ok()) {

@@ -21,8 +21,9 @@ ExitCode End(const Terminal& terminal, const Common& common,
 struct SignTaskOptions {
   std::string task;
   std::string note;
-  std::string attachment;  // a file; only its digest leaves this machine
-  std::string key;         // the SSH key to sign with; empty: client.yaml's
+  std::string attachment;   // a file; only its digest leaves this machine
+  std::string relayed_for;  // who said so, when it is not the signer
+  std::string key;          // the SSH key to sign with; empty: client.yaml's
 };
 ExitCode SignTask(const Terminal& terminal, const Common& common,
                   const SignTaskOptions& options);

@@ -103,7 +103,7 @@ class Admission {
     }
     for (const auto& [number, round] : gate.released) {
       if (round.digest == event.body_digest && event.go &&
-          AsksToConfirm(stage, number)) {
+          AsksToConfirm(world_, stage, number)) {
         return CanVote(event, round.confirm_votes);
       }
     }
@@ -332,18 +332,6 @@ class Admission {
                        event.gate.str(), "` and decide on what it says now"));
     }
     return CanVote(event, round.votes);
-  }
-
-  bool AsksToConfirm(int stage, int round) const {
-    for (const int number : world_.run->plan().stage(stage)) {
-      const Step& step = world_.run->steps[number];
-      if (step.round == round && step.gate == stage && In<Accepting>(step) &&
-          world_.run->plan().planned(number).accept_tasks.empty() &&
-          AwaitsAcceptance(world_, number)) {
-        return true;
-      }
-    }
-    return false;
   }
 
   absl::Status Confirmed(const IsolationOrdered& event) const {

@@ -63,6 +63,7 @@ struct Confirm {
   std::string release_digest;
   std::vector<GrantId> grants;
   StepId step;
+  std::vector<DecisionMade> decisions;  // where the gate confirms by them
 };
 struct ReadFence {};
 

@@ -79,6 +79,7 @@ struct EvidenceFrozen {
   std::string digest;
   std::string text;
   std::vector<CheckReport> results;
+  std::string signature;  // by the host's own key; may be empty
 };
 struct ReleaseAnswered {
   bool accepts = false;
@@ -137,6 +138,9 @@ struct DecisionMade {
   std::string reason;
   std::string body_digest;
   std::string signature;  // armoured SSH signature
+  // What was signed, kept so that anybody can verify it later; shared, because
+  // every order that opens flows carries its decisions.
+  std::shared_ptr<const std::string> text;
 };
 struct TaskSigned {
   TaskId task;
@@ -145,6 +149,7 @@ struct TaskSigned {
   std::string note;
   std::string attachment_digest;
   std::string signature;  // armoured SSH signature
+  std::shared_ptr<const std::string> text;  // what was signed
 };
 struct IsolationOrdered {
   enum class Scope : uint8_t { kAll, kRun, kSystem, kHost };

@@ -368,6 +368,7 @@ void EvidenceReported(Turn& turn, OrderKey key, const Pending& pending,
   host.frozen = true;
   host.evidence_digest = frozen->digest;
   host.evidence = frozen->text;
+  host.evidence_signature = frozen->signature;
   host.results = frozen->results;
   host.boot_id = turn.world.hosts[report.host].boot_id;
   const std::vector<CheckReport> results = frozen->results;

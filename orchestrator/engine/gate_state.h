@@ -26,6 +26,7 @@ struct RoundHost {
   absl::Time frozen_at;  // when it was asked: no later than when it froze
   std::string evidence_digest;
   std::string evidence;
+  std::string evidence_signature;
   std::vector<CheckReport> results;
   std::string out;  // why it is not part of the round; empty: it is
   enum class Answer : uint8_t { kNone, kAccepts, kRefuses };
@@ -60,6 +61,7 @@ struct Round {
   std::string digest;
   std::vector<Vote> votes;
   std::vector<Vote> confirm_votes;  // of a gate that confirms by decision
+  std::vector<DecisionMade> confirmed_by;  // once they met the quorum
   absl::Time opened = absl::InfinitePast();
   absl::Time deadline = absl::InfiniteFuture();
   absl::Time valid_until = absl::InfiniteFuture();

@@ -10,6 +10,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/proposal.h"
+#include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/waits.h"
 
@@ -96,6 +97,11 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
                                                    : "waiting";
   }
   view.missing = MissingVotes(planned.gate.approvals, round->votes);
+  view.confirming =
+      view.state == "released" && AsksToConfirm(world, stage, round->number);
+  if (view.confirming) {
+    view.missing = MissingVotes(planned.gate.approvals, round->confirm_votes);
+  }
   for (const Vote& vote : round->votes) {
     view.votes.push_back({vote.decision.by, vote.decision.roles,
                           vote.decision.go, vote.decision.reason, vote.at});
@@ -150,7 +156,8 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
   }
   for (const auto& [host, seen] : round->hosts) {
     detail.evidence.push_back({host, seen.evidence_digest, seen.evidence,
-                               seen.results, AnswerText(seen)});
+                               seen.results, AnswerText(seen),
+                               seen.evidence_signature});
     if (!part.contains(host)) continue;
     for (const auto& [grant, flows] :
          FlowsAmong(*round->plan, steps, part, host)) {

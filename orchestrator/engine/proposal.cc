@@ -105,28 +105,6 @@ ReleaseOrder::Host HostLine(Turn& turn, const Round& round, const HostId& id,
 
 }  // namespace
 
-std::map<GrantId, std::vector<Flow>> FlowsAmong(
-    const Plan& plan, const std::vector<StepId>& steps,
-    const std::set<HostId>& part, const HostId& host) {
-  const auto in = [&](const HostId& end) {
-    return end.empty() || part.contains(end);
-  };
-  std::map<GrantId, std::vector<Flow>> opening = plan.FlowsOn(host, steps);
-  for (auto& [id, flows] : opening) {
-    const PlannedGrant* grant = plan.FindGrant(id);
-    if (grant == nullptr) continue;
-    std::set<Flow> allowed;
-    for (const HostFlow& flow : grant->flows) {
-      if (in(flow.client) && in(flow.server)) allowed.insert(flow.flow);
-    }
-    flows.erase(std::remove_if(
-                    flows.begin(), flows.end(),
-                    [&](const Flow& flow) { return !allowed.contains(flow); }),
-                flows.end());
-  }
-  return opening;
-}
-
 void ProposeRound(Turn& turn, int stage) {
   Run& run = turn.run();
   Round& round = *run.gates[stage].forming;

@@ -9,6 +9,7 @@
 
 #include "common/flow.h"
 #include "common/ids.h"
+#include "orchestrator/planner/opening.h"
 #include "orchestrator/planner/plan.h"
 
 namespace sluice::engine {
@@ -17,11 +18,5 @@ class Turn;
 
 // Builds the body of the gate's forming round and puts it to every host.
 void ProposeRound(Turn& turn, int stage);
-
-// What opens on `host` when `steps` open with the hosts `part` taking part: a
-// host that is left out stays closed at its peers too.
-std::map<GrantId, std::vector<Flow>> FlowsAmong(
-    const Plan& plan, const std::vector<StepId>& steps,
-    const std::set<HostId>& part, const HostId& host);
 
 }  // namespace sluice::engine

@@ -92,9 +92,11 @@ void AdvanceAccepting(Turn& turn, int number) {
     meta.purpose = Purpose::kConfirm;
     meta.step = number;
     accepting.confirming = true;
-    accepting.waiting.insert(turn.Send(
-        host, Confirm{round->digest, grants, turn.plan().planned(number).id},
-        kConfirmDeadline, std::move(meta)));
+    accepting.waiting.insert(
+        turn.Send(host,
+                  Confirm{round->digest, grants, turn.plan().planned(number).id,
+                          round->confirmed_by},
+                  kConfirmDeadline, std::move(meta)));
   }
   if (accepting.waiting.empty()) ComeBack(turn, number);
 }
@@ -189,18 +191,36 @@ void AdvanceSoak(Turn& turn, int number) {
   if (In<Accepting>(step)) AdvanceAccepting(turn, number);
 }
 
-bool AwaitsAcceptance(const World& world, int number) {
-  const Run& run = *world.run;
-  const PlannedStep& planned = run.plan().planned(number);
-  for (const PlannedTask& task : planned.accept_tasks) {
-    if (!run.tasks.contains(task.id)) return true;
-  }
-  if (!planned.accept_tasks.empty()) return false;
-  const int stage = run.plan().step(number).stage;
-  const auto* accepting = std::get_if<Accepting>(&run.steps[number].phase);
-  return run.plan().planned_stage(stage).gate.confirm ==
+namespace {
+
+bool AwaitsDecision(const Run& run, int number) {
+  const Step& step = run.steps[number];
+  const auto* accepting = std::get_if<Accepting>(&step.phase);
+  return run.plan().planned_stage(step.gate).gate.confirm ==
              ConfirmRule::kByDecision &&
          (accepting == nullptr || !accepting->decided);
+}
+
+}  // namespace
+
+bool AwaitsAcceptance(const World& world, int number) {
+  const Run& run = *world.run;
+  for (const PlannedTask& task : run.plan().planned(number).accept_tasks) {
+    if (!run.tasks.contains(task.id)) return true;
+  }
+  return AwaitsDecision(run, number);
+}
+
+bool AsksToConfirm(const World& world, int stage, int round) {
+  const Run& run = *world.run;
+  for (const int number : run.plan().stage(stage)) {
+    const Step& step = run.steps[number];
+    if (step.gate == stage && step.round == round && In<Accepting>(step) &&
+        AwaitsDecision(run, number)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void WatchReported(Turn& turn, OrderKey key, const Pending& pending,

@@ -25,6 +25,9 @@ void ExpireSteps(Turn& turn);
 
 // Whether a person still has to accept the step, and nobody has.
 bool AwaitsAcceptance(const World& world, int step);
+// Whether the gate asks people once more, after the soak of some step of this
+// round, whether its flows may stand.
+bool AsksToConfirm(const World& world, int stage, int round);
 
 // Grants of soft needs, opened once what they reach is well (late.cc).
 void AdvanceLate(Turn& turn, int step);

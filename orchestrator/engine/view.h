@@ -82,6 +82,7 @@ struct GateView {
   std::string body_digest;
   std::string why;
   std::vector<Wait> waits;
+  bool confirming = false;  // asked once more whether what soaked may stand
 };
 
 struct GateDetail {
@@ -93,6 +94,7 @@ struct GateDetail {
     std::string text;
     std::vector<CheckReport> results;
     std::string answer;  // "accepts", "refuses: …", "has not answered"
+    std::string signature;
   };
   std::vector<Evidence> evidence;
   std::map<HostId, std::vector<Flow>> flows;

@@ -93,14 +93,17 @@ void ReleaseRound(Turn& turn, int stage) {
   for (const int number : steps) turn.Touch(number);
 }
 
-// A gate that confirms by decision is asked once more, after the soak, for
-// steps that no owner's acceptance speaks for.
+// A gate that confirms by decision is asked once more, after the soak.
 void ConfirmByDecision(Turn& turn, int stage, Round* round,
                        const DecisionMade& decision) {
   round->confirm_votes.push_back({decision, turn.now()});
   const std::map<RoleId, int>& quorum =
       turn.plan().planned_stage(stage).gate.approvals;
   if (!MissingVotes(quorum, round->confirm_votes).empty()) return;
+  round->confirmed_by.clear();
+  for (const Vote& vote : round->confirm_votes) {
+    round->confirmed_by.push_back(vote.decision);
+  }
   round->confirm_votes.clear();
   for (const int number : round->steps) {
     Step& step = turn.step(number);

@@ -72,17 +72,7 @@ class Writer {
     Text("open-flows");
     Text(order.release_digest);
     List(order.grants);
-    Number(static_cast<int64_t>(order.decisions.size()));
-    for (const engine::DecisionMade& decision : order.decisions) {
-      Id(decision.gate);
-      Number(decision.round);
-      Id(decision.by);
-      List(decision.roles);
-      Number(decision.go ? 1 : 0);
-      Text(decision.reason);
-      Text(decision.body_digest);
-      Text(decision.signature);
-    }
+    Decisions(order.decisions);
   }
   void Write(const engine::TryFlows& order) {
     Text("try-flows");
@@ -108,6 +98,21 @@ class Writer {
     Text(order.release_digest);
     List(order.grants);
     Id(order.step);
+    // As before there were any: a journal of then still replays.
+    if (!order.decisions.empty()) Decisions(order.decisions);
+  }
+  void Decisions(const std::vector<engine::DecisionMade>& decisions) {
+    Number(static_cast<int64_t>(decisions.size()));
+    for (const engine::DecisionMade& decision : decisions) {
+      Id(decision.gate);
+      Number(decision.round);
+      Id(decision.by);
+      List(decision.roles);
+      Number(decision.go ? 1 : 0);
+      Text(decision.reason);
+      Text(decision.body_digest);
+      Text(decision.signature);
+    }
   }
   void Write(const engine::ReadFence&) { Text("read-fence"); }
 

@@ -168,8 +168,10 @@ absl::Status ReadDetail(const pb::OrderReported& from, en::OrderReported* out) {
       break;
     }
     case pb::OrderReported::kEvidence: {
-      en::EvidenceFrozen frozen{
-          from.evidence().digest(), from.evidence().text(), {}};
+      en::EvidenceFrozen frozen{from.evidence().digest(),
+                                from.evidence().text(),
+                                {},
+                                from.evidence().signature()};
       SLUICE_ASSIGN_OR_RETURN(frozen.results,
                               AllReports(from.evidence().results()));
       out->detail = std::move(frozen);
@@ -228,16 +230,22 @@ EventOr FromPb(const pb::FenceChanged& from) {
   SLUICE_ASSIGN_OR_RETURN(out.fence, FromPb(from.fence()));
   return out;
 }
+// Records from before texts were kept have none.
+std::shared_ptr<const std::string> TextOf(const std::string& text) {
+  if (text.empty()) return nullptr;
+  return std::make_shared<const std::string>(text);
+}
 EventOr FromPb(const pb::DecisionMade& from) {
   return en::DecisionMade{
-      StageId(from.gate()),         from.round(),    OperatorId(from.by()),
-      AllIds<RoleId>(from.roles()), from.go(),       from.reason(),
-      from.body_digest(),           from.signature()};
+      StageId(from.gate()),         from.round(),     OperatorId(from.by()),
+      AllIds<RoleId>(from.roles()), from.go(),        from.reason(),
+      from.body_digest(),           from.signature(), TextOf(from.text())};
 }
 EventOr FromPb(const pb::TaskSigned& from) {
-  return en::TaskSigned{TaskId(from.task()), OperatorId(from.by()),
+  return en::TaskSigned{TaskId(from.task()),          OperatorId(from.by()),
                         AllIds<RoleId>(from.roles()), from.note(),
-                        from.attachment_digest(),     from.signature()};
+                        from.attachment_digest(),     from.signature(),
+                        TextOf(from.text())};
 }
 EventOr FromPb(const pb::IsolationOrdered& from) {
   using Scope = en::IsolationOrdered::Scope;

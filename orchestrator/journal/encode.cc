@@ -109,6 +109,7 @@ void FillDetail(const en::EvidenceFrozen& frozen, pb::OrderReported* out) {
   pb::EvidenceFrozen* evidence = out->mutable_evidence();
   evidence->set_digest(frozen.digest);
   evidence->set_text(frozen.text);
+  evidence->set_signature(frozen.signature);
   for (const en::CheckReport& report : frozen.results) {
     Fill(report, evidence->add_results());
   }
@@ -178,6 +179,7 @@ pb::DecisionMade ToPb(const en::DecisionMade& event) {
   out.set_reason(event.reason);
   out.set_body_digest(event.body_digest);
   out.set_signature(event.signature);
+  if (event.text != nullptr) out.set_text(*event.text);
   return out;
 }
 pb::TaskSigned ToPb(const en::TaskSigned& event) {
@@ -188,6 +190,7 @@ pb::TaskSigned ToPb(const en::TaskSigned& event) {
   out.set_note(event.note);
   out.set_attachment_digest(event.attachment_digest);
   out.set_signature(event.signature);
+  if (event.text != nullptr) out.set_text(*event.text);
   return out;
 }
 pb::IsolationOrdered ToPb(const en::IsolationOrdered& event) {

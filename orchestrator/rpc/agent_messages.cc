@@ -14,6 +14,7 @@ namespace {
 
 // More than any honest agent says. What stands in a record is read for years.
 constexpr size_t kMaxName = 512;
+constexpr size_t kMaxSignature = 16 << 10;
 constexpr size_t kMaxReason = 2000;
 constexpr size_t kMaxEvidence = 1 << 20;
 constexpr int kMaxItems = 20'000;
@@ -132,8 +133,10 @@ absl::Status ReadDetail(const HostId& host, const v1::Report& from,
       if (evidence.text().size() > kMaxEvidence) {
         return Wrong("its evidence is longer than 1 MiB");
       }
-      engine::EvidenceFrozen frozen{
-          Cut(evidence.digest(), kMaxName), evidence.text(), {}};
+      engine::EvidenceFrozen frozen{Cut(evidence.digest(), kMaxName),
+                                    evidence.text(),
+                                    {},
+                                    Cut(evidence.signature(), kMaxSignature)};
       SLUICE_ASSIGN_OR_RETURN(frozen.results,
                               ReportsOf(host, evidence.results()));
       out->detail = std::move(frozen);
@@ -241,18 +244,7 @@ struct OrderFiller {
     v1::OpenFlows* to = out->mutable_open_flows();
     to->set_release_digest(order.release_digest);
     AddNames(order.grants, to->mutable_grants());
-    for (const engine::DecisionMade& from : order.decisions) {
-      // All of a person's roles: the agent seats each person once, in
-      // whichever of these the quorum lacks.
-      v1::Decision* decision = to->add_decisions();
-      decision->set_operator_name(from.by.str());
-      decision->set_role(absl::StrJoin(
-          from.roles, " ", [](std::string* text, const RoleId& role) {
-            text->append(role.str());
-          }));
-      decision->set_body_digest(from.body_digest);
-      decision->set_signature(from.signature);
-    }
+    Fill(order.decisions, to->mutable_decisions());
   }
   void operator()(const engine::TryFlows& order) {
     v1::TryFlows* to = out->mutable_try_flows();
@@ -276,6 +268,21 @@ struct OrderFiller {
     to->set_release_digest(order.release_digest);
     AddNames(order.grants, to->mutable_grants());
     to->set_step(order.step.str());
+    Fill(order.decisions, to->mutable_decisions());
+  }
+  static void Fill(const std::vector<engine::DecisionMade>& decisions,
+                   google::protobuf::RepeatedPtrField<v1::Decision>* out) {
+    for (const engine::DecisionMade& from : decisions) {
+      // For people who read the wire; agents go by the roles they pin.
+      v1::Decision* decision = out->Add();
+      decision->set_operator_name(from.by.str());
+      decision->set_role(absl::StrJoin(
+          from.roles, " ", [](std::string* text, const RoleId& role) {
+            text->append(role.str());
+          }));
+      decision->set_body_digest(from.body_digest);
+      decision->set_signature(from.signature);
+    }
   }
   void operator()(const engine::ReadFence&) { out->mutable_read_fence(); }
 };

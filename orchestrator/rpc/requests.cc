@@ -38,6 +38,20 @@ std::vector<RoleId> RolesOf(const runtime::Glimpse& glimpse,
 
 constexpr size_t kMaxSignature = 16 << 10;
 
+// A relayed acceptance counts in the role of whose word it is; who passes it on
+// answers for that with their signature.
+absl::Status CheckRelay(const runtime::Glimpse& glimpse, const OperatorId& by,
+                        const OperatorId& owner) {
+  if (owner == by) {
+    return absl::InvalidArgumentError(
+        "nobody relays their own word; sign without --relayed-for");
+  }
+  if (!RolesOf(glimpse, owner).empty()) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(
+      "'", owner.str(),
+      "' is not among the manifest's approvers, so their word signs nothing"));
+}
+
 std::string FingerprintOf(const std::string& line) {
   const auto key = SshPublicKey::Parse(line);
   return key.ok() ? key->Fingerprint() : std::string(key.status().message());
@@ -134,13 +148,15 @@ Maker MakeDecision(const OperatorId& by, const v1::DecideRequest& request) {
     decision.body_digest = request.body_digest();
     decision.signature = request.signature();
     SLUICE_RETURN_IF_ERROR(CheckAsked(glimpse, decision, detail));
-    const bool confirms = detail.gate.state == "released";
-    SLUICE_RETURN_IF_ERROR(CheckSigned(
-        glimpse, by, signed_as::kDecision,
-        !decision.go ? NoGoText(decision.body_digest, decision.reason)
-        : confirms   ? ConfirmText(decision.body_digest)
-                     : detail.body,
-        decision.signature));
+    std::string text = detail.body;
+    if (!decision.go) {
+      text = NoGoText(decision.body_digest, decision.reason);
+    } else if (detail.gate.confirming) {
+      text = ConfirmText(decision.body_digest);
+    }
+    SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, by, signed_as::kDecision, text,
+                                       decision.signature));
+    decision.text = std::make_shared<const std::string>(std::move(text));
     return decision;
   };
 }
@@ -156,22 +172,32 @@ Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request) {
           "what `sha256sum` prints");
     }
     SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "sign tasks"));
+    const OperatorId owner(request.relayed_for());
     engine::TaskSigned signing{
         TaskId(request.task()),      by,
         RolesOf(glimpse, by),        request.note(),
         request.attachment_digest(), request.signature()};
+    if (!owner.empty()) {
+      SLUICE_RETURN_IF_ERROR(CheckRelay(glimpse, by, owner));
+      signing.roles = RolesOf(glimpse, owner);
+      signing.note =
+          absl::StrCat("relayed, ", owner.str(), " told ", by.str(),
+                       signing.note.empty() ? "" : ": ", signing.note);
+    }
     SLUICE_RETURN_IF_ERROR(glimpse.engine.Admit(signing, glimpse.now));
     const engine::View view = glimpse.engine.MakeView(glimpse.now);
     TaskText text{.estate = view.estate,
                   .run = view.run.id,
                   .task = signing.task,
-                  .note = signing.note,
+                  .relayed_for = owner,
+                  .note = request.note(),
                   .attachment_digest = signing.attachment_digest};
     for (const engine::TaskView& task : view.tasks) {
       if (task.id == signing.task) text.what = task.what;
     }
+    signing.text = std::make_shared<const std::string>(text.Body());
     SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, by, signed_as::kTask,
-                                       text.Body(), signing.signature));
+                                       *signing.text, signing.signature));
     return signing;
   };
 }

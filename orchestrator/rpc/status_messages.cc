@@ -115,6 +115,7 @@ void FillGate(const engine::GateView& gate, v1::Gate* out) {
   out->set_body_digest(gate.body_digest);
   out->set_why(gate.why);
   for (const engine::Wait& wait : gate.waits) FillWait(wait, out->add_waits());
+  out->set_confirming(gate.confirming);
 }
 
 void FillTask(const engine::TaskView& task, v1::Task* out) {
@@ -193,6 +194,7 @@ void FillGateDetail(const runtime::Glimpse& glimpse,
       FillCheckResult(report, to->add_results());
     }
     to->set_answer(evidence.answer);
+    to->set_signature(evidence.signature);
   }
   for (const auto& [host, flows] : detail.flows) {
     v1::HostFlows* to = out->add_flows();

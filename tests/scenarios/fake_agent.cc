@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/decision_text.h"
 #include "common/digest.h"
 #include "common/release_order.h"
 #include "tests/toys/toy_signature.h"
@@ -128,6 +129,20 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
   } else if (const auto* confirm = std::get_if<engine::Confirm>(&order.what)) {
     const auto it = releases_.find(confirm->release_digest);
     if (it == releases_.end()) return Refuse(report, "no such release order");
+    const auto order = ReleaseOrder::Parse(it->second.body);
+    if (order.ok() && order->confirm == ConfirmRule::kByDecision) {
+      if (confirm->decisions.empty()) {
+        return Refuse(report, "nobody confirmed this release order");
+      }
+      for (const engine::DecisionMade& decision : confirm->decisions) {
+        if (decision.signature !=
+            ToyDecision(decision.by, ConfirmText(confirm->release_digest))) {
+          return Refuse(report,
+                        absl::StrCat("the signature of ", decision.by.str(),
+                                     " confirms nothing"));
+        }
+      }
+    }
     for (const GrantId& grant : confirm->grants) {
       State& state = it->second.grants[grant].state;
       if (state == State::kLeased) state = State::kStanding;

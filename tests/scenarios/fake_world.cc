@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/contract.h"
+#include "common/decision_text.h"
 #include "common/digest.h"
 #include "common/status.h"
 #include "orchestrator/manifest/manifest.h"
@@ -265,7 +266,10 @@ absl::Status FakeWorld::Decide(const std::string& gate, const std::string& by,
   }
   const auto detail = engine_.MakeGateDetail(decision.gate, now_);
   if (detail.ok()) {
-    decision.signature = ToyDecision(decision.by, detail->body);
+    decision.signature =
+        ToyDecision(decision.by, detail->gate.confirming
+                                     ? ConfirmText(detail->gate.body_digest)
+                                     : detail->body);
   }
   return Ask(decision);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/decision_text.h"
 #include "tests/scenarios/fake_agent.h"
 #include "tests/simulation/world.h"
 
@@ -108,7 +109,8 @@ void People::Decide(const OperatorId& by, const engine::GateView& gate,
   // What only this person can make, over what they were shown.
   const auto body = bodies_.find(gate.body_digest);
   if (body != bodies_.end()) {
-    decision.signature = testing::ToyDecision(by, body->second);
+    decision.signature = testing::ToyDecision(
+        by, gate.confirming ? ConfirmText(gate.body_digest) : body->second);
   }
   world_.Trace("people", by.str(), " says ", go ? "go" : "no-go", " to ",
                gate.id.str(), " ", gate.round);

@@ -39,7 +39,7 @@ ARROWS = {
     "orchestrator/cli": {"common", "orchestrator/model",
                          "orchestrator/manifest", "orchestrator/importers",
                          "orchestrator/planner", "orchestrator/report",
-                         "proto"},
+                         "orchestrator/journal", "proto"},
     "agents/core": {"common"},
     "agents/isolation": {"common"},
     "agents/checks": {"common", "agents/core"},

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
@@ -17,6 +18,19 @@ inline std::string ToySign(absl::string_view public_key,
   return absl::StrCat("toy ", Sha256(absl::StrCat(public_key, "\n", name_space,
                                                   "\n", message)));
 }
+
+class ToySigner : public Signer {
+ public:
+  explicit ToySigner(std::string public_key)
+      : public_key_(std::move(public_key)) {}
+  std::string Sign(absl::string_view name_space,
+                   absl::string_view message) const override {
+    return ToySign(public_key_, name_space, message);
+  }
+
+ private:
+  std::string public_key_;
+};
 
 class ToyVerifier : public SignatureVerifier {
  public:

@@ -6,7 +6,9 @@ Exit code 77 when namespaces cannot be made here.
 """
 
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -102,6 +104,33 @@ class MainPath(EstateTest):
         estate.command("duty-commander", "end")
         brief = estate.command("duty-commander", "brief")
         self.assertIn("small", brief)
+        self.assert_audited()
+
+    def assert_audited(self):
+        """The record, verified with what its README says and nothing else."""
+        estate = self.estate
+        estate.supervisor.processes["orchestrator"].kill()
+        folder = f"{estate.folder}/audit"
+        own = f"{estate.sluice.folder}/operators/duty-commander/manifest.yaml"
+        said = estate.command(
+            "duty-commander", "audit", "export", folder, "--manifest", own,
+            "--journal", f"{estate.sluice.folder}/orchestrator/journal.db")
+        with open(f"{folder}/README.md", encoding="utf-8") as file:
+            commands = file.read().split("```sh\n")[1].split("```")[0]
+        done = subprocess.run(["sh", "-c", commands], cwd=folder, check=False,
+                              capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, said + done.stdout + done.stderr)
+        # Four votes and at least three hosts' evidence.
+        self.assertGreaterEqual(done.stdout.count("Good "), 7, done.stdout)
+        with open(f"{folder}/signed/list", encoding="utf-8") as file:
+            victim = next(line.split()[0] for line in file
+                          if "decision@sluice" in line)
+        with open(f"{folder}/signed/{victim}.txt", "a",
+                  encoding="utf-8") as file:
+            file.write("step everything\n")
+        done = subprocess.run(["sh", "-c", commands], cwd=folder, check=False,
+                              capture_output=True, text=True)
+        self.assertNotEqual(done.returncode, 0)
 
 
 class OrchestratorDies(EstateTest):
@@ -269,6 +298,67 @@ class BadInput(EstateTest):
         estate.sluice.start_agent("store-1")
         estate.until(lambda s: all(h["link"] == "connected"
                                    for h in s["hosts"]), "it is back")
+
+
+class OrchestratorCaptured(EstateTest):
+    """Its machine, its certificates, its journal and its manifest are the
+    attacker's, who names keys of their own for everybody."""
+
+    def test_opens_nothing_and_nobody_honest_signs_for_it(self):
+        estate = self.estate
+        estate.isolate_all()
+        estate.supervisor.processes["orchestrator"].kill()
+        forged = self.forge_manifest()
+        estate.sluice.start_orchestrator()
+        estate.until(lambda s: all(h["link"] == "connected"
+                                   for h in s["hosts"]), "all attached again")
+        estate.command("duty-commander", "start")
+        # The data opens no flow on its own; the applications do.
+        for name in ("data", "applications"):
+            estate.until(lambda s, n=name: gate(s, n).get("state") == "asking",
+                         f"{name} asks")
+            code, said = estate.sluice.run("duty-commander", "go", name)
+            self.assertNotEqual(code, 0, said)
+            self.assertIn("is not what your manifest gives",
+                          " ".join(said.split()))
+            # The attacker does: signed, verified and released by their own.
+            for role in sorted(gate(estate.sluice.status(),
+                                    name).get("missing", {})):
+                person = small_estate.APPROVERS[role]
+                estate.command(person, "go", name, "--manifest", forged,
+                               "--key", f"{estate.folder}/forged/{person}")
+        estate.until(lambda s: step(s, "engine").get("failed"), "a refusal")
+        self.assertIn("is by another key", estate.log("agent-store-1"))
+        for client, server in PAIRS:
+            self.assertFalse(estate.reach(client, server), (client, server))
+        status = estate.sluice.status()
+        self.assertEqual([h.get("leased_flows", 0) + h.get("standing_flows", 0)
+                          for h in status["hosts"]], [0, 0, 0])
+
+    def forge_manifest(self):
+        """The orchestrator's manifest with other keys; its path."""
+        estate = self.estate
+        folder = f"{estate.folder}/forged"
+        os.makedirs(folder, mode=0o700)
+        path = f"{estate.sluice.folder}/orchestrator/manifest.yaml"
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        for name in small_estate.APPROVERS.values():
+            subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "",
+                            "-C", name, "-f", f"{folder}/{name}"], check=True)
+            with open(f"{estate.sluice.key(name)}.pub",
+                      encoding="utf-8") as file:
+                real = " ".join(file.read().split()[:2])
+            with open(f"{folder}/{name}.pub", encoding="utf-8") as file:
+                false = " ".join(file.read().split()[:2])
+            self.assertIn(real, text)
+            text = text.replace(real, false)
+        shutil.copy(f"{estate.sluice.folder}/operators/duty-commander/"
+                    "hosts.keys", f"{folder}/hosts.keys")
+        for forged in (path, f"{folder}/manifest.yaml"):
+            with open(forged, "w", encoding="utf-8") as file:
+                file.write(text)
+        return f"{folder}/manifest.yaml"
 
 
 def main():

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "common/decision_text.h"
 #include "common/digest.h"
@@ -22,6 +23,7 @@
 #include "orchestrator/cli/program.h"
 #include "tests/unit/cli/fake_operator.h"
 #include "tests/unit/cli/golden.h"
+#include "tests/unit/cli/honest_gate.h"
 
 namespace sluice::cli {
 namespace {
@@ -103,7 +105,12 @@ class Command : public ::testing::Test {
                               "certificate: operator.crt\n"
                               "key: operator.key\n"
                               "authority: ca.crt\n"
-                              "signing-key: id\n";
+                              "signing-key: id\n"
+                              "manifest: manifest.yaml\n";
+    std::ofstream(dir_ / "operators/duty-commander/manifest.yaml")
+        << kHonestManifest;
+    std::ofstream(dir_ / "operators/duty-commander/hosts.keys")
+        << honest_.HostKeys();
     key_ = dir_ / "operators/duty-commander/id";
     ASSERT_EQ(std::system(
                   absl::StrCat("ssh-keygen -q -t ed25519 -N '' -f '", key_, "'")
@@ -121,9 +128,18 @@ class Command : public ::testing::Test {
     return SshVerifier().Verify(*key, name_space, text, signature).ok();
   }
 
-  int Run(std::vector<std::string> arguments, const std::string& typed = "",
-          bool can_ask = false) {
-    arguments.insert(arguments.begin() + 1, {"--client", client_});
+  int Run(const std::vector<std::string>& arguments,
+          const std::string& typed = "", bool can_ask = false) {
+    return RunOf({arguments.front()}, {arguments.begin() + 1, arguments.end()},
+                 typed, can_ask);
+  }
+
+  // A command of one word or two, and its arguments.
+  int RunOf(std::vector<std::string> arguments,
+            const std::vector<std::string>& rest, const std::string& typed = "",
+            bool can_ask = false) {
+    arguments.insert(arguments.end(), {"--client", client_});
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
     std::istringstream in(typed);
     std::ostringstream out;
     std::ostringstream err;
@@ -144,6 +160,7 @@ class Command : public ::testing::Test {
   std::string client_;
   std::string key_;
   FakeOperator fake_;
+  HonestGate honest_;
   std::string out_;
   std::string err_;
 };
@@ -224,28 +241,84 @@ TEST_F(Command, BriefIsOnePageInTwoLanguages) {
 }
 
 TEST_F(Command, GoDecidesOnExactlyTheBytesThatWereShown) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
   EXPECT_EQ(Run({"go", "applications"}, "go\n", /*can_ask=*/true), kDone)
       << err_;
   EXPECT_EQ(fake_.decided.body_digest(), Sha256(fake_.gate.body()));
   EXPECT_TRUE(fake_.decided.go());
-  ExpectGolden("go.txt", out_);
+  ExpectGolden("go.txt", absl::StrReplaceAll(out_, {{dir_.path(), "DIR"}}));
   EXPECT_TRUE(Signed(signed_as::kDecision, fake_.gate.body(),
                      fake_.decided.signature()));
 }
 
+TEST_F(Command, GoSignsNothingThatTheOwnManifestDoesNotGive) {
+  ReleaseOrder order = honest_.Order();
+  order.quorum.erase(RoleId("system-owner"));
+  honest_.Fill(order, &fake_.gate);
+  EXPECT_EQ(Run({"go", "applications"}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("asks for other people"));
+  honest_.Fill(honest_.Order(), &fake_.gate);
+  fake_.gate.mutable_evidence(0)->clear_signature();
+  EXPECT_EQ(Run({"go", "applications"}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("not signed by that host"));
+  EXPECT_EQ(Run({"go", "applications", "--manifest", dir_ / "none.yaml"}),
+            kMistakes);
+  EXPECT_EQ(fake_.decided.gate(), "");
+  // Closing is always right to ask for.
+  EXPECT_EQ(Run({"no-go", "applications", "--reason", "liar"}), kDone);
+}
+
+TEST_F(Command, AGateIsDecidedOnAnotherMachineWithPlainSshKeygen) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
+  const std::string folder = dir_ / "offline";
+  EXPECT_EQ(RunOf({"gate", "export"}, {"applications", "--out", folder}), kDone)
+      << err_;
+  EXPECT_THAT(out_, HasSubstr("ssh-keygen -Y sign -n decision@sluice"));
+  EXPECT_EQ(RunOf({"gate", "import"}, {folder}), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("sign"));
+  ASSERT_EQ(std::system(absl::StrCat("ssh-keygen -q -Y sign -n decision@sluice "
+                                     "-f '",
+                                     key_, "' '", folder,
+                                     "/decision.txt' 2>/dev/null")
+                            .c_str()),
+            0);
+  EXPECT_EQ(RunOf({"gate", "import"}, {folder}), kDone) << err_;
+  EXPECT_TRUE(fake_.decided.go());
+  EXPECT_TRUE(Signed(signed_as::kDecision, fake_.gate.body(),
+                     fake_.decided.signature()));
+  // What was changed on the way is not handed in.
+  std::ofstream(folder + "/decision.txt", std::ios::app) << "x";
+  EXPECT_EQ(RunOf({"gate", "import"}, {folder}), kRefused);
+  EXPECT_THAT(err_, HasSubstr("not the text that was exported"));
+}
+
+TEST_F(Command, GoConfirmsByAnotherTextThanItReleasedBy) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
+  fake_.gate.mutable_gate()->set_state("released");
+  EXPECT_EQ(Run({"go", "applications"}), kRefused);
+  fake_.gate.mutable_gate()->set_confirming(true);
+  EXPECT_EQ(Run({"go", "applications"}), kDone) << err_;
+  EXPECT_TRUE(Signed(signed_as::kDecision,
+                     ConfirmText(fake_.gate.gate().body_digest()),
+                     fake_.decided.signature()));
+}
+
 TEST_F(Command, GoSaysThatThereIsNoKeyToSignWith) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
   EXPECT_EQ(Run({"go", "applications", "--key", dir_ / "nowhere"}), kMistakes);
   EXPECT_THAT(err_, HasSubstr("--key FILE"));
   EXPECT_EQ(fake_.decided.gate(), "");
 }
 
 TEST_F(Command, GoDecidesNothingUnlessTheWordIsTyped) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
   EXPECT_EQ(Run({"go", "applications"}, "yes\n", true), kMistakes);
   EXPECT_THAT(err_, HasSubstr("nothing was decided"));
   EXPECT_EQ(fake_.decided.gate(), "");
 }
 
 TEST_F(Command, GoAsksNothingWhereNobodySits) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
   EXPECT_EQ(Run({"go", "applications", "--json"}), kDone);
   EXPECT_EQ(nlohmann::json::parse(out_)["sequence"], "300");
 }
@@ -284,6 +357,7 @@ TEST_F(Command, NoGoNeedsAReason) {
 }
 
 TEST_F(Command, ARefusalKeepsTheOrchestratorsSentence) {
+  honest_.Fill(honest_.Order(), &fake_.gate);
   fake_.refusal = {grpc::StatusCode::FAILED_PRECONDITION,
                    "run 2026-11-21-1 is active; end it with `sluice end`"};
   EXPECT_EQ(Run({"start"}), kRefused);

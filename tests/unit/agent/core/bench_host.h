@@ -202,6 +202,7 @@ class BenchHost {
 
   absl::Duration now = absl::Seconds(100);
   absl::Duration deadline = absl::InfiniteDuration();
+  Trust trust = TestTrust();  // as agent.yaml has it at the next start
   MemoryStateStore store;
   std::vector<Message> said;
   std::vector<std::string> hung_up;
@@ -233,7 +234,8 @@ class BenchHost {
         .management = {F("tcp 10.77.0.21 10.77.0.1 7443")},
         .vital = {F("tcp 10.77.0.21 10.77.0.3 3260")},
         .units = {"engine.service"},
-        .trust = TestTrust(),
+        .trust = trust,
+        .evidence_signer = &signer_,
     });
     events_.clear();
     deadline = absl::InfiniteDuration();
@@ -294,6 +296,7 @@ class BenchHost {
   void Do(const HangUp& hang_up) { hung_up.push_back(hang_up.reason); }
   void Do(const Note&) {}
 
+  testing::ToySigner signer_{"host-key"};
   MemoryFence memory_{[this] { return absl::UnixEpoch() + now; }};
 
  public:
@@ -317,8 +320,9 @@ inline NamedCheck Inspection(const std::string& id) {
 class ReleasedHost : public BenchHost {
  public:
   explicit ReleasedHost(int64_t lease = 60, int64_t soak = 30,
-                        int64_t valid = 1800)
+                        int64_t valid = 1800, Trust pinned = TestTrust())
       : lease_(lease), soak_(soak), valid_(valid) {
+    trust = std::move(pinned);
     StartAgent();
     Connect();
     SLUICE_CHECK(Give("r/1/0", IsolateHost{"drill"}).outcome == Outcome::kDone);

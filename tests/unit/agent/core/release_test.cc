@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/decision_text.h"
 #include "tests/unit/agent/core/bench_host.h"
 
 namespace sluice::agent {
@@ -402,6 +403,40 @@ TEST(Withdrawal, OfStandingFlowsIsRememberedBeforeItIsDone) {
   host.StartAgent("boot-2");
   EXPECT_FALSE(host.Passes(kDbFlow));
   EXPECT_TRUE(host.Passes(kWebFlow));
+}
+
+TEST(Confirmation, ByDecisionWantsPeoplesSignaturesOverWhatTheyConfirm) {
+  ReleasedHost host;
+  ReleaseOrder order = host.MakeOrder();
+  order.round = 2;
+  order.confirm = ConfirmRule::kByDecision;
+  host.body = order.Body();
+  host.digest = order.Digest();
+  Propose proposal = host.Proposal("apps/1");
+  proposal.body = host.body;
+  ASSERT_EQ(host.Give("r/4/0", proposal).outcome, Outcome::kDone);
+  ASSERT_EQ(host.Give("r/4/1", host.Opening()).outcome, Outcome::kDone);
+  host.PassRenewing(absl::Seconds(31), host.digest);
+  Confirm confirm = host.Confirmation();
+  ExpectRefused(host.Give("r/5/0", confirm), "missing incident-commander");
+  // Those who opened it have said nothing of what was seen since.
+  confirm.decisions = host.Decisions();
+  ExpectRefused(host.Give("r/5/1", confirm), "missing incident-commander");
+  for (Decision& decision : confirm.decisions) {
+    decision.signature =
+        testing::ToySign("key-of-" + decision.by.str(), signed_as::kDecision,
+                         ConfirmText(host.digest));
+  }
+  EXPECT_EQ(host.Give("r/5/2", confirm).outcome, Outcome::kDone);
+}
+
+TEST(Evidence, IsSignedByTheHostThatGivesIt) {
+  ReleasedHost host;
+  const Report report = host.Give(
+      "r/9/0", FreezeEvidence{"apps/2", {Inspection("engine/inspect-1")}});
+  const auto& frozen = std::get<EvidenceFrozen>(report.detail);
+  EXPECT_EQ(frozen.signature,
+            testing::ToySign("host-key", signed_as::kEvidence, frozen.text));
 }
 
 TEST(Withdrawal, LeavesALeasedFlowLeasedWhenOnlyItsStandingTwinGoes) {

@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "agents/host/config.h"
 #include "agents/host/driver.h"
+#include "agents/host/evidence_key.h"
 #include "agents/host/isolate_command.h"
 #include "agents/host/state_store.h"
 #include "agents/isolation/memory_fence.h"
@@ -87,6 +88,67 @@ TEST(Config, RefusesWhatCouldBeMisread) {
   EXPECT_THAT(ErrorAfter("units:", "---\nunits:"),
               HasSubstr("one YAML document"));
   EXPECT_FALSE(ParseConfig("", "agent.yaml").ok());
+}
+
+// As ssh-keygen makes them.
+constexpr char kKey[] =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3f9WBvlE4vgjmM"
+    "u4rG+sDleO0UbmGS26IGHN802hDs";
+
+std::string WithApprovers(const std::string& text) {
+  return absl::StrCat(kConfig, absl::StrReplaceAll(text, {{"KEY", kKey}}));
+}
+
+TEST(Config, PinsWhomThisHostBelieves) {
+  const auto config = ParseConfig(
+      WithApprovers("approvers:\n"
+                    "  owner: {roles: [system-owner], key: \"KEY comment\"}\n"
+                    "quorum: {system-owner: 1}\n"
+                    "quorum-at: {outside: {system-owner: 1}}\n"),
+      "agent.yaml");
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->approvers.size(), 1u);
+  EXPECT_EQ(config->approvers[0].id, OperatorId("owner"));
+  EXPECT_EQ(config->approvers[0].key, kKey);  // one spelling, one vote
+  EXPECT_EQ(config->quorum.at(RoleId("system-owner")), 1);
+  EXPECT_EQ(config->quorum_at.at(StageId("outside")).size(), 1u);
+}
+
+TEST(Config, RefusesApproversWhoCouldNotBeTold) {
+  const auto error = [](const std::string& text) {
+    return std::string(
+        ParseConfig(WithApprovers(text), "agent.yaml").status().message());
+  };
+  EXPECT_THAT(error("approvers: {a: {roles: [r], key: ssh-rsa AAAA}}\n"),
+              HasSubstr("public key"));
+  EXPECT_THAT(error("approvers: {a: {roles: [r]}}\n"),
+              HasSubstr("has roles and a key"));
+  EXPECT_THAT(error("approvers: {a: {roles: [r], key: \"KEY\", x: y}}\n"),
+              HasSubstr("'x' is not a field"));
+  EXPECT_THAT(error("quorum: {r: 0}\n"), HasSubstr("1 to 100"));
+  EXPECT_THAT(error("approvers: {a: {roles: [r], key: \"KEY\"},\n"
+                    "            b: {roles: [r], key: \"KEY\"}}\n"
+                    "quorum: {r: 2}\n"),
+              HasSubstr("names 1 with keys of their own"));
+}
+
+TEST(EvidenceKey, IsMadeOnceAndNobodyElsesToRead) {
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            absl::StrCat("sluice-evidence-", getpid(), ".key"))
+                               .string();
+  std::filesystem::remove(path);
+  const auto made = LoadOrMakeEvidenceKey(path);
+  ASSERT_TRUE(made.ok()) << made.status();
+  const auto again = LoadOrMakeEvidenceKey(path);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(made->public_key(), again->public_key());
+  std::filesystem::permissions(path, std::filesystem::perms(0644));
+  EXPECT_EQ(LoadOrMakeEvidenceKey(path).status().code(),
+            absl::StatusCode::kPermissionDenied);
+  std::filesystem::permissions(path, std::filesystem::perms(0600));
+  std::ofstream(path) << "half a k";
+  EXPECT_FALSE(LoadOrMakeEvidenceKey(path).ok());
+  std::filesystem::remove(path);
 }
 
 TEST(Config, ThatIsNotThereIsOneSentence) {

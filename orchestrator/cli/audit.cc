@@ -1,0 +1,216 @@
+#include "orchestrator/cli/audit.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "common/signature.h"
+#include "common/status.h"
+#include "orchestrator/cli/files.h"
+#include "orchestrator/cli/own_copy.h"
+#include "orchestrator/journal/sqlite_journal.h"
+#include "sluice/v1/journal.pb.h"
+
+namespace sluice::cli {
+namespace {
+
+namespace fs = std::filesystem;
+namespace pb = v1::journal;
+
+constexpr size_t kReadAtOnce = 1024;
+
+constexpr char kReadme[] = R"README(# What was decided, by whom
+
+A journal of Sluice, in a form that needs nothing of Sluice to be verified.
+
+- `records/N`: one record each, exactly the bytes that its hash is of. Line 2
+  says its number, time (microseconds since 1970), kind and version; line 3 is
+  the hash of the record before.
+- `records.sha256`: the hash of each.
+- `signed/NAME.txt` and `.sig`: what somebody signed, and the SSH signature.
+- `signed/list`: NAME, who, for what (the namespace), the record, and where in
+  it the text stands (byte, length).
+- `allowed_signers`: whose keys count. Compare it with keys that you have from
+  the people themselves: it was made from the manifest of whoever exported.
+
+Run in this folder; every line has to end well:
+
+```sh
+set -e
+sha256sum --quiet --check records.sha256
+previous=sha256:$(printf 'sluice journal 1\n' | sha256sum | cut -d' ' -f1)
+for record in records/*; do
+  test "$(LC_ALL=C sed -n 3p "$record" | tr -d '\0')" = "$previous"
+  previous=sha256:$(sha256sum < "$record" | cut -d' ' -f1)
+done
+test "$previous" = "$(cat head)"
+while read -r name who purpose record byte length; do
+  tail -c "+$byte" "$record" | head -c "$length" | cmp - "signed/$name.txt"
+  ssh-keygen -Y verify -f allowed_signers -I "$who" -n "$purpose" \
+    -s "signed/$name.sig" < "signed/$name.txt"
+done < signed/list
+```
+
+`head` is the hash that the chain ends in. Compare it with one that an operator
+noted (`sluice status --json`, `journal_head`) to see that nothing was cut off
+at the end.
+)README";
+
+std::string RecordText(const journal::Record& record) {
+  // The same text as journal::RecordHash() is of; the chain is checked with
+  // it.
+  return absl::StrCat("sluice journal record 1\n", record.sequence, " ",
+                      absl::ToUnixMicros(record.at), " ", record.kind, " ",
+                      record.version, "\n", record.previous, "\n",
+                      record.commands, "\n", record.payload);
+}
+
+// What one record says was signed.
+struct Signed {
+  std::string who;
+  absl::string_view purpose;
+  std::string text;
+  std::string signature;
+};
+
+template <class Message>
+Signed Take(const std::string& payload, absl::string_view purpose) {
+  Message message;
+  if (!message.ParseFromString(payload)) return {};
+  return {message.by(), purpose, message.text(), message.signature()};
+}
+
+Signed SignedIn(const journal::Record& record) {
+  if (record.kind == pb::KIND_DECISION_MADE) {
+    return Take<pb::DecisionMade>(record.payload, signed_as::kDecision);
+  }
+  if (record.kind == pb::KIND_TASK_SIGNED) {
+    return Take<pb::TaskSigned>(record.payload, signed_as::kTask);
+  }
+  pb::OrderReported report;
+  if (record.kind != pb::KIND_ORDER_REPORTED ||
+      !report.ParseFromString(record.payload) || !report.has_evidence()) {
+    return {};
+  }
+  return {report.host(), signed_as::kEvidence, report.evidence().text(),
+          report.evidence().signature()};
+}
+
+class Exporter {
+ public:
+  explicit Exporter(const fs::path& out) : out_(out) {}
+
+  absl::Status Begin(const OwnCopy& own) {
+    for (const char* name : {"", "records", "signed"}) {
+      if (mkdir((out_ / name).c_str(), S_IRWXU) != 0) {
+        return absl::ErrnoToStatus(
+            errno, absl::StrCat("cannot make '", (out_ / name).string(), "'"));
+      }
+    }
+    std::string allowed;
+    for (const Approver& approver : own.plan->approvers) {
+      if (approver.key.empty()) continue;
+      absl::StrAppend(&allowed, approver.id.str(), " namespaces=\"",
+                      signed_as::kDecision, ",", signed_as::kTask, "\" ",
+                      approver.key, "\n");
+    }
+    for (const auto& [host, key] : own.host_keys) {
+      absl::StrAppend(&allowed, host.str(), " namespaces=\"",
+                      signed_as::kEvidence, "\" ", key, "\n");
+    }
+    SLUICE_RETURN_IF_ERROR(Write("allowed_signers", allowed));
+    return Write("README.md", kReadme);
+  }
+
+  absl::Status Add(const journal::Record& record) {
+    const std::string text = RecordText(record);
+    const std::string name = absl::StrFormat("records/%010d", record.sequence);
+    SLUICE_RETURN_IF_ERROR(Write(name, text));
+    absl::StrAppend(&hashes_, record.hash.substr(record.hash.find(':') + 1),
+                    "  ", name, "\n");
+    report_.records = record.sequence;
+    report_.head = record.hash;
+    const Signed one = SignedIn(record);
+    // What was recorded before signatures were kept has none.
+    if (one.signature.empty() || one.text.empty()) return absl::OkStatus();
+    const size_t at = text.find(one.text);
+    const std::string label = absl::StrFormat("%010d", record.sequence);
+    SLUICE_RETURN_IF_ERROR(
+        Write(absl::StrCat("signed/", label, ".txt"), one.text));
+    SLUICE_RETURN_IF_ERROR(
+        Write(absl::StrCat("signed/", label, ".sig"), one.signature));
+    absl::StrAppend(&list_, label, " ", one.who, " ", one.purpose, " ", name,
+                    " ", at + 1, " ", one.text.size(), "\n");
+    ++report_.signatures;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<AuditReport> End() {
+    SLUICE_RETURN_IF_ERROR(Write("records.sha256", hashes_));
+    SLUICE_RETURN_IF_ERROR(Write("signed/list", list_));
+    SLUICE_RETURN_IF_ERROR(Write("head", absl::StrCat(report_.head, "\n")));
+    return report_;
+  }
+
+ private:
+  absl::Status Write(const std::string& name, const std::string& text) {
+    return WriteNewFile((out_ / name).string(), text);
+  }
+
+  const fs::path out_;
+  std::string hashes_;
+  std::string list_;
+  AuditReport report_;
+};
+
+}  // namespace
+
+absl::StatusOr<AuditReport> ExportAudit(const AuditOptions& options) {
+  std::error_code ignored;
+  if (!fs::exists(options.journal, ignored)) {
+    return absl::NotFoundError(absl::StrCat(
+        "there is no journal '", options.journal,
+        "'; name the orchestrator's journal.db, or a copy of it with its -wal "
+        "and .head, with --journal FILE"));
+  }
+  SLUICE_ASSIGN_OR_RETURN(const OwnCopy own,
+                          LoadOwnCopy(options.manifest, ClientConfig()));
+  SLUICE_ASSIGN_OR_RETURN(const std::unique_ptr<journal::SqliteJournal> journal,
+                          journal::SqliteJournal::Open(options.journal));
+  Exporter exporter(options.out);
+  SLUICE_RETURN_IF_ERROR(exporter.Begin(own));
+  uint64_t sequence = 0;
+  std::string previous = journal::GenesisHash();
+  while (true) {
+    SLUICE_ASSIGN_OR_RETURN(const std::vector<journal::Record> records,
+                            journal->Read(sequence + 1, kReadAtOnce));
+    if (records.empty()) break;
+    for (const journal::Record& record : records) {
+      SLUICE_RETURN_IF_ERROR(journal::CheckLink(record, sequence, previous));
+      SLUICE_RETURN_IF_ERROR(exporter.Add(record));
+      sequence = record.sequence;
+      previous = record.hash;
+    }
+  }
+  return exporter.End();
+}
+
+ExitCode AuditExport(const Terminal& terminal, const AuditOptions& options) {
+  const auto report = ExportAudit(options);
+  if (!report.ok()) return terminal.Complain(report.status());
+  *terminal.out << Hang(
+      "",
+      absl::StrCat(report->records, " records and ", report->signatures,
+                   " signatures are in ", options.out,
+                   "; its README.md has the commands that verify them."),
+      terminal.width);
+  *terminal.out << "head\n  " << report->head << "\n";
+  return kDone;
+}
+
+}  // namespace sluice::cli

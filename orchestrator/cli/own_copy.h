@@ -1,0 +1,50 @@
+// What an operator checks before signing: that the release order says what
+// their own copy of the manifest says, and that the evidence it stands on was
+// given by the hosts themselves. Nothing here believes the orchestrator.
+
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/ids.h"
+#include "common/release_order.h"
+#include "orchestrator/cli/client_config.h"
+#include "orchestrator/planner/plan.h"
+#include "sluice/v1/operator.pb.h"
+
+namespace sluice::cli {
+
+struct OwnCopy {
+  std::string manifest;  // the file
+  std::shared_ptr<const Plan> plan;
+  std::string keys_file;  // hosts.keys beside it
+  // One line as in authorized_keys, by host; empty when there is no file.
+  std::map<HostId, std::string> host_keys;
+};
+
+// The manifest named on the command line, else client.yaml's. NotFound says
+// how to name one; InvalidArgument what is wrong with it or with hosts.keys.
+absl::StatusOr<OwnCopy> LoadOwnCopy(const std::string& named,
+                                    const ClientConfig& config);
+
+// "HOST TYPE BASE64 [comment]", one a line; `#` begins a comment line. Also an
+// allowed_signers file for ssh-keygen -Y verify.
+absl::StatusOr<std::map<HostId, std::string>> ParseHostKeys(
+    const std::string& text, const std::string& file);
+
+// OK when the order's plan, stage, steps, gate rule, flows, leases, soaks and
+// validity are those that the own copy gives. FailedPrecondition says what
+// differs; nothing may be signed then.
+absl::Status CheckOrder(const ReleaseOrder& order, const Plan& plan);
+
+// OK when every host of the order signed exactly the evidence shown, with the
+// digest the order names, for its quarantine and this round, and was asked what
+// the own copy asks.
+absl::Status CheckEvidence(const ReleaseOrder& order,
+                           const v1::GateDetail& detail, const OwnCopy& own);
+
+}  // namespace sluice::cli

@@ -1,0 +1,247 @@
+// An orchestrator in the hands of the attacker, against one agent with the real
+// verifier and people's real keys: it has the epoch, the link, every text and
+// signature that ever passed through it, and time. What people did not release
+// stays closed (S2), and so does what is over (S8).
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "common/decision_text.h"
+#include "common/sshsig.h"
+#include "tests/unit/agent/core/bench_host.h"
+
+namespace sluice::agent {
+namespace {
+
+using ::testing::HasSubstr;
+
+const char* const kCommander = "duty-commander";
+const char* const kOwner = "billing-owner";
+constexpr char kBackDoor[] = "tcp 10.77.0.31 10.77.0.21 22";
+
+class Malicious : public ::testing::Test {
+ protected:
+  Malicious() : host_(60, 30, 600, Pinned()) {}
+
+  // What the host's own file says.
+  Trust Pinned() {
+    static const SshVerifier verifier;
+    for (const char* name : {kCommander, kOwner, "attacker"}) {
+      people_.emplace(name, SshSigner::Make());
+    }
+    return {.approvers = {Person(kCommander, "incident-commander"),
+                          Person(kOwner, "system-owner")},
+            .quorum = {{RoleId("incident-commander"), 1},
+                       {RoleId("system-owner"), 1}},
+            .verifier = &verifier};
+  }
+  Approver Person(const std::string& name, const std::string& role) {
+    return {
+        OperatorId(name), {RoleId(role)}, people_.at(name).public_key().Line()};
+  }
+
+  Decision Signed(const std::string& by, const std::string& key,
+                  const std::string& body,
+                  absl::string_view text = absl::string_view(),
+                  absl::string_view name_space = signed_as::kDecision) {
+    return {OperatorId(by),
+            {RoleId("incident-commander"), RoleId("system-owner")},
+            Sha256(body),
+            people_.at(key).Sign(name_space, text.empty() ? body : text)};
+  }
+  // What people really said about the order that the agent was shown.
+  std::vector<Decision> RealDecisions() {
+    return {Signed(kCommander, kCommander, host_.body),
+            Signed(kOwner, kOwner, host_.body)};
+  }
+  OpenFlows Opening(std::vector<Decision> decisions) {
+    OpenFlows opening = host_.Opening();
+    opening.decisions = std::move(decisions);
+    return opening;
+  }
+
+  template <class What>
+  void ExpectRefused(const What& what, uint64_t epoch = 1) {
+    const Report report = host_.Give(NextOrder(), what, epoch);
+    EXPECT_EQ(report.outcome, Outcome::kRefused) << report.reason;
+    EXPECT_FALSE(report.reason.empty());
+    ExpectClosed();
+  }
+  template <class What>
+  void ExpectDone(const What& what) {
+    const Report report = host_.Give(NextOrder(), what);
+    ASSERT_EQ(report.outcome, Outcome::kDone) << report.reason;
+  }
+  void ExpectClosed() {
+    EXPECT_FALSE(host_.Passes(kDbFlow));
+    EXPECT_FALSE(host_.Passes(kWebFlow));
+    EXPECT_FALSE(host_.Passes(kBackDoor));
+  }
+  std::string NextOrder() { return absl::StrCat("evil/", ++orders_, "/0"); }
+
+  std::map<std::string, SshSigner> people_;
+  ReleasedHost host_;
+  int orders_ = 0;
+};
+
+TEST_F(Malicious, OpensWithWhatPeopleReallySaid) {
+  ExpectDone(Opening(RealDecisions()));
+  EXPECT_TRUE(host_.Passes(kDbFlow));
+}
+
+TEST_F(Malicious, CannotInventDecisions) {
+  ExpectRefused(Opening({}));
+  std::vector<Decision> unsigned_ones = RealDecisions();
+  for (Decision& decision : unsigned_ones) decision.signature.clear();
+  ExpectRefused(Opening(unsigned_ones));
+  ExpectRefused(Opening({Signed(kCommander, "attacker", host_.body),
+                         Signed(kOwner, "attacker", host_.body)}));
+  ExpectRefused(Opening({Signed("attacker", "attacker", host_.body),
+                         Signed(kCommander, kCommander, host_.body)}));
+}
+
+TEST_F(Malicious, CannotCountOnePersonForTwo) {
+  ExpectRefused(Opening({Signed(kCommander, kCommander, host_.body),
+                         Signed(kCommander, kCommander, host_.body)}));
+  ExpectRefused(Opening({Signed(kCommander, kCommander, host_.body),
+                         Signed(kOwner, kCommander, host_.body)}));
+}
+
+TEST_F(Malicious, CannotTurnAnotherSignatureIntoAGo) {
+  const std::string no_go = NoGoText(host_.digest, "stop");
+  ExpectRefused(Opening({Signed(kCommander, kCommander, host_.body, no_go),
+                         Signed(kOwner, kOwner, host_.body)}));
+  const std::string confirm = ConfirmText(host_.digest);
+  ExpectRefused(Opening({Signed(kCommander, kCommander, host_.body, confirm),
+                         Signed(kOwner, kOwner, host_.body)}));
+  for (const absl::string_view other :
+       {signed_as::kLogin, signed_as::kTask, signed_as::kRotation}) {
+    ExpectRefused(
+        Opening({Signed(kCommander, kCommander, host_.body, "", other),
+                 Signed(kOwner, kOwner, host_.body)}));
+  }
+}
+
+TEST_F(Malicious, CannotPairRealSignaturesWithOtherFlows) {
+  // Other flows beside the body that people signed.
+  Propose proposal = host_.Proposal("apps/1");
+  proposal.grants[0].flows = {F(kBackDoor)};
+  ExpectRefused(proposal);
+  // A body of its own with those flows, and the signatures of the real one.
+  ReleaseOrder order = host_.MakeOrder();
+  order.hosts[0].flows_digest = FlowsDigest({F(kBackDoor), F(kDbFlow)});
+  proposal.body = order.Body();
+  ExpectDone(proposal);  // that people could release it is all this says
+  OpenFlows opening = Opening(RealDecisions());
+  opening.release_digest = order.Digest();
+  ExpectRefused(opening);
+  for (Decision& decision : opening.decisions) {
+    decision.body_digest = order.Digest();
+  }
+  ExpectRefused(opening);
+}
+
+TEST_F(Malicious, CannotAskFewerPeopleThanTheHostPins) {
+  ReleaseOrder order = host_.MakeOrder();
+  order.quorum.erase(RoleId("system-owner"));
+  Propose proposal = host_.Proposal("apps/1");
+  proposal.body = order.Body();
+  ExpectRefused(proposal);
+  order.quorum.clear();
+  proposal.body = order.Body();
+  ExpectRefused(proposal);
+}
+
+TEST_F(Malicious, CannotReplayAnOrderAfterAnIsolation) {
+  const OpenFlows opening = Opening(RealDecisions());
+  const Propose proposal = host_.Proposal("apps/1");
+  ExpectDone(opening);
+  ExpectDone(IsolateHost{"an alarm"});
+  ExpectClosed();
+  ExpectRefused(opening);
+  ExpectRefused(proposal);
+  // Not with fresh evidence either: the quarantine's number stands in the body.
+  host_.Freeze(NextOrder(), "apps/1");
+  ExpectRefused(proposal);
+  ExpectRefused(opening);
+}
+
+TEST_F(Malicious, CannotReplayAnOrderAfterAReboot) {
+  const OpenFlows opening = Opening(RealDecisions());
+  const Propose proposal = host_.Proposal("apps/1");
+  host_.StartAgent("boot-2");
+  host_.Connect();
+  ExpectRefused(opening);
+  ExpectRefused(proposal);
+}
+
+TEST_F(Malicious, CannotReplayAnOrderAfterTheEvidenceChanged) {
+  const OpenFlows opening = Opening(RealDecisions());
+  const Propose proposal = host_.Proposal("apps/1");
+  host_.Pass(absl::Seconds(1));
+  host_.Freeze(NextOrder(), "apps/1");
+  ExpectRefused(opening);
+  ExpectRefused(proposal);
+}
+
+TEST_F(Malicious, CannotKeepALeaseAliveBeyondItsValidity) {
+  ExpectDone(Opening(RealDecisions()));
+  // It renews for ever and never confirms.
+  host_.PassRenewing(absl::Seconds(590), host_.digest);
+  EXPECT_TRUE(host_.Passes(kDbFlow));
+  host_.PassRenewing(absl::Seconds(30), host_.digest);
+  ExpectClosed();
+  ExpectRefused(Opening(RealDecisions()));
+  ExpectRefused(host_.Proposal("apps/1"));
+}
+
+TEST_F(Malicious, CannotRenewWhatNobodyReleased) {
+  host_.PassRenewing(absl::Seconds(10), host_.digest);
+  ExpectClosed();
+}
+
+TEST_F(Malicious, CannotConfirmBeforeTheSoakOrWhatIsClosed) {
+  const Report closed = host_.Give(NextOrder(), host_.Confirmation());
+  EXPECT_EQ(closed.outcome, Outcome::kRefused);
+  ExpectDone(Opening(RealDecisions()));
+  const Report early = host_.Give(NextOrder(), host_.Confirmation());
+  EXPECT_EQ(early.outcome, Outcome::kRefused);
+  EXPECT_THAT(early.reason, HasSubstr("soaks for"));
+  host_.Pass(absl::Seconds(61));  // the lease ends: it was not made to stand
+  ExpectClosed();
+}
+
+TEST_F(Malicious, GainsNothingByLowerOrHigherEpochs) {
+  host_.Feed(LinkDown{});
+  host_.Connect(/*epoch=*/5, "evil");
+  ExpectRefused(Opening({Signed(kCommander, "attacker", host_.body)}), 5);
+  host_.Feed(LinkDown{});
+  host_.Connect(/*epoch=*/2, "evil");
+  ExpectRefused(Opening(RealDecisions()), 2);
+  host_.Feed(LinkDown{});
+  host_.Connect(/*epoch=*/1'000'000, "evil");
+  ExpectRefused(Opening({Signed(kCommander, "attacker", host_.body)}),
+                1'000'000);
+  // An honest one takes one more than the highest, and isolating needs none.
+  host_.Feed(LinkDown{});
+  host_.Connect(/*epoch=*/3, "honest");
+  EXPECT_EQ(host_.Give(NextOrder(), IsolateHost{"alarm"}, 3).outcome,
+            Outcome::kDone);
+}
+
+TEST_F(Malicious, CannotSmuggleAStandInIntoTheHostsList) {
+  // Roles and names that it presents are not those the host pins.
+  Decision decision = Signed("attacker", "attacker", host_.body);
+  decision.by = OperatorId(kCommander);
+  ExpectRefused(Opening({decision, Signed(kOwner, kOwner, host_.body)}));
+  // The pinned list survives a restart of the agent.
+  host_.StartAgent();
+  host_.Connect();
+  ExpectRefused(Opening({decision, Signed(kOwner, kOwner, host_.body)}));
+}
+
+}  // namespace
+}  // namespace sluice::agent

@@ -1,0 +1,167 @@
+// The exported record, verified as a third party would: by the commands in its
+// README, run as they stand there.
+
+#include "orchestrator/cli/audit.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/sshsig.h"
+#include "orchestrator/cli/files.h"
+#include "orchestrator/journal/codec.h"
+#include "orchestrator/journal/commands_digest.h"
+#include "orchestrator/journal/sqlite_journal.h"
+#include "tests/unit/cli/fake_operator.h"
+#include "tests/unit/cli/honest_gate.h"
+
+namespace sluice::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+class Audit : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::ofstream(dir_ / "manifest.yaml") << absl::StrReplaceAll(
+        kHonestManifest,
+        {{"duty-commander: {",
+          absl::StrCat("duty-commander: {key: \"",
+                       commander_.public_key().Line(), "\", ")}});
+    std::ofstream(dir_ / "hosts.keys") << honest_.HostKeys();
+    const std::string body = honest_.Order().Body();
+    const std::string evidence = honest_.evidence.at("app-1");
+    engine::OrderReported frozen;
+    frozen.order = engine::OrderId("run/1/0");
+    frozen.host = HostId("app-1");
+    frozen.detail = engine::EvidenceFrozen{
+        Sha256(evidence),
+        evidence,
+        {},
+        honest_.keys.at("app-1").Sign(signed_as::kEvidence, evidence)};
+    engine::DecisionMade go;
+    go.gate = StageId("applications");
+    go.by = OperatorId("duty-commander");
+    go.go = true;
+    go.body_digest = Sha256(body);
+    go.text = std::make_shared<const std::string>(body);
+    go.signature = commander_.Sign(signed_as::kDecision, body);
+    engine::TaskSigned task;
+    task.task = TaskId("billing/accept-1");
+    task.by = OperatorId("duty-commander");
+    task.text = std::make_shared<const std::string>("sluice task 1\n");
+    task.signature = commander_.Sign(signed_as::kTask, *task.text);
+    auto journal = journal::SqliteJournal::Open(dir_ / "journal.db");
+    ASSERT_TRUE(journal.ok()) << journal.status();
+    std::string previous = journal::GenesisHash();
+    uint64_t sequence = 0;
+    for (const engine::Event& event :
+         {engine::Event(engine::ReignBegan{1, "one"}), engine::Event(frozen),
+          engine::Event(go), engine::Event(task)}) {
+      const journal::Encoded encoded = journal::Encode(event);
+      journal::Record record{.sequence = ++sequence,
+                             .at = absl::FromUnixMicros(1'800'000'000'000'000),
+                             .kind = encoded.kind,
+                             .version = encoded.version,
+                             .payload = encoded.payload,
+                             .previous = previous,
+                             .commands = journal::CommandsDigest({})};
+      record.hash = journal::RecordHash(record);
+      previous = record.hash;
+      ASSERT_TRUE((*journal)->Append(sequence, {record}).ok());
+    }
+    const auto report = ExportAudit({.journal = dir_ / "journal.db",
+                                     .manifest = dir_ / "manifest.yaml",
+                                     .out = dir_ / "audit"});
+    // One process at a time has a journal.
+    EXPECT_EQ(report.status().code(), absl::StatusCode::kUnavailable);
+  }
+
+  absl::StatusOr<AuditReport> Export() {
+    return ExportAudit({.journal = dir_ / "journal.db",
+                        .manifest = dir_ / "manifest.yaml",
+                        .out = dir_ / "audit"});
+  }
+
+  // The block of commands in the README, as it stands.
+  int Verify() {
+    const auto readme = ReadWholeFile(dir_ / "audit/README.md", 1 << 20);
+    EXPECT_TRUE(readme.ok());
+    const size_t begin = readme->find("```sh\n") + 6;
+    const std::string commands =
+        readme->substr(begin, readme->find("```", begin) - begin);
+    std::ofstream(dir_ / "commands.sh") << commands;
+    return std::system(absl::StrCat("cd '", dir_ / "audit",
+                                    "' && sh ../commands.sh >/dev/null 2>&1")
+                           .c_str());
+  }
+
+  // One byte of a file, another.
+  void Damage(const std::string& name, const std::string& from,
+              const std::string& to) {
+    const std::string path = dir_ / ("audit/" + name);
+    const auto text = ReadWholeFile(path, 1 << 20);
+    ASSERT_TRUE(text.ok());
+    const std::string changed = absl::StrReplaceAll(*text, {{from, to}});
+    ASSERT_NE(changed, *text);
+    std::ofstream(path, std::ios::trunc) << changed;
+  }
+
+  TempDir dir_;
+  HonestGate honest_;
+  SshSigner commander_ = SshSigner::Make();
+};
+
+TEST_F(Audit, IsVerifiedByTheCommandsOfItsReadme) {
+  const auto report = Export();
+  ASSERT_TRUE(report.ok()) << report.status();
+  EXPECT_EQ(report->records, 4u);
+  EXPECT_EQ(report->signatures, 3);
+  EXPECT_EQ(Verify(), 0);
+}
+
+TEST_F(Audit, ShowsAChangedRecord) {
+  ASSERT_TRUE(Export().ok());
+  Damage("records/0000000003", "round 2", "round 3");
+  EXPECT_NE(Verify(), 0);
+}
+
+TEST_F(Audit, ShowsAMissingRecord) {
+  ASSERT_TRUE(Export().ok());
+  std::filesystem::remove(dir_ / "audit/records/0000000002");
+  Damage("records.sha256", "records/0000000002", "records/0000000001");
+  EXPECT_NE(Verify(), 0);
+}
+
+TEST_F(Audit, ShowsATextThatNobodySigned) {
+  ASSERT_TRUE(Export().ok());
+  Damage("signed/0000000003.txt", "round 2", "round 3");
+  EXPECT_NE(Verify(), 0);
+}
+
+TEST_F(Audit, ShowsASignatureByAnotherKey) {
+  ASSERT_TRUE(Export().ok());
+  std::ofstream(dir_ / "audit/signed/0000000003.sig", std::ios::trunc)
+      << SshSigner::Make().Sign(signed_as::kDecision, honest_.Order().Body());
+  EXPECT_NE(Verify(), 0);
+}
+
+TEST_F(Audit, OverwritesNothingAndNeedsAJournal) {
+  ASSERT_TRUE(Export().ok());
+  EXPECT_FALSE(Export().ok());
+  EXPECT_THAT(ExportAudit({.journal = dir_ / "none.db",
+                           .manifest = dir_ / "manifest.yaml",
+                           .out = dir_ / "other"})
+                  .status()
+                  .message(),
+              HasSubstr("there is no journal"));
+  EXPECT_FALSE(std::filesystem::exists(dir_ / "other"));
+}
+
+}  // namespace
+}  // namespace sluice::cli
