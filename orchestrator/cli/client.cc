@@ -264,6 +264,10 @@ absl::StatusOr<v1::Accepted> Client::Retry(const v1::RetryRequest& request) {
   return impl_->Call(&Stub::Retry, request, true);
 }
 
+absl::StatusOr<v1::Accepted> Client::Skip(const v1::SkipRequest& request) {
+  return impl_->Call(&Stub::Skip, request, true);
+}
+
 absl::StatusOr<v1::Accepted> Client::Pause() {
   return impl_->Call(&Stub::Pause, v1::PauseRequest(), true);
 }

@@ -202,6 +202,13 @@ std::string GateText(const v1::GateDetail& detail, bool with_body, int width,
     absl::StrAppend(&out, "body   ", gate.body_digest(), "\n");
   }
 
+  if (gate.waived_size() > 0) {
+    absl::StrAppend(&out, "\n", paint.Bold("Waived"),
+                    "  what nobody checks here\n");
+    for (const std::string& waived : gate.waived()) {
+      absl::StrAppend(&out, paint.Yellow(Hang("  ! ", waived, width)));
+    }
+  }
   absl::StrAppend(&out, "\n", paint.Bold("Evidence"), "\n");
   std::vector<const v1::HostEvidence*> hosts;
   for (const v1::HostEvidence& host : detail.evidence()) hosts.push_back(&host);

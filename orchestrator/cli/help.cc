@@ -38,6 +38,7 @@ constexpr Line kLines[] = {
     {"gate export|import", "the same, signed on another machine"},
     {"done TASK", "sign a task you have done"},
     {"retry [STEP…]", "try again what failed or was refused"},
+    {"skip SYSTEM[:CHECK] …", "go on without a check, until a time"},
     {"pause, resume", "hold the run, and go on"},
     {"replan MANIFEST", "go on under another manifest's plan"},
     {"", "Afterwards, and for those who ask"},

@@ -48,6 +48,7 @@ struct Words {
   AuditOptions audit;
   GateFileOptions gate_file;
   SignTaskOptions task;
+  SkipOptions skip;
   std::vector<std::string> steps;
   std::string reason;
   std::string language = "en";
@@ -493,6 +494,16 @@ void CommandLine::AddRunCommands() {
             [this] { return Retry(terminal_, words_.common, words_.steps); });
   sub->add_option("STEP", words_.steps, "none: all that failed");
   Json(sub);
+  sub = Add("skip", "go on without a check that does not pass",
+            [this] { return Skip(terminal_, words_.common, words_.skip); });
+  sub->add_option("SYSTEM[:CHECK]", words_.skip.what,
+                  "without CHECK: all that do not pass")
+      ->required();
+  sub->add_option("--reason", words_.skip.reason, "why; everybody reads it")
+      ->required();
+  sub->add_option("--until", words_.skip.until, "2h, or a time; a week at most")
+      ->required();
+  Json(sub);
   Json(Add("pause", "begin nothing new",
            [this] { return Pause(terminal_, words_.common); }));
   Json(Add("resume", "go on",
@@ -505,11 +516,11 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan",   "diff",    "explain", "forecast",  "fmt",
-    "import",   "init",   "isolate", "start",   "status",    "gates",
-    "show",     "go",     "no-go",   "done",    "retry",     "pause",
-    "resume",   "replan", "end",     "brief",   "durations", "history",
-    "gate",     "audit",  "help"};
+    "validate", "plan",   "diff",    "explain", "forecast", "fmt",
+    "import",   "init",   "isolate", "start",   "status",   "gates",
+    "show",     "go",     "no-go",   "done",    "retry",    "skip",
+    "pause",    "resume", "replan",  "end",     "brief",    "durations",
+    "history",  "gate",   "audit",   "help"};
 
 }  // namespace
 

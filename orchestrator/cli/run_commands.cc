@@ -1,6 +1,10 @@
 #include "orchestrator/cli/run_commands.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "common/decision_text.h"
 #include "common/signature.h"
 #include "orchestrator/cli/files.h"
@@ -56,6 +60,40 @@ ExitCode Retry(const Terminal& terminal, const Common& common,
   request.mutable_steps()->Assign(steps.begin(), steps.end());
   return Ask(terminal, common,
              [&](Client& client) { return client.Retry(request); });
+}
+
+ExitCode Skip(const Terminal& terminal, const Common& common,
+              const SkipOptions& options) {
+  v1::SkipRequest request;
+  request.set_reason(options.reason);
+  // A check's id begins with its system's name, which may be left out.
+  const size_t colon = options.what.find(':');
+  const size_t slash = options.what.find('/');
+  const std::string step = options.what.substr(0, std::min(colon, slash));
+  std::string check;
+  if (colon != std::string::npos && colon < slash) {
+    check = options.what.substr(colon + 1);
+    if (slash == std::string::npos) check = absl::StrCat(step, "/", check);
+  } else if (slash != std::string::npos) {
+    check = options.what;
+  }
+  request.set_step(step);
+  request.set_check(check);
+  absl::Duration span;
+  absl::Time until;
+  if (absl::ParseDuration(options.until, &span)) {
+    until = absl::Now() + span;
+  } else if (std::string error; !absl::ParseTime(
+                 absl::RFC3339_full, options.until, &until, &error)) {
+    return terminal.Complain(
+        absl::StrCat("--until '", options.until,
+                     "' is neither a time from now, as 90m or 2h, nor a time, "
+                     "as 2026-11-21T18:00:00Z"),
+        kUsage);
+  }
+  request.set_until_ms(absl::ToUnixMillis(until));
+  return Ask(terminal, common,
+             [&](Client& client) { return client.Skip(request); });
 }
 
 ExitCode Pause(const Terminal& terminal, const Common& common) {

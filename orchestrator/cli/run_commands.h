@@ -13,6 +13,13 @@ ExitCode Start(const Terminal& terminal, const Common& common);
 // Empty `steps`: all that failed or never started.
 ExitCode Retry(const Terminal& terminal, const Common& common,
                const std::vector<std::string>& steps);
+struct SkipOptions {
+  std::string what;   // "billing", "billing:health-1", "billing/health-1"
+  std::string until;  // "2h", or an RFC 3339 time
+  std::string reason;
+};
+ExitCode Skip(const Terminal& terminal, const Common& common,
+              const SkipOptions& options);
 ExitCode Pause(const Terminal& terminal, const Common& common);
 ExitCode Resume(const Terminal& terminal, const Common& common);
 ExitCode End(const Terminal& terminal, const Common& common,

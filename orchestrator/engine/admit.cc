@@ -15,6 +15,7 @@
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/waits.h"
+#include "orchestrator/engine/waivers.h"
 
 namespace sluice::engine {
 namespace {
@@ -197,6 +198,37 @@ class Admission {
     return absl::OkStatus();
   }
 
+  absl::Status operator()(const WaiverGiven& event) const {
+    SLUICE_RETURN_IF_ERROR(RunIsActive("skip"));
+    const PlanIndex& plan = world_.run->plan();
+    const int number = plan.FindStep(event.step);
+    if (number < 0) {
+      return absl::NotFoundError(
+          absl::StrCat("nothing in the plan is called '", event.step.str(), "'",
+                       DidYouMean(event.step.str(), Ids(plan.plan().steps)),
+                       " `sluice plan` lists what is"));
+    }
+    const std::vector<CheckId> failing = NotPassing(world_, number);
+    const bool named = !event.check.empty();
+    if (named && !RunsCheck(world_, number, event.check)) {
+      return absl::NotFoundError(absl::StrCat(
+          event.step.str(), " has no check '", event.check.str(), "'",
+          DidYouMean(event.check.str(), Texts(failing)), " `sluice show ",
+          event.step.str(), "` lists its checks"));
+    }
+    if (named ? std::find(failing.begin(), failing.end(), event.check) ==
+                    failing.end()
+              : failing.empty()) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          named ? event.check.str()
+                : absl::StrCat("every check of ", event.step.str()),
+          " passed when it last ran, or has not run yet, so there is nothing "
+          "to skip; `sluice show ",
+          event.step.str(), "` says what it waits for"));
+    }
+    return MayWaive(event, number);
+  }
+
   absl::Status operator()(const RunPaused&) const {
     SLUICE_RETURN_IF_ERROR(RunIsActive("pause"));
     if (!world_.run->paused) return absl::OkStatus();
@@ -281,6 +313,39 @@ class Admission {
         "a run starts from isolated hosts, and ", open.size(),
         open.size() == 1 ? " is not: " : " are not: ", NameList(open),
         "; isolate first, with `sluice isolate --all`"));
+  }
+
+  // Whoever may decide the gate that the step comes back by; people decide on
+  // it there all the same.
+  absl::Status MayWaive(const WaiverGiven& event, int number) const {
+    if (event.reason.empty()) {
+      return absl::InvalidArgumentError(
+          "say why it goes on without this check, with `--reason TEXT`: "
+          "everybody who decides reads it");
+    }
+    if (event.until <= now_ || event.until > now_ + kLongestWaiver) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a waiver ends: give it a time after now and within ",
+          absl::ToInt64Hours(kLongestWaiver), " hours, with `--until 2h`"));
+    }
+    const int stage = world_.run->plan().step(number).stage;
+    if (stage < 0) return absl::OkStatus();
+    const PlannedStage& planned = world_.run->plan().planned_stage(stage);
+    for (const auto& [role, count] : planned.gate.approvals) {
+      if (!HasRole(event.roles, role)) continue;
+      if (!planned.gate.no_self_approval || event.by != world_.run->by) {
+        return absl::OkStatus();
+      }
+      return absl::PermissionDeniedError(absl::StrCat(
+          event.by.str(), " started the run, and gate '", planned.id.str(),
+          "' lets nobody approve what they started: ask another ",
+          QuorumText(planned.gate.approvals)));
+    }
+    return absl::PermissionDeniedError(
+        absl::StrCat("a check of ", event.step.str(),
+                     " is skipped by whoever decides gate '", planned.id.str(),
+                     "' (", QuorumText(planned.gate.approvals), "), and ",
+                     event.by.str(), " is none of them: ask one"));
   }
 
   absl::Status MayVote(const DecisionMade& event,

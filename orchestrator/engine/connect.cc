@@ -10,6 +10,7 @@
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/turn.h"
+#include "orchestrator/engine/waivers.h"
 
 namespace sluice::engine {
 namespace {
@@ -280,6 +281,7 @@ void InspectedAgain(Turn& turn, int number, const HostId& host,
     if (now.result.verdict == before || now.result.verdict == Verdict::kPass) {
       continue;
     }
+    if (IsWaived(turn.world, check.id)) continue;
     const std::string why = absl::StrCat(
         "inspection ", check.id.str(), " was ", VerdictName(before),
         " when people decided and is ", VerdictName(now.result.verdict), " now",
@@ -418,7 +420,8 @@ void HealthReported(Turn& turn, OrderKey key, const Pending& pending,
       if (said.id == check.id) result = said;
     }
     step.checks[{check.id, report.host}] = result;
-    if (result.result.verdict == Verdict::kPass || out == Out::kFailed) {
+    if (result.result.verdict == Verdict::kPass || out == Out::kFailed ||
+        IsWaived(turn.world, check.id)) {
       continue;
     }
     const bool failed = result.result.verdict == Verdict::kFail;

@@ -12,6 +12,7 @@
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/turn.h"
+#include "orchestrator/engine/waivers.h"
 
 namespace sluice::engine {
 namespace {
@@ -32,6 +33,7 @@ struct Apply {
   void operator()(const TaskSigned& event) { ApplyTask(turn, event); }
   void operator()(const IsolationOrdered&) {}  // applied before all else
   void operator()(const RetryAsked& event) { ApplyRetry(turn, event); }
+  void operator()(const WaiverGiven& event) { ApplyWaiver(turn, event); }
   void operator()(const RunPaused& event) { ApplyPause(turn, event); }
   void operator()(const RunResumed& event) { ApplyResume(turn, event); }
   void operator()(const RunEnded& event) { ApplyEnd(turn, event); }
@@ -58,6 +60,7 @@ Output Engine::Step(const Stamp& stamp, const Event& event) {
   ExpireOrders(turn);
   ExpireLinks(turn);
   ExpireSteps(turn);
+  ExpireWaivers(turn);
   ExpireGates(turn);
   // Total: what does not fit (any more) changes nothing.
   if (isolation == nullptr && Admit(event, state_->now).ok()) {

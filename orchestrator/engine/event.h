@@ -165,6 +165,16 @@ struct RetryAsked {
   std::vector<StepId> steps;
   OperatorId by;
 };
+// Goes on without a check that does not pass, until a time. Empty `check`: all
+// of the step's that do not pass now.
+struct WaiverGiven {
+  StepId step;
+  CheckId check;
+  OperatorId by;
+  std::vector<RoleId> roles;
+  std::string reason;
+  absl::Time until;
+};
 struct RunPaused {
   OperatorId by;
 };
@@ -198,6 +208,6 @@ using Event =
     std::variant<ReignBegan, PlanAdopted, RunStarted, AgentConnected, AgentLost,
                  OrderReported, WatchChanged, LeaseLost, FenceChanged,
                  DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
-                 RunPaused, RunResumed, RunEnded, TimePassed>;
+                 WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed>;
 
 }  // namespace sluice::engine

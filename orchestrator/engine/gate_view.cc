@@ -13,6 +13,7 @@
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/waits.h"
+#include "orchestrator/engine/waivers.h"
 
 namespace sluice::engine {
 namespace {
@@ -90,6 +91,13 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
     if (!gate.why.empty()) absl::StrAppend(&view.why, "; ", gate.why);
     return view;
   }
+  std::set<std::string> waived;
+  for (const int number : round->steps) {
+    for (const std::string& text : WaiverTexts(world, number)) {
+      waived.insert(absl::StrCat(run.plan().name(number), ": ", text));
+    }
+  }
+  view.waived = {waived.begin(), waived.end()};
   view.state = RoundStateName(round->state);
   if (round->state == Round::State::kReleased) {
     view.state = AllBack(run, stage)               ? "done"

@@ -1,6 +1,7 @@
 #include "orchestrator/engine/hosts.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,26 @@ void Drop(Turn& turn, int number, const HostId& host, Stop stop,
 void TouchHost(Turn& turn, const HostId& id) {
   if (!turn.world.run.has_value()) return;
   for (const int number : turn.plan().StepsTouching(id)) turn.Touch(number);
+}
+
+// A run starts from hosts that hold nothing open: what is open in it and
+// belongs to none of its release orders was opened by another hand.
+std::string StrangeFlows(Turn& turn, const FenceSeen& fence) {
+  if (!turn.world.run_active()) return "";
+  std::set<std::string> known;
+  for (const Gate& gate : turn.run().gates) {
+    for (const auto& [number, round] : gate.released) {
+      known.insert(round.digest);
+    }
+  }
+  for (const FenceSeen::Release& release : fence.releases) {
+    const bool live = release.lease_remaining > absl::ZeroDuration();
+    const int open = release.standing_flows + (live ? release.leased_flows : 0);
+    if (open == 0 || known.contains(release.digest)) continue;
+    return absl::StrCat(Count(static_cast<size_t>(open), "flow"),
+                        " open that nobody released in this run");
+  }
+  return "";
 }
 
 bool HasClosingOrder(const World& world, const Host& host) {
@@ -279,6 +300,12 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
         fence.quarantine_number, ", ", before->quarantine_number, " known)");
     turn.Say("alarm", id.str(), absl::StrCat(id.str(), ": ", why));
     VoidHost(turn, id, why);
+  } else if (const std::string strange = StrangeFlows(turn, fence);
+             !strange.empty()) {
+    turn.Say("alarm", id.str(),
+             absl::StrCat(id.str(), " holds ", strange,
+                          ": it is isolated; find out who opened them"));
+    IsolateHosts(turn, {id}, Stop::kFailed, absl::StrCat("it held ", strange));
   }
 }
 

@@ -50,6 +50,8 @@ bool IsCovered(Turn& turn, int number) {
   });
 }
 
+}  // namespace
+
 void RetryStep(Turn& turn, int number) {
   Step& step = turn.step(number);
   if (step.stop == Stop::kNone) {
@@ -77,8 +79,6 @@ void RetryStep(Turn& turn, int number) {
   FailStep(turn, number, Stop::kNone,
            absl::StrCat("retried after: ", was.empty() ? "a hold" : was));
 }
-
-}  // namespace
 
 void ApplyPlan(Turn& turn, const PlanAdopted& event) {
   World& world = turn.world;

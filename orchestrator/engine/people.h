@@ -18,4 +18,8 @@ void ApplyPause(Turn& turn, const RunPaused& event);
 void ApplyResume(Turn& turn, const RunResumed& event);
 void ApplyEnd(Turn& turn, const RunEnded& event);
 
+// Tries a step again that failed or was held: under its release order if that
+// still opens all of it, otherwise its gate asks again.
+void RetryStep(Turn& turn, int step);
+
 }  // namespace sluice::engine

@@ -10,6 +10,7 @@
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/renumber.h"
 #include "orchestrator/engine/turn.h"
+#include "orchestrator/engine/waivers.h"
 
 namespace sluice::engine {
 namespace {
@@ -185,8 +186,9 @@ void WatchByPlan(Turn& turn, int number) {
     Pending meta;
     meta.purpose = Purpose::kWatch;
     meta.step = number;
-    turn.Send(host, Watch{planned.id, planned.watch, planned.watch_every},
-              ChecksDeadline(planned.watch), std::move(meta));
+    const std::vector<PlannedCheck> watch = ToWatch(turn.world, number);
+    turn.Send(host, Watch{planned.id, watch, planned.watch_every},
+              ChecksDeadline(watch), std::move(meta));
   }
 }
 

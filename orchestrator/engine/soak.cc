@@ -11,6 +11,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/turn.h"
+#include "orchestrator/engine/waivers.h"
 
 namespace sluice::engine {
 namespace {
@@ -108,6 +109,7 @@ void SeeWatched(Turn& turn, int number, const HostId& host,
   if (part == step.parts.end() || !part->second.in) return;
   if (!step.watched) return;
   step.checks[{report.id, host}] = report;
+  if (IsWaived(turn.world, report.id)) return;
   const bool passes = report.result.verdict == Verdict::kPass;
   const std::string why = absl::StrCat(
       "watched check ", report.id.str(),
@@ -157,6 +159,7 @@ void StartSoak(Turn& turn, int number) {
   turn.Enter(number, Soaking{});
   const PlannedStep& planned = turn.plan().planned(number);
   if (planned.watch.empty()) return;
+  const std::vector<PlannedCheck> watch = ToWatch(turn.world, number);
   step.watched = true;
   auto& soaking = std::get<Soaking>(step.phase);
   for (const auto& [host, part] : step.parts) {
@@ -165,8 +168,8 @@ void StartSoak(Turn& turn, int number) {
     meta.purpose = Purpose::kWatch;
     meta.step = number;
     soaking.waiting.insert(
-        turn.Send(host, Watch{planned.id, planned.watch, planned.watch_every},
-                  ChecksDeadline(planned.watch), std::move(meta)));
+        turn.Send(host, Watch{planned.id, watch, planned.watch_every},
+                  ChecksDeadline(watch), std::move(meta)));
   }
 }
 

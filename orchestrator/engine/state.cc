@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "orchestrator/engine/waivers.h"
+
 namespace sluice::engine {
 namespace {
 
@@ -109,6 +111,7 @@ absl::Time NextTimer(const World& world) {
   if (!world.host_timers.empty()) {
     next = std::min(next, world.host_timers.begin()->first);
   }
+  next = std::min(next, NextWaiverEnds(world));
   if (!world.run_active()) return next;
   for (const Gate& gate : world.run->gates) {
     if (gate.forming.has_value()) {

@@ -91,6 +91,13 @@ struct Signature {
   std::string attachment_digest;
 };
 
+// A check that a person said to go on without.
+struct Waiver {
+  OperatorId by;
+  std::string reason;
+  absl::Time until;
+};
+
 struct Run {
   RunId id;
   OperatorId by;
@@ -109,6 +116,7 @@ struct Run {
   // Those of the plan's stages, then those of stages that earlier plans had.
   std::vector<Gate> gates;
   std::map<TaskId, Signature> tasks;
+  std::map<CheckId, Waiver> waivers;  // in force
   std::vector<int> came_back;  // in order
 
   const PlanIndex& plan() const { return *index; }

@@ -227,6 +227,13 @@ void AddRun(Writer* out, const Run& run) {
     out->Add(task.note);
     out->Add(task.attachment_digest);
   }
+  for (const auto& [id, waiver] : run.waivers) {
+    out->Line("waiver");
+    out->Add(id.str());
+    out->Add(waiver.by.str());
+    out->Add(waiver.reason);
+    out->Add(waiver.until);
+  }
   for (const Step& step : run.steps) AddStep(out, step);
   for (const Gate& gate : run.gates) {
     out->Line("gate");

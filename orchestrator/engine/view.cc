@@ -14,6 +14,7 @@
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/waits.h"
+#include "orchestrator/engine/waivers.h"
 #include "orchestrator/planner/forecast.h"
 
 namespace sluice::engine {
@@ -56,7 +57,9 @@ StepView RunStepView(const World& world, int number, absl::Time now) {
   view.reason = step.reason;
   view.failed = step.stop == Stop::kFailed;
   view.waits = WaitsOf(world, number, now);
-  view.notes = step.notes;
+  // S9: what nobody checks just now stands before all else.
+  view.notes = WaiverTexts(world, number);
+  view.notes.insert(view.notes.end(), step.notes.begin(), step.notes.end());
   if (const auto* soaking = std::get_if<Soaking>(&step.phase)) {
     if (soaking->until != absl::InfiniteFuture()) {
       view.state_ends = soaking->until;

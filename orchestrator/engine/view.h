@@ -81,6 +81,9 @@ struct GateView {
   absl::Time deadline;
   std::string body_digest;
   std::string why;
+  // Checks that this gate's steps, or what they need, go on without: what a
+  // person who decides reads first.
+  std::vector<std::string> waived;
   std::vector<Wait> waits;
   bool confirming = false;  // asked once more whether what soaked may stand
 };

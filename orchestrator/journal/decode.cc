@@ -285,6 +285,14 @@ EventOr FromPb(const pb::RunResumed& from) {
 EventOr FromPb(const pb::RunEnded& from) {
   return en::RunEnded{OperatorId(from.by()), from.reason()};
 }
+EventOr FromPb(const pb::WaiverGiven& from) {
+  return en::WaiverGiven{StepId(from.step()),
+                         CheckId(from.check()),
+                         OperatorId(from.by()),
+                         AllIds<RoleId>(from.roles()),
+                         from.reason(),
+                         absl::FromUnixNanos(from.until_ns())};
+}
 EventOr FromPb(const pb::TimePassed&) { return en::TimePassed{}; }
 
 template <class Message>
@@ -331,6 +339,8 @@ EventOr ReadAny(uint32_t kind, absl::string_view payload,
       return Read<pb::RunResumed>(payload);
     case pb::KIND_RUN_ENDED:
       return Read<pb::RunEnded>(payload);
+    case pb::KIND_WAIVER_GIVEN:
+      return Read<pb::WaiverGiven>(payload);
     case pb::KIND_TIME_PASSED:
       return Read<pb::TimePassed>(payload);
     default:

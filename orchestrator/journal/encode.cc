@@ -239,6 +239,16 @@ pb::RunEnded ToPb(const en::RunEnded& event) {
   out.set_reason(event.reason);
   return out;
 }
+pb::WaiverGiven ToPb(const en::WaiverGiven& event) {
+  pb::WaiverGiven out;
+  out.set_step(event.step.str());
+  out.set_check(event.check.str());
+  out.set_by(event.by.str());
+  AddAll(event.roles, out.mutable_roles());
+  out.set_reason(event.reason);
+  out.set_until_ns(absl::ToUnixNanos(event.until));
+  return out;
+}
 pb::TimePassed ToPb(const en::TimePassed&) { return pb::TimePassed(); }
 
 pb::Kind KindOf(const en::Event& event) {
@@ -273,6 +283,9 @@ pb::Kind KindOf(const en::Event& event) {
     pb::Kind operator()(const en::RunPaused&) { return pb::KIND_RUN_PAUSED; }
     pb::Kind operator()(const en::RunResumed&) { return pb::KIND_RUN_RESUMED; }
     pb::Kind operator()(const en::RunEnded&) { return pb::KIND_RUN_ENDED; }
+    pb::Kind operator()(const en::WaiverGiven&) {
+      return pb::KIND_WAIVER_GIVEN;
+    }
     pb::Kind operator()(const en::TimePassed&) { return pb::KIND_TIME_PASSED; }
   };
   return std::visit(Kinds(), event);

@@ -208,6 +208,15 @@ grpc::ServerUnaryReactor* OperatorService::Retry(
       reply);
 }
 
+grpc::ServerUnaryReactor* OperatorService::Skip(Context* context,
+                                                const v1::SkipRequest* request,
+                                                v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeWaiver(by, *request); },
+      reply);
+}
+
 grpc::ServerUnaryReactor* OperatorService::Pause(Context* context,
                                                  const v1::PauseRequest*,
                                                  v1::Accepted* reply) {

@@ -49,6 +49,8 @@ class OperatorService : public v1::Operator::CallbackService {
                 v1::Accepted* reply) override;
   Unary* SignTask(Context* context, const v1::SignTaskRequest* request,
                   v1::Accepted* reply) override;
+  Unary* Skip(Context* context, const v1::SkipRequest* request,
+              v1::Accepted* reply) override;
   Unary* Retry(Context* context, const v1::RetryRequest* request,
                v1::Accepted* reply) override;
   Unary* Pause(Context* context, const v1::PauseRequest* request,

@@ -252,6 +252,22 @@ Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request) {
   };
 }
 
+Maker MakeWaiver(const OperatorId& by, const v1::SkipRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckText(request.reason(), kMaxText, "the reason"));
+    SLUICE_RETURN_IF_ERROR(CheckText(request.step(), kMaxName, "the step"));
+    SLUICE_RETURN_IF_ERROR(CheckText(request.check(), kMaxName, "the check"));
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "skip a check"));
+    return engine::WaiverGiven{StepId(request.step()),
+                               CheckId(request.check()),
+                               by,
+                               RolesOf(glimpse, by),
+                               request.reason(),
+                               absl::FromUnixMillis(request.until_ms())};
+  };
+}
+
 Maker MakePause(const OperatorId& by) {
   return
       [by](const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {

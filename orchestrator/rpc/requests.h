@@ -14,6 +14,7 @@ class DecideRequest;
 class EndRequest;
 class IsolateRequest;
 class RetryRequest;
+class SkipRequest;
 class SignTaskRequest;
 class StartRequest;
 }  // namespace sluice::v1
@@ -34,6 +35,7 @@ Maker MakeStart(const OperatorId& by, const v1::StartRequest& request);
 Maker MakeDecision(const OperatorId& by, const v1::DecideRequest& request);
 Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request);
 Maker MakeIsolation(const OperatorId& by, const v1::IsolateRequest& request);
+Maker MakeWaiver(const OperatorId& by, const v1::SkipRequest& request);
 Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request);
 Maker MakePause(const OperatorId& by);
 Maker MakeResume(const OperatorId& by);

@@ -116,6 +116,7 @@ void FillGate(const engine::GateView& gate, v1::Gate* out) {
   out->set_why(gate.why);
   for (const engine::Wait& wait : gate.waits) FillWait(wait, out->add_waits());
   out->set_confirming(gate.confirming);
+  for (const std::string& waived : gate.waived) out->add_waived(waived);
 }
 
 void FillTask(const engine::TaskView& task, v1::Task* out) {

@@ -225,6 +225,14 @@ void FakeAgent::LoseStanding() {
 
 void FakeAgent::RollBack() { serial_ = 1; }
 
+void FakeAgent::OpenStrangeFlow() {
+  ++serial_;
+  Grant& grant = releases_["sha256:of somebody else"].grants[GrantId("a>b:c")];
+  grant.state = State::kStanding;
+  grant.flows = {*Flow::Parse("tcp 10.0.9.9 10.0.1.2 22")};
+  grant.proposed = 1;
+}
+
 void FakeAgent::Open() {
   ++serial_;
   mode_ = FenceSeen::Mode::kOpen;
@@ -278,8 +286,8 @@ std::vector<std::string> FakeAgent::OpenGrants(absl::Time now) const {
       std::vector<std::string> more;
       if (state.state == State::kLeased) more.push_back("leased");
       if (state.flows.size() < state.proposed) {
-        more.push_back(absl::StrCat(state.flows.size(), " of ", state.proposed,
-                                    " flows"));
+        more.push_back(
+            absl::StrCat(state.flows.size(), " of ", state.proposed, " flows"));
       }
       open.insert(more.empty() ? grant.str()
                                : absl::StrCat(grant.str(), " (",

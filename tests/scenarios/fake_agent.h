@@ -49,6 +49,8 @@ class FakeAgent {
   void Reboot();
   void LoseStanding();
   void RollBack();
+  // Somebody with other means opened a flow here.
+  void OpenStrangeFlow();
   void Open();
 
   engine::AgentConnected Hello(absl::Time now);

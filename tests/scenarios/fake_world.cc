@@ -67,8 +67,9 @@ struct WhatText {
     return absl::StrCat("start ", what.unit);
   }
   std::string operator()(const engine::Watch& what) {
-    return absl::StrCat(what.checks.empty() ? "unwatch " : "watch ",
-                        what.step.str());
+    if (what.checks.empty()) return absl::StrCat("unwatch ", what.step.str());
+    return absl::StrCat("watch ", what.step.str(), " ",
+                        CheckNames(what.checks));
   }
   std::string operator()(const engine::Confirm& what) {
     return absl::StrCat("confirm ", Join(what.grants));
@@ -163,7 +164,7 @@ void FakeWorld::Step(const engine::Event& event) {
   const engine::Stamp stamp{++sequence_, now_,
                             Sha256(absl::StrCat("record ", sequence_ - 1))};
   journal_.emplace_back(stamp, event);
-  checker_.Saw(event);
+  checker_.Saw(event, now_);
   engine::Output output = engine_.Step(stamp, event);
   deadline_ = output.next_deadline;
   progress_.insert(progress_.end(), output.progress.begin(),

@@ -31,7 +31,9 @@ bool OrderChecker::IsHealthy(const StepId& id) const {
   std::set<HostId> well = it->second;
   const auto doubted = doubted_.find(id);
   if (doubted != doubted_.end()) {
-    for (const auto& [host, check] : doubted->second) well.erase(host);
+    for (const auto& [host, check] : doubted->second) {
+      if (!IsWaived(check)) well.erase(host);
+    }
   }
   return static_cast<int>(well.size()) >= step->enough;
 }
@@ -46,6 +48,8 @@ void OrderChecker::Left(const Order& order) {
     opened_last_.erase(order.host);
   } else if (const auto* withdraw =
                  std::get_if<engine::Withdraw>(&order.what)) {
+    // By peer, its owner goes on without that peer.
+    if (!withdraw->peers.empty()) return;
     for (const GrantId& grant : withdraw->grants) Unwell(order.host, grant);
   } else if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
     const std::string digest = Sha256(propose->body);
@@ -58,7 +62,8 @@ void OrderChecker::Left(const Order& order) {
 
 void OrderChecker::Unwell(const HostId& host, const GrantId& grant) {
   const PlannedStep* owner = OwnerOf(grant);
-  if (owner == nullptr) return;
+  // What a new plan does without closes, and its owner goes on.
+  if (owner == nullptr || plan_->FindGrant(grant) == nullptr) return;
   // What it can do without says nothing about its health.
   for (const std::shared_ptr<const Plan>& plan : plans_) {
     const PlannedGrant* planned = plan->FindGrant(grant);
@@ -137,17 +142,22 @@ void OrderChecker::Holds(
       for (const Flow& flow : flows) {
         for (const Prefix& address : other->addresses) {
           if (address != flow.client && address != flow.server) continue;
-          violations_.push_back(
-              absl::StrCat("S5: ", host.str(), " keeps ", flow.Line(),
-                           " open, though ", line.id.str(),
-                           " was isolated after that was released"));
+          violations_.push_back(absl::StrCat(
+              "S5: ", host.str(), " keeps ", flow.Line(), " open, though ",
+              line.id.str(), " was isolated after that was released"));
         }
       }
     }
   }
 }
 
-void OrderChecker::Saw(const engine::Event& event) {
+bool OrderChecker::IsWaived(const CheckId& check) const {
+  const auto it = waived_.find(check);
+  return it != waived_.end() && now_ < it->second;
+}
+
+void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
+  now_ = std::max(now_, now);
   if (plan_ == nullptr) return;
   if (const auto* watch = std::get_if<engine::WatchChanged>(&event)) {
     // Not healthy for as long as a watched check does not pass.
@@ -156,6 +166,18 @@ void OrderChecker::Saw(const engine::Event& event) {
       doubted.erase({watch->host, watch->report.id});
     } else {
       doubted.insert({watch->host, watch->report.id});
+    }
+    return;
+  }
+  if (const auto* waiver = std::get_if<engine::WaiverGiven>(&event)) {
+    const PlannedStep* step = plan_->FindStep(waiver->step);
+    if (!waiver->check.empty()) waived_[waiver->check] = waiver->until;
+    if (step == nullptr || !waiver->check.empty()) return;
+    for (const auto* checks : {&step->inspect, &step->health, &step->watch}) {
+      for (const PlannedCheck& check : *checks) {
+        absl::Time& until = waived_[check.id];
+        until = std::max(until, waiver->until);
+      }
     }
     return;
   }
@@ -183,11 +205,12 @@ void OrderChecker::Saw(const engine::Event& event) {
     bool passed = report->outcome == engine::Outcome::kDone && done != nullptr;
     for (const PlannedCheck& check : step.health) {
       passed = passed &&
-               std::any_of(done->results.begin(), done->results.end(),
-                           [&](const engine::CheckReport& result) {
-                             return result.id == check.id &&
-                                    result.result.verdict == Verdict::kPass;
-                           });
+               (IsWaived(check.id) ||
+                std::any_of(done->results.begin(), done->results.end(),
+                            [&](const engine::CheckReport& result) {
+                              return result.id == check.id &&
+                                     result.result.verdict == Verdict::kPass;
+                            }));
     }
     if (passed) {
       std::erase_if(doubted_[step.id], [&](const auto& entry) {

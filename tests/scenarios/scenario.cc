@@ -177,6 +177,25 @@ std::string Scenario::Person(const std::vector<std::string>& words) {
     retry.by = by;
     return Refusal(world_.Ask(retry));
   }
+  if (verb == "skip") {
+    // skip STEP[:CHECK] until DURATION by NAME [reason…]
+    const std::string what = Word(words, 1);
+    const size_t colon = what.rfind(':');
+    const bool named = colon != std::string::npos &&
+                       what.find('/', colon) != std::string::npos;
+    engine::WaiverGiven waiver;
+    waiver.step = StepId(what.substr(0, named ? colon : what.size()));
+    if (named) waiver.check = CheckId(what.substr(colon + 1));
+    absl::Duration span;
+    if (!absl::ParseDuration(Word(words, 3), &span)) {
+      return absl::StrCat("not a duration: ", Word(words, 3), "\n");
+    }
+    waiver.until = world_.now() + span;
+    waiver.by = OperatorId(Word(words, 5));
+    waiver.roles = world_.RolesOf(waiver.by);
+    waiver.reason = Rest(words, 6);
+    return Refusal(world_.Ask(waiver));
+  }
   if (verb == "pause") return Refusal(world_.Ask(engine::RunPaused{by}));
   if (verb == "resume") return Refusal(world_.Ask(engine::RunResumed{by}));
   if (verb == "end") {
@@ -217,6 +236,7 @@ std::string Scenario::Agent(const std::vector<std::string>& words) {
     if (how == "rebooted") agent.Reboot();
     if (how == "open") agent.Open();
     if (how == "rolled-back") agent.RollBack();
+    if (how == "with-strange-flows") agent.OpenStrangeFlow();
     if (how == "without-standing-flows") agent.LoseStanding();
     world_.Connect(host);
   } else if (verb == "fail") {
@@ -267,6 +287,9 @@ std::string Scenario::Look(const std::vector<std::string>& words) {
       world_.engine().MakeGateDetail(StageId(Word(words, 1)), world_.now());
   if (!detail.ok()) return Refusal(detail.status());
   std::string text;
+  for (const std::string& waived : detail->gate.waived) {
+    absl::StrAppend(&text, "! ", waived, "\n");
+  }
   for (const absl::string_view line : absl::StrSplit(detail->body, '\n')) {
     // Digests change with every word of the manifest.
     if (absl::StrContains(line, "sha256:")) continue;

@@ -391,6 +391,31 @@ TEST_F(Command, RetryAndEndHandOverWhatWasSaid) {
   EXPECT_EQ(fake_.ended.reason(), "the rest is scrapped");
 }
 
+TEST_F(Command, SkipSaysWhichCheckWhyAndUntilWhen) {
+  const std::vector<std::string> rest = {"--reason", "seen by hand", "--until",
+                                         "2026-11-21T18:00:00Z"};
+  const auto skip = [&](const std::string& what) {
+    std::vector<std::string> words = {"skip", what};
+    words.insert(words.end(), rest.begin(), rest.end());
+    return Run(words);
+  };
+  EXPECT_EQ(skip("billing-engine:health-1"), kDone) << err_;
+  EXPECT_EQ(fake_.skipped.step(), "billing-engine");
+  EXPECT_EQ(fake_.skipped.check(), "billing-engine/health-1");
+  EXPECT_EQ(fake_.skipped.reason(), "seen by hand");
+  EXPECT_EQ(fake_.skipped.until_ms(), 1'795'284'000'000);
+  EXPECT_EQ(skip("billing-engine/health-1"), kDone);
+  EXPECT_EQ(fake_.skipped.step(), "billing-engine");
+  EXPECT_EQ(fake_.skipped.check(), "billing-engine/health-1");
+  EXPECT_EQ(skip("billing-engine"), kDone);
+  EXPECT_EQ(fake_.skipped.check(), "");
+  EXPECT_EQ(
+      Run({"skip", "billing-engine", "--reason", "r", "--until", "tomorrow"}),
+      kUsage);
+  EXPECT_THAT(err_, HasSubstr("neither a time from now"));
+  EXPECT_EQ(Run({"skip", "billing-engine", "--until", "2h"}), kUsage);
+}
+
 v1::IsolateProgress Progress(int read_back, bool finished) {
   v1::IsolateProgress progress;
   progress.set_hosts(3);

@@ -201,6 +201,13 @@ grpc::Status FakeOperator::Retry(grpc::ServerContext*,
                 response);
 }
 
+grpc::Status FakeOperator::Skip(grpc::ServerContext*,
+                                const v1::SkipRequest* request,
+                                v1::Accepted* response) {
+  skipped = *request;
+  return Accept("billing-engine goes on without a check", response);
+}
+
 grpc::Status FakeOperator::End(grpc::ServerContext*,
                                const v1::EndRequest* request,
                                v1::Accepted* response) {

@@ -52,6 +52,7 @@ class FakeOperator final : public v1::Operator::Service {
   v1::SignTaskRequest signed_task;
   v1::RetryRequest retried;
   v1::PlanRequest adopted;
+  v1::SkipRequest skipped;
   v1::EndRequest ended;
   v1::IsolateRequest isolated;
 
@@ -87,6 +88,8 @@ class FakeOperator final : public v1::Operator::Service {
   grpc::Status SignTask(grpc::ServerContext*,
                         const v1::SignTaskRequest* request,
                         v1::Accepted* response) override;
+  grpc::Status Skip(grpc::ServerContext*, const v1::SkipRequest* request,
+                    v1::Accepted* response) override;
   grpc::Status Retry(grpc::ServerContext*, const v1::RetryRequest* request,
                      v1::Accepted* response) override;
   grpc::Status End(grpc::ServerContext*, const v1::EndRequest* request,

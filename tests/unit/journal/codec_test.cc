@@ -196,6 +196,20 @@ TEST(Codec, KeepsWhatPeopleDo) {
   EXPECT_THAT(retry.steps, ElementsAre(StepId("a"), StepId("b")));
   EXPECT_EQ(retry.by, OperatorId("o"));
   RoundTrip(en::TimePassed{});
+
+  const absl::Time until = absl::FromUnixNanos(1'795'284'000'000'000'001);
+  const auto waiver = RoundTrip(en::WaiverGiven{StepId("a"),
+                                                CheckId("a/health-1"),
+                                                OperatorId("o"),
+                                                {RoleId("r"), RoleId("s")},
+                                                "seen by hand",
+                                                until});
+  EXPECT_EQ(waiver.step, StepId("a"));
+  EXPECT_EQ(waiver.check, CheckId("a/health-1"));
+  EXPECT_EQ(waiver.by, OperatorId("o"));
+  EXPECT_THAT(waiver.roles, ElementsAre(RoleId("r"), RoleId("s")));
+  EXPECT_EQ(waiver.reason, "seen by hand");
+  EXPECT_EQ(waiver.until, until);
 }
 
 TEST(Codec, KeepsTextThatIsNoUtf8) {
