@@ -182,10 +182,11 @@ class Foresight {
     for (const PlannedHost& host : before_.plan().hosts) {
       if (after_.plan().FindHost(host.id) != nullptr) continue;
       const Host* state = world_.FindHost(host.id);
+      if (state == nullptr) continue;
+      out_.leaving.push_back(host.id);
       // A host that never said a word holds nothing that we opened.
-      if (host.grade == Grade::kKernel && state != nullptr &&
-          state->fence.has_value()) {
-        out_.leaving.push_back(host.id);
+      if (host.grade == Grade::kKernel && state->fence.has_value()) {
+        out_.closing_hosts.push_back(host.id);
       }
     }
     for (const PlannedHost& host : after_.plan().hosts) {
@@ -281,7 +282,11 @@ absl::StatusOr<ReplanView> Engine::PreviewPlan(std::shared_ptr<const Plan> plan,
       view.gates.push_back({id.str(), "new", "", ""});
   }
   for (const HostId& host : replanning.leaving) {
-    view.hosts.push_back({host.str(), "leaves", "", "it is isolated"});
+    const bool closes = std::find(replanning.closing_hosts.begin(),
+                                  replanning.closing_hosts.end(),
+                                  host) != replanning.closing_hosts.end();
+    view.hosts.push_back(
+        {host.str(), "leaves", "", closes ? "it is isolated" : ""});
   }
   for (const HostId& host : replanning.joining) {
     view.hosts.push_back(

@@ -26,7 +26,7 @@ std::string RoundName(Turn& turn, int stage, int number) {
 // A step on its way into quarantine will soon want to join: one question to
 // people is better than two.
 bool WaitsForIsolating(Turn& turn, int stage) {
-  for (const int number : turn.plan().stage(stage)) {
+  for (const int number : turn.run().gates[stage].isolating) {
     const Step& step = turn.step(number);
     const auto* isolating = std::get_if<Isolating>(&step.phase);
     if (isolating == nullptr || step.stop != Stop::kNone) continue;
@@ -46,7 +46,7 @@ bool WaitsForIsolating(Turn& turn, int stage) {
 // already or in the set, each joint group is in it whole.
 std::set<int> Candidates(Turn& turn, int stage) {
   std::set<int> set;
-  for (const int number : turn.plan().stage(stage)) {
+  for (const int number : turn.run().gates[stage].resting) {
     if (CanJoinRound(turn.world, number)) set.insert(number);
   }
   bool changed = true;

@@ -82,6 +82,10 @@ struct Gate {
   int last_round = 0;
   bool current = false;  // every earlier stage has settled
   int unsettled = 0;     // steps
+  // Those of its steps that could join a round, and those on their way there:
+  // what a gate looks at whenever anything happens.
+  std::set<int> resting;
+  std::set<int> isolating;
   std::optional<Round> forming;
   std::map<int, Round> released;
   std::string why;  // the last thing that happened to it, in words

@@ -131,7 +131,7 @@ void ApplyStart(Turn& turn, const RunStarted& event) {
   turn.Say("run", event.by.str(),
            absl::StrCat("run ", event.run.str(), " was started by ",
                         event.by.str()));
-  turn.TouchAll();
+  turn.TouchAllAnew();
 }
 
 void ApplyTask(Turn& turn, const TaskSigned& event) {

@@ -82,25 +82,72 @@ void LeaveOutMissing(Turn& turn, Round* round) {
 // One line of the body stands for all steps on the host: the shortest lease
 // closes soonest; the soak is the shortest too, since the engine itself waits
 // out each step's own.
+struct Times {
+  absl::Duration lease = absl::InfiniteDuration();
+  absl::Duration soak = absl::InfiniteDuration();
+};
+
+std::map<HostId, Times> TimesOf(Turn& turn, const Round& round) {
+  std::map<HostId, Times> all;
+  for (const int number : round.steps) {
+    const PlannedStep& planned = turn.plan().planned(number);
+    for (const HostId& id : turn.plan().step(number).all_hosts) {
+      Times& times = all[id];
+      times.lease = std::min(times.lease, planned.lease);
+      times.soak = std::min(times.soak, planned.soak);
+    }
+  }
+  return all;
+}
+
 ReleaseOrder::Host HostLine(Turn& turn, const Round& round, const HostId& id,
-                            const std::vector<Flow>& flows) {
+                            const std::vector<Flow>& flows,
+                            const Times& times) {
   ReleaseOrder::Host line;
   line.id = id;
   const Host& host = turn.world.hosts[id];
   line.quarantine_number = host.fence ? host.fence->quarantine_number : 0;
   line.evidence_digest = round.hosts.at(id).evidence_digest;
   line.flows_digest = FlowsDigest(flows);
-  absl::Duration lease = absl::InfiniteDuration();
-  absl::Duration soak = absl::InfiniteDuration();
-  for (const int number : round.steps) {
-    const std::vector<HostId>& hosts = turn.plan().step(number).all_hosts;
-    if (!std::binary_search(hosts.begin(), hosts.end(), id)) continue;
-    lease = std::min(lease, turn.plan().planned(number).lease);
-    soak = std::min(soak, turn.plan().planned(number).soak);
-  }
-  line.lease_seconds = std::max<int64_t>(1, absl::ToInt64Seconds(lease));
-  line.soak_seconds = std::max<int64_t>(0, absl::ToInt64Seconds(soak));
+  line.lease_seconds = std::max<int64_t>(1, absl::ToInt64Seconds(times.lease));
+  line.soak_seconds = std::max<int64_t>(0, absl::ToInt64Seconds(times.soak));
   return line;
+}
+
+// What FlowsAmong() gives, for every host at once: a stage of a thousand steps
+// has a thousand hosts.
+std::map<HostId, std::map<GrantId, std::vector<Flow>>> FlowsOfAll(
+    Turn& turn, const Round& round, const std::set<HostId>& part) {
+  std::map<HostId, std::map<GrantId, std::vector<Flow>>> all;
+  const auto in = [&](const HostId& end) {
+    return end.empty() || part.contains(end);
+  };
+  for (const int number : round.steps) {
+    for (const int grant : turn.plan().step(number).grants) {
+      const PlannedGrant& planned = *turn.plan().grant(grant).grant;
+      std::set<Flow> allowed;
+      for (const HostFlow& flow : planned.flows) {
+        if (in(flow.client) && in(flow.server)) allowed.insert(flow.flow);
+      }
+      for (const HostFlow& flow : planned.flows) {
+        std::set<HostId> on(flow.through.begin(), flow.through.end());
+        on.insert(flow.client);
+        on.insert(flow.server);
+        for (const HostId& host : on) {
+          if (host.empty() || !part.contains(host)) continue;
+          std::vector<Flow>& flows = all[host][planned.id];
+          if (allowed.contains(flow.flow)) flows.push_back(flow.flow);
+        }
+      }
+    }
+  }
+  for (auto& [host, grants] : all) {
+    for (auto& [id, flows] : grants) {
+      std::sort(flows.begin(), flows.end());
+      flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -133,17 +180,18 @@ void ProposeRound(Turn& turn, int stage) {
   for (const auto& [id, host] : round.hosts) {
     if (host.frozen && host.out.empty()) part.insert(id);
   }
-  std::map<HostId, std::map<GrantId, std::vector<Flow>>> grants;
+  std::map<HostId, std::map<GrantId, std::vector<Flow>>> grants =
+      FlowsOfAll(turn, round, part);
+  const std::map<HostId, Times> times = TimesOf(turn, round);
   absl::Time frozen_first = absl::InfiniteFuture();
   for (const HostId& id : part) {
     RoundHost& host = round.hosts.at(id);
     frozen_first = std::min(frozen_first, host.frozen_at);
     std::vector<Flow> flows;
-    grants[id] = FlowsAmong(plan, order.steps, part, id);
     for (const auto& [grant, on_host] : grants[id]) {
       flows.insert(flows.end(), on_host.begin(), on_host.end());
     }
-    order.hosts.push_back(HostLine(turn, round, id, flows));
+    order.hosts.push_back(HostLine(turn, round, id, flows, times.at(id)));
     host.quarantine_number = order.hosts.back().quarantine_number;
   }
   round.body = order.Body();

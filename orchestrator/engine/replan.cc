@@ -157,6 +157,20 @@ void JoinHosts(Turn& turn, const Plan& plan) {
   }
 }
 
+// A host that left closes when it can be reached; nobody waits for it. It may
+// be gone for good, and that may be why it left.
+void LetGo(Turn& turn, const std::vector<HostId>& hosts) {
+  for (const HostId& id : hosts) {
+    const OrderSet pending = turn.world.hosts[id].pending;
+    for (const OrderKey& key : pending) {
+      const std::vector<int> steps =
+          std::exchange(turn.world.orders.at(key).steps, {});
+      for (const int number : steps) StopWaitingFor(turn, number, key);
+    }
+    for (Step& step : turn.run().steps) step.parts.erase(id);
+  }
+}
+
 // A task is done as long as it is the task that was signed for.
 void ForgetChangedTasks(Turn& turn, const PlanIndex& before) {
   std::map<TaskId, Signature>& tasks = turn.run().tasks;
@@ -252,14 +266,14 @@ void ApplyReplan(Turn& turn, const PlanAdopted& event) {
     const Fate& fate = replanning.fates[i];
     if (fate.kind == Kind::kHolds) HoldChanged(turn, *after, i, fate);
   }
-  if (!replanning.leaving.empty()) {
-    IsolateHosts(turn, replanning.leaving, Stop::kFailed,
+  const std::vector<HostId>& closing = replanning.closing_hosts;
+  if (!closing.empty()) {
+    IsolateHosts(turn, closing, Stop::kFailed,
                  absl::StrCat("plan ", event.number, " has it no longer"));
     turn.Say("isolation", "",
-             absl::StrCat(NameList(Texts(replanning.leaving), 8),
-                          replanning.leaving.size() == 1 ? " leaves" : " leave",
-                          " the run and ",
-                          replanning.leaving.size() == 1 ? "is" : "are",
+             absl::StrCat(NameList(Texts(closing), 8),
+                          closing.size() == 1 ? " leaves" : " leave",
+                          " the run and ", closing.size() == 1 ? "is" : "are",
                           " isolated"));
   }
 
@@ -270,6 +284,7 @@ void ApplyReplan(Turn& turn, const PlanAdopted& event) {
   turn.run().plan_number = event.number;
   turn.run().planned_by = event.by;
   JoinHosts(turn, *event.plan);
+  LetGo(turn, replanning.leaving);
   ForgetChangedTasks(turn, *before);
   for (int i = 0; i < before->size(); ++i) {
     const int number = after->FindStep(before->planned(i).id);

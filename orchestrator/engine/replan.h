@@ -42,7 +42,8 @@ struct Replanning {
   std::vector<Fate> fates;             // of each step
   std::map<int, Reasoned> closing;     // all that is open and closes
   std::vector<std::string> void_gate;  // of each stage: why; empty: it stands
-  std::vector<HostId> leaving;
+  std::vector<HostId> leaving;         // all of them
+  std::vector<HostId> closing_hosts;   // of those, what may have opened
   std::vector<HostId> joining;
 };
 

@@ -34,9 +34,9 @@ OrderKey Turn::Send(const HostId& host, OrderKind what, absl::Duration deadline,
   // lost its end, count the same numbers: what came before tells them apart, or
   // an agent would take an order for the repeat of another (S5, S8).
   constexpr size_t kEnough = 8;
-  meta.order.id = OrderId(absl::StrCat(
-      run, ":", ShortDigest(stamp.journal_head).substr(0, kEnough), "/",
-      key.sequence, "/", key.index));
+  meta.order.id = OrderId(
+      absl::StrCat(run, ":", ShortDigest(stamp.journal_head).substr(0, kEnough),
+                   "/", key.sequence, "/", key.index));
   meta.order.host = host;
   meta.order.deadline = deadline;
   meta.order.what = std::move(what);
@@ -111,6 +111,7 @@ void Turn::Enter(int number, Phase phase) {
     NoteProgress(number, Progress::What::kStopped);
   }
   entered.since = now();
+  Refile(number);
   SetTimer(number, absl::InfiniteFuture());
   Touch(number);
 }
@@ -122,8 +123,27 @@ void Turn::SetStop(int number, Stop stop, std::string reason) {
     NoteProgress(number, Progress::What::kStopped);
   }
   step(number).stop = stop;
+  Refile(number);
   step(number).reason = std::move(reason);
   Touch(number);
+}
+
+// Among its gate's steps that rest or isolate, or neither.
+void Turn::Refile(int number) {
+  const int stage = plan().step(number).stage;
+  if (stage < 0) return;
+  Gate& gate = world.run->gates[stage];
+  const Step& filed = step(number);
+  const bool free = filed.stop == Stop::kNone;
+  const auto file = [number](std::set<int>* in, bool is_in) {
+    if (is_in) {
+      in->insert(number);
+    } else {
+      in->erase(number);
+    }
+  };
+  file(&gate.resting, free && In<Quarantined>(filed));
+  file(&gate.isolating, free && In<Isolating>(filed));
 }
 
 void Turn::SetTimer(int number, absl::Time at) {
@@ -162,6 +182,11 @@ void Turn::TouchAll() {
 void Turn::TouchAllAnew() {
   touched_steps_.clear();
   touched_gates_.clear();
+  for (Gate& gate : world.run->gates) {
+    gate.resting.clear();
+    gate.isolating.clear();
+  }
+  for (int i = 0; i < plan().size(); ++i) Refile(i);
   TouchAll();
 }
 

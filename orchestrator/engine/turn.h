@@ -72,6 +72,7 @@ class Turn {
 
  private:
   void RefreshSettled(int step);
+  void Refile(int step);
   void NoteProgress(int step, Progress::What what);
 
   Output& output_;

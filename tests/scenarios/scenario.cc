@@ -104,8 +104,11 @@ std::string Scenario::Replan(const std::vector<std::string>& words,
   std::string manifest = world_.manifest();
   for (const absl::string_view line :
        absl::StrSplit(input, '\n', absl::SkipEmpty())) {
-    const std::vector<std::string> change = absl::StrSplit(line, " | ");
+    std::vector<std::string> change = absl::StrSplit(line, " | ");
     if (change.size() != 3) return absl::StrCat("not a change: ", line, "\n");
+    for (std::string& part : change) {
+      part = absl::StrReplaceAll(part, {{"\\n", "\n"}});
+    }
     const std::string anchor = absl::StrCat("\n  ", change[0]);
     const size_t begin = manifest.find(anchor);
     const size_t at = begin == std::string::npos
@@ -114,8 +117,7 @@ std::string Scenario::Replan(const std::vector<std::string>& words,
     if (at == std::string::npos) {
       return absl::StrCat("the manifest does not have: ", line, "\n");
     }
-    manifest.replace(at, change[1].size(),
-                     absl::StrReplaceAll(change[2], {{"\\n", "\n"}}));
+    manifest.replace(at, change[1].size(), change[2]);
   }
   const std::string by = Word(words, 2);
   if (words[0] == "replan") return Refusal(world_.Adopt(manifest, by));
