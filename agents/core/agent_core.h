@@ -68,6 +68,7 @@ class AgentCore {
     bool save_first = false;   // what closes is written down before
     bool save_last = false;    // what opens is written down after
     bool keep_answer = false;  // across restarts of the agent
+    bool failed = false;       // the kernel did not take one of its calls
     bool saving = false;       // it waits for the disk
     absl::Duration saving_since;
     std::string digest;

@@ -133,11 +133,15 @@ void AgentCore::OnJobFence(const FenceDone& event) {
   if (!job_.has_value() || job_->request != event.request) return;
   Job& job = *job_;
   job.reading = event.reading;
-  if (!event.status.ok()) {
-    job.next_call = job.calls.size();
+  if (!event.status.ok() && !job.failed) {
+    job.failed = true;
     Fail(absl::StrCat("the kernel did not take the change: ",
                       event.status.message()));
-  } else if (job.next_call == job.calls.size()) {
+    // S9: what it holds now is read, or the report would say that this host
+    // has no fence at all.
+    job.calls = {fence::Read{}};
+    job.next_call = 0;
+  } else if (!job.failed && job.next_call == job.calls.size()) {
     OnFenced();
   }
   Advance();

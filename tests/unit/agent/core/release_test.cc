@@ -204,6 +204,15 @@ TEST(Opening, ByASecondOrchestratorOfTheSameEpochIsRefused) {
   ExpectRefused(host.Give("r/4/0", host.Opening(), 1), "two orchestrators");
 }
 
+TEST(Opening, ThatTheKernelDidNotTakeStillTellsWhatItHolds) {
+  ReleasedHost host;
+  host.fence.failure = absl::InternalError("no memory");
+  host.fence.readable = true;
+  const Report report = host.Give("r/4/0", host.Opening());
+  EXPECT_EQ(report.outcome, Outcome::kFailed);
+  EXPECT_EQ(report.fence.mode, Mode::kQuarantined);
+}
+
 TEST(Opening, RepeatedOpensNothingTwice) {
   ReleasedHost host;
   host.Give("r/4/0", host.Opening());
