@@ -17,19 +17,23 @@
 #include "agents/core/state.h"
 #include "agents/host/config.h"
 #include "agents/host/driver.h"
+#include "agents/host/enrol_command.h"
 #include "agents/host/evidence_key.h"
 #include "agents/host/isolate_command.h"
 #include "agents/host/notify.h"
 #include "agents/host/state_store.h"
 #include "agents/isolation/nftables_fence.h"
 #include "agents/link/agent_link.h"
+#include "common/private.h"
 #include "common/sshsig.h"
 #include "common/status.h"
+#include "common/tls13.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
+constexpr absl::Duration kEnrolPatience = absl::Seconds(20);
 
 void Log(const std::string& line) { spdlog::info("{}", line); }
 
@@ -121,12 +125,25 @@ absl::Status Serve(const AgentConfig& config) {
   driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
   NotifyReady();
 
-  const auto credentials =
-      ReadCredentials(config.certificate, config.key, config.authority);
+  const auto read = [&config] {
+    return ReadCredentials(config.certificate, config.key, config.authority,
+                           config.estate);
+  };
+  const auto credentials = read();
   if (!credentials.ok()) return credentials.status();
+  SLUICE_RETURN_IF_ERROR(CheckPrivate(config.key));
   link = std::make_unique<AgentLink>(
-      LinkOptions{.orchestrators = config.orchestrators}, *credentials,
-      [&driver](Event event) { driver.Post(std::move(event)); }, Log);
+      LinkOptions{.orchestrators = config.orchestrators,
+                  .reload = [&config, read](const std::string& certificate)
+                      -> decltype(read()) {
+                    SLUICE_RETURN_IF_ERROR(
+                        CheckRenewed(config.certificate, certificate));
+                    SLUICE_RETURN_IF_ERROR(
+                        WriteSecretFile(config.certificate, certificate));
+                    return read();
+                  }},
+      *credentials, [&driver](Event event) { driver.Post(std::move(event)); },
+      Log);
   link->Start();
   std::thread watcher([&] { WatchSignals(signals, driver); });
   driver.Run();
@@ -137,6 +154,22 @@ absl::Status Serve(const AgentConfig& config) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::string> Enrol(const AgentConfig& config,
+                                  const std::string& token_file) {
+  if (token_file.empty() && isatty(STDIN_FILENO) != 0) {
+    std::cerr << "The token, as `sluice enrol --host " << config.host.str()
+              << "` printed it: ";
+  }
+  SLUICE_ASSIGN_OR_RETURN(const EnrolToken token,
+                          ReadToken(token_file, std::cin));
+  return EnrolHost(config, token,
+                   [](const EnrolToken& with, const std::string& request,
+                      const std::string& evidence) {
+                     return agent::Enrol(with, request, evidence,
+                                         kEnrolPatience);
+                   });
+}
+
 int Main(int argc, char** argv) {
   CLI::App app{
       "The agent of one host: keeps its fence, runs its checks, and "
@@ -145,6 +178,7 @@ int Main(int argc, char** argv) {
   app.add_option("--config", config_path, "The host's own file")
       ->capture_default_str();
   app.set_version_flag("--version", absl::StrCat("sluice-agent ", kVersion));
+  std::string token_file;
   CLI::App* isolate = app.add_subcommand(
       "isolate", "Put this host in quarantine now, without an orchestrator");
   isolate->add_option("--config", config_path, "The host's own file");
@@ -153,9 +187,15 @@ int Main(int argc, char** argv) {
                          "Print this host's line for hosts.keys; make the key "
                          "that it signs its evidence with if there is none");
   evidence_key->add_option("--config", config_path, "The host's own file");
+  CLI::App* enrol = app.add_subcommand(
+      "enrol", "Give this host its identity, by a token from `sluice enrol`");
+  enrol->add_option("--config", config_path, "The host's own file");
+  enrol->add_option("FILE", token_file,
+                    "Where the token stands; without it, standard input");
   app.require_subcommand(0, 1);
   CLI11_PARSE(app, argc, argv);
 
+  KeepOutOfCores();
   // To standard error, where systemd and people look.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("agent"));
   spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e sluice-agent: %v");
@@ -177,6 +217,10 @@ int Main(int argc, char** argv) {
         std::cout << config->host.str() << " " << signer->public_key().Line()
                   << "\n";
       }
+    } else if (enrol->parsed()) {
+      const absl::StatusOr<std::string> done = Enrol(*config, token_file);
+      status = done.status();
+      if (done.ok()) std::cout << *done << "\n";
     } else {
       status = Serve(*config);
     }
@@ -193,5 +237,6 @@ int main(int argc, char** argv) {
   // Debian's Abseil looks for deadlocks at every lock: twice the time, and
   // thousands of streams do not come up with it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  sluice::AllowOnlyTls13();
   return sluice::agent::Main(argc, argv);
 }

@@ -1,6 +1,6 @@
 """Who decides: the person at the keyboard, or --auto in their place.
 
-Every decision is made with the certificate of the role it belongs to, through
+Every decision is signed with the SSH key of the person it belongs to, through
 `sluice` itself, and shown as the command that it is.
 """
 

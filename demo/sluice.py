@@ -40,14 +40,15 @@ class Sluice:
         self.bin = binaries()
         self.folder = f"{supervisor.folder}/sluice"
 
-    def init(self, plugins=None):
+    def init(self, plugins=None, agent_keys=False):
         """`sluice init`, then what these hosts' own files allow.
 
-        `plugins`: host → {name: argv}.
+        `plugins`: host → {name: argv}. `agent_keys`: hosts get their keys
+        here, for an estate whose orchestrator is never started.
         """
         self.make_keys()
         self._call([f"{self.bin}/sluice", "init", self.manifest, "--out",
-                    self.folder])
+                    self.folder] + (["--agent-keys"] if agent_keys else []))
         for host in self.hosts:
             extra = (plugins or {}).get(host, {})
             self._change(f"agents/{host}/agent.yaml", {
@@ -104,11 +105,23 @@ class Sluice:
                           f"{process.tail(2)}")
         return process
 
+    def enrol(self, host, folder=None):
+        """A token from an approver, brought to the host, where its keys are
+        made."""
+        token = self.do("duty-commander", "enrol", "--host", host).splitlines()
+        return self.lab.run(
+            host, [f"{self.bin}/sluice-agent", "enrol", "--config",
+                   f"{folder or self.folder}/agents/{host}/agent.yaml"],
+            token[0] + "\n")
+
     def start_agent(self, host, folder=None, name=None):
+        agent = f"{folder or self.folder}/agents/{host}"
+        if not os.path.exists(f"{agent}/agent.crt"):
+            self.enrol(host, folder)
         return self.supervisor.start(
             name or f"agent-{host}", host,
             [f"{self.bin}/sluice-agent", "--config",
-             f"{folder or self.folder}/agents/{host}/agent.yaml"])
+             f"{agent}/agent.yaml"])
 
     def start_agents(self):
         for host in self.hosts:

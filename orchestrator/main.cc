@@ -5,12 +5,12 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <random>
@@ -21,7 +21,9 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/private.h"
 #include "common/status.h"
+#include "common/tls13.h"
 #include "orchestrator/journal/codec.h"
 #include "orchestrator/journal/sqlite_journal.h"
 #include "orchestrator/manifest/manifest.h"
@@ -31,6 +33,7 @@
 #include "orchestrator/rpc/server.h"
 #include "orchestrator/runtime/config.h"
 #include "orchestrator/runtime/driver.h"
+#include "orchestrator/runtime/hosts_keys.h"
 #include "orchestrator/runtime/loop.h"
 #include "orchestrator/runtime/notifier.h"
 #include "orchestrator/runtime/replay.h"
@@ -161,11 +164,15 @@ absl::StatusOr<rpc::ServerOptions> ReadCertificates(
                           runtime::ReadSmallFile(config.key, "key"));
   SLUICE_ASSIGN_OR_RETURN(
       options.authority, runtime::ReadSmallFile(config.authority, "authority"));
-  struct stat info;
-  if (stat(config.key.c_str(), &info) == 0 && (info.st_mode & 077) != 0) {
-    Say(absl::StrCat("others can read the key ", config.key,
-                     "; run: chmod 600 ", config.key));
-  }
+  SLUICE_RETURN_IF_ERROR(CheckPrivate(config.key));
+  if (config.issuer.empty()) return options;
+  SLUICE_RETURN_IF_ERROR(CheckPrivate(config.issuer_key));
+  Credential issuer;
+  SLUICE_ASSIGN_OR_RETURN(issuer.certificate_pem,
+                          runtime::ReadSmallFile(config.issuer, "issuer"));
+  SLUICE_ASSIGN_OR_RETURN(
+      issuer.key_pem, runtime::ReadSmallFile(config.issuer_key, "issuer-key"));
+  options.issuer = std::move(issuer);
   return options;
 }
 
@@ -185,6 +192,11 @@ std::string WhatIsServed(const runtime::Glimpse& glimpse,
                     " ago; if it is a copy, what happened since is not in it");
   }
   return text;
+}
+
+std::string HostsKeysBeside(const std::string& manifest) {
+  return (std::filesystem::path(manifest).parent_path() / "hosts.keys")
+      .string();
 }
 
 absl::Status Serve(const std::string& config_path) {
@@ -228,6 +240,13 @@ absl::Status Serve(const std::string& config_path) {
                      "it can: ",
                      loop.Look().journal_problem));
   }
+  server_options.identities = loop.Look().engine.identities();
+  server_options.on_identities =
+      [file = HostsKeysBeside(config.manifest)](const auto& identities) {
+        const absl::Status status = runtime::WriteHostsKeys(file, identities);
+        if (!status.ok()) spdlog::warn("{}", std::string(status.message()));
+      };
+  server_options.on_identities(server_options.identities);
   const std::string served = WhatIsServed(loop.Look(), config, last_record);
   // The loop turns until every call has ended, which the server waits for.
   const runtime::Driver driver(&clock, &loop);
@@ -262,6 +281,7 @@ int Main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   RaiseOpenFiles();
+  KeepOutOfCores();
   LogToStderr();
   const absl::Status status = Serve(config);
   if (!status.ok()) {
@@ -277,5 +297,6 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   // Debian's detector halves the throughput of many streams.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  sluice::AllowOnlyTls13();
   return sluice::Main(argc, argv);
 }

@@ -16,15 +16,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "agents/core/state.h"
+#include "agents/link/enrol.h"
 #include "agents/link/messages.h"
+#include "agents/link/tls.h"
 #include "common/status.h"
 #include "sluice/v1/agent.grpc.pb.h"
 
 namespace sluice::agent {
 namespace {
 
-constexpr char kServerName[] = "orchestrator.sluice";
-constexpr int kMaxMessage = 64 << 20;
+constexpr absl::Duration kRenewPatience = absl::Seconds(10);
 constexpr size_t kMaxPem = 1 << 20;
 
 // Handed the stream's news, from gRPC's threads.
@@ -122,29 +123,16 @@ class Stream : public grpc::ClientBidiReactor<v1::AgentMessage,
   grpc::Status status_;
 };
 
-grpc::ChannelArguments Arguments() {
-  grpc::ChannelArguments arguments;
-  arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, kServerName);
-  // A dead link is noticed in about five seconds, silence or not.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  arguments.SetMaxReceiveMessageSize(kMaxMessage);
-  return arguments;
-}
-
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxPem, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
   text.resize(static_cast<size_t>(std::max<std::streamsize>(0, file.gcount())));
   if (text.find("-----BEGIN") == std::string::npos) {
-    return absl::NotFoundError(absl::StrCat(
-        path, ": no PEM text can be read here; `sluice init` makes it"));
+    return absl::NotFoundError(
+        absl::StrCat(path,
+                     ": no PEM text can be read here; enrol this host first: "
+                     "`sluice-agent enrol`"));
   }
   return text;
 }
@@ -216,7 +204,7 @@ class AgentLink::Impl {
   // One stream, until it ends. True when the orchestrator welcomed us.
   bool Attach(const std::string& address) {
     const std::shared_ptr<grpc::Channel> channel =
-        grpc::CreateCustomChannel(address, credentials_, Arguments());
+        grpc::CreateCustomChannel(address, credentials_, LinkArguments());
     const auto stub = v1::AgentLink::NewStub(channel);
     welcomed_ = false;
     broken_.clear();
@@ -230,7 +218,13 @@ class AgentLink::Impl {
     }
     on_event_(LinkConnected{});
     const absl::Time until = absl::Now() + options_.patience;
+    renew_asked_ = false;
+    bool renewed = false;
     while (!stream.Await(absl::Milliseconds(500))) {
+      if (renew_asked_ && !renewed) {
+        renewed = true;
+        RenewOver(channel);
+      }
       if (!welcomed_ && absl::Now() > until) {
         broken_ = "no welcome came";
         stream.Cancel();
@@ -246,7 +240,29 @@ class AgentLink::Impl {
       if (stopping_) return welcomed_;
     }
     Say(address, stream.status());
+    // Known, and expired: the one thing that may still be done.
+    if (stream.status().error_code() == grpc::StatusCode::UNAUTHENTICATED) {
+      RenewOver(channel);
+    }
     return welcomed_;
+  }
+
+  void RenewOver(const std::shared_ptr<grpc::Channel>& channel) {
+    if (!options_.reload) return;
+    const absl::StatusOr<std::string> certificate =
+        Renew(channel, kRenewPatience);
+    absl::Status status = certificate.status();
+    if (status.ok()) {
+      auto credentials = options_.reload(*certificate);
+      status = credentials.status();
+      if (status.ok()) credentials_ = *std::move(credentials);
+    }
+    const std::string line =
+        status.ok() ? "the certificate was renewed"
+                    : absl::StrCat("the certificate could not be renewed: ",
+                                   status.message());
+    if (line != last_renewal_) log_(line);
+    last_renewal_ = line;
   }
 
   void Take(const v1::OrchestratorMessage& message) {
@@ -255,7 +271,10 @@ class AgentLink::Impl {
       HangUp(std::string(event.status().message()));
       return;
     }
-    if (std::holds_alternative<LinkWelcomed>(*event)) welcomed_ = true;
+    if (std::holds_alternative<LinkWelcomed>(*event)) {
+      welcomed_ = true;
+      renew_asked_ = message.welcome().renew();
+    }
     on_event_(*std::move(event));
   }
 
@@ -274,7 +293,7 @@ class AgentLink::Impl {
   }
 
   const LinkOptions options_;
-  const std::shared_ptr<grpc::ChannelCredentials> credentials_;
+  std::shared_ptr<grpc::ChannelCredentials> credentials_;  // thread_ only
   const std::function<void(Event)> on_event_;
   const std::function<void(const std::string&)> log_;
   std::mt19937 random_;
@@ -286,8 +305,10 @@ class AgentLink::Impl {
   bool stopping_ = false;     // guarded by mutex_
 
   std::atomic<bool> welcomed_ = false;
-  std::string broken_;     // thread_ only
-  std::string last_line_;  // thread_ only
+  std::atomic<bool> renew_asked_ = false;
+  std::string broken_;        // thread_ only
+  std::string last_line_;     // thread_ only
+  std::string last_renewal_;  // thread_ only
 };
 
 AgentLink::AgentLink(LinkOptions options,
@@ -305,12 +326,11 @@ void AgentLink::HangUp(const std::string& reason) { impl_->HangUp(reason); }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ReadCredentials(
     const std::string& certificate, const std::string& key,
-    const std::string& authority) {
-  grpc::SslCredentialsOptions options;
-  SLUICE_ASSIGN_OR_RETURN(options.pem_cert_chain, ReadPem(certificate));
-  SLUICE_ASSIGN_OR_RETURN(options.pem_private_key, ReadPem(key));
-  SLUICE_ASSIGN_OR_RETURN(options.pem_root_certs, ReadPem(authority));
-  return grpc::SslCredentials(options);
+    const std::string& authority, const EstateId& estate) {
+  SLUICE_ASSIGN_OR_RETURN(const std::string own, ReadPem(certificate));
+  SLUICE_ASSIGN_OR_RETURN(const std::string secret, ReadPem(key));
+  SLUICE_ASSIGN_OR_RETURN(const std::string issuer, ReadPem(authority));
+  return HostCredentials(own, secret, issuer, estate);
 }
 
 }  // namespace sluice::agent

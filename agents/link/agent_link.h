@@ -32,6 +32,11 @@ struct LinkOptions {
   // Orders and answers that wait to be sent or taken; over that the link is
   // dropped, and what is outstanding comes again.
   size_t queue = 4096;
+  // Keeps a renewed certificate (PEM) and gives credentials with it; empty:
+  // certificates are not renewed. Called from the link's own thread.
+  std::function<absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>(
+      const std::string& certificate)>
+      reload;
 };
 
 class AgentLink {
@@ -61,10 +66,9 @@ class AgentLink {
   std::unique_ptr<Impl> impl_;
 };
 
-// Mutual TLS from PEM files. The server is who its certificate says it is
-// (orchestrator.sluice), whatever address was dialled.
+// Mutual TLS from PEM files (tls.h).
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ReadCredentials(
     const std::string& certificate, const std::string& key,
-    const std::string& authority);
+    const std::string& authority, const EstateId& estate = {});
 
 }  // namespace sluice::agent

@@ -9,7 +9,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/optional.h"
+#include "common/tls13.h"
 #include "orchestrator/cli/client_error.h"
+#include "orchestrator/cli/login.h"
+#include "sluice/v1/identity.grpc.pb.h"
 #include "sluice/v1/operator.grpc.pb.h"
 
 namespace sluice::cli {
@@ -25,6 +29,7 @@ constexpr int kLargestMessage = 64 << 20;
 
 std::shared_ptr<grpc::Channel> MakeChannel(const ClientConfig& config,
                                            const std::string& address) {
+  AllowOnlyTls13();
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = config.authority_pem;
   tls.pem_cert_chain = config.certificate_pem;
@@ -152,23 +157,92 @@ class Dialler {
 
 struct Client::Impl {
   std::string address;
+  ClientConfig config;
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Operator::Stub> stub;
+  std::unique_ptr<v1::Identities::Stub> identities;
+  std::string session;
   absl::Mutex mutex;
   grpc::ClientContext* streaming ABSL_GUARDED_BY(mutex) = nullptr;
   bool cancelled ABSL_GUARDED_BY(mutex) = false;
+
+  // Whether to ask once more: nobody was logged in, and now somebody is. What
+  // was answered so was not done.
+  absl::StatusOr<bool> LoggedInNow(const grpc::Status& status) {
+    if (config.who.empty() || !NeedsLogin(status.error_code())) return false;
+    auto token = LogIn(channel, config);
+    if (!token.ok()) return token.status();
+    session = *std::move(token);
+    return true;
+  }
+
+  void Present(grpc::ClientContext* context) const {
+    if (!session.empty()) context->AddMetadata(kSessionKey, session);
+  }
+
+  template <typename Response, typename Request, typename Stub>
+  absl::StatusOr<Response> Call(
+      Stub& service,
+      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                   Response*),
+      const Request& request, bool changes) {
+    bool again = false;
+    while (true) {
+      grpc::ClientContext context;
+      context.set_deadline(Deadline(kCallPatience));
+      Present(&context);
+      Response response;
+      const grpc::Status status =
+          (service.*method)(&context, request, &response);
+      if (status.ok()) return response;
+      if (!again) {
+        auto logged_in = LoggedInNow(status);
+        if (!logged_in.ok()) return logged_in.status();
+        again = *logged_in;
+        if (again) continue;
+      }
+      return CallFailed(address, status.error_code(), status.error_message(),
+                        changes);
+    }
+  }
 
   template <typename Response, typename Request>
   absl::StatusOr<Response> Call(
       grpc::Status (v1::Operator::Stub::*method)(grpc::ClientContext*,
                                                  const Request&, Response*),
       const Request& request, bool changes) {
-    grpc::ClientContext context;
-    context.set_deadline(Deadline(kCallPatience));
-    Response response;
-    const grpc::Status status = ((*stub).*method)(&context, request, &response);
-    if (status.ok()) return response;
-    return CallFailed(address, status.error_code(), status.error_message(),
-                      changes);
+    return Call(*stub, method, request, changes);
+  }
+
+  // A stream, begun once more after logging in when it ends with that before
+  // its first message.
+  template <typename Message>
+  absl::Status Streamed(
+      std::function<
+          std::unique_ptr<grpc::ClientReader<Message>>(grpc::ClientContext*)>
+          begin,
+      absl::optional<absl::Duration> patience, bool changes,
+      const std::function<bool(const Message&)>& take) {
+    for (int tries = 0;; ++tries) {
+      grpc::ClientContext context;
+      if (patience.has_value()) context.set_deadline(Deadline(*patience));
+      Present(&context);
+      if (!Begin(&context)) return absl::CancelledError("interrupted");
+      const auto reader = begin(&context);
+      bool any = false;
+      grpc::Status ended;
+      const absl::Status status = Drain<Message>(
+          &context, reader.get(), changes,
+          [&](const Message& message) {
+            any = true;
+            return take(message);
+          },
+          &ended);
+      if (status.ok() || any || tries > 0) return status;
+      auto logged_in = LoggedInNow(ended);
+      if (!logged_in.ok()) return logged_in.status();
+      if (!*logged_in) return status;
+    }
   }
 
   // False when nothing may be streamed any more.
@@ -182,12 +256,14 @@ struct Client::Impl {
   template <typename Message>
   absl::Status Drain(grpc::ClientContext* context,
                      grpc::ClientReader<Message>* reader, bool changes,
-                     const std::function<bool(const Message&)>& take) {
+                     const std::function<bool(const Message&)>& take,
+                     grpc::Status* ended) {
     Message message;
     bool enough = false;
     while (!enough && reader->Read(&message)) enough = !take(message);
     if (enough) context->TryCancel();
     const grpc::Status status = reader->Finish();
+    *ended = status;
     absl::MutexLock lock(&mutex);
     streaming = nullptr;
     if (enough || status.ok()) return absl::OkStatus();
@@ -207,7 +283,11 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Dial(const ClientConfig& config,
   if (ready < 0) return NobodyAnswers(dialler.Failures());
   auto impl = std::make_unique<Impl>();
   impl->address = config.orchestrators[static_cast<size_t>(ready)];
-  impl->stub = v1::Operator::NewStub(dialler.channel(ready));
+  impl->config = config;
+  impl->channel = dialler.channel(ready);
+  impl->stub = v1::Operator::NewStub(impl->channel);
+  impl->identities = v1::Identities::NewStub(impl->channel);
+  if (!config.who.empty()) impl->session = StoredSession(config);
   return std::unique_ptr<Client>(new Client(std::move(impl)));
 }
 
@@ -247,6 +327,52 @@ absl::StatusOr<v1::Accepted> Client::AdoptPlan(const v1::PlanRequest& request) {
   return impl_->Call(&Stub::AdoptPlan, request, true);
 }
 
+using Identities = v1::Identities::Stub;
+
+absl::StatusOr<v1::Token> Client::MakeToken(
+    const v1::MakeTokenRequest& request) {
+  return impl_->Call(*impl_->identities, &Identities::MakeToken, request, true);
+}
+
+absl::StatusOr<v1::Revoked> Client::Revoke(const v1::RevokeRequest& request) {
+  return impl_->Call(*impl_->identities, &Identities::Revoke, request, true);
+}
+
+absl::StatusOr<v1::IdentityList> Client::ListIdentities() {
+  return impl_->Call(*impl_->identities, &Identities::List, v1::ListRequest(),
+                     false);
+}
+
+absl::Status Client::Login() {
+  if (impl_->config.who.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        impl_->config.file,
+        " asks with a certificate, which needs no login; to log in with an SSH "
+        "key write `operator: NAME` instead of `certificate:` and `key:`"));
+  }
+  auto token = LogIn(impl_->channel, impl_->config);
+  if (!token.ok()) return token.status();
+  impl_->session = *std::move(token);
+  return absl::OkStatus();
+}
+
+absl::Status Client::Logout() {
+  if (impl_->session.empty()) return absl::OkStatus();
+  grpc::ClientContext context;
+  context.set_deadline(Deadline(kCallPatience));
+  impl_->Present(&context);
+  v1::LoggedOut reply;
+  const grpc::Status status =
+      v1::Login::NewStub(impl_->channel)
+          ->Logout(&context, v1::LogoutRequest(), &reply);
+  ForgetSession(impl_->config);
+  impl_->session.clear();
+  // One that had ended before is out as well.
+  if (status.ok() || NeedsLogin(status.error_code())) return absl::OkStatus();
+  return CallFailed(impl_->address, status.error_code(), status.error_message(),
+                    true);
+}
+
 absl::StatusOr<v1::Accepted> Client::Start(const v1::StartRequest& request) {
   return impl_->Call(&Stub::Start, request, true);
 }
@@ -282,22 +408,21 @@ absl::StatusOr<v1::Accepted> Client::End(const v1::EndRequest& request) {
 
 absl::Status Client::WatchStatus(
     const std::function<bool(const v1::Status&)>& on_status) {
-  grpc::ClientContext context;
-  if (!impl_->Begin(&context)) return absl::CancelledError("interrupted");
-  const auto reader =
-      impl_->stub->WatchStatus(&context, v1::GetStatusRequest());
-  return impl_->Drain<v1::Status>(&context, reader.get(), false, on_status);
+  return impl_->Streamed<v1::Status>(
+      [this](grpc::ClientContext* context) {
+        return impl_->stub->WatchStatus(context, v1::GetStatusRequest());
+      },
+      absl::nullopt, false, on_status);
 }
 
 absl::Status Client::Isolate(
     const v1::IsolateRequest& request, absl::Duration patience,
     const std::function<bool(const v1::IsolateProgress&)>& on_progress) {
-  grpc::ClientContext context;
-  context.set_deadline(Deadline(patience));
-  if (!impl_->Begin(&context)) return absl::CancelledError("interrupted");
-  const auto reader = impl_->stub->Isolate(&context, request);
-  return impl_->Drain<v1::IsolateProgress>(&context, reader.get(), true,
-                                           on_progress);
+  return impl_->Streamed<v1::IsolateProgress>(
+      [this, &request](grpc::ClientContext* context) {
+        return impl_->stub->Isolate(context, request);
+      },
+      patience, true, on_progress);
 }
 
 void Client::Cancel() {

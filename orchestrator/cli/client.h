@@ -1,5 +1,6 @@
-// The orchestrator as an operator sees it: one call a method, mutual TLS, and
-// every failure a sentence with what to do next. gRPC stays in the .cc.
+// The orchestrator as an operator sees it: one call a method, TLS with a login
+// (or an operator's certificate), and every failure a sentence with what to do
+// next. gRPC stays in the .cc.
 
 #pragma once
 
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "orchestrator/cli/client_config.h"
+#include "sluice/v1/identity.pb.h"
 #include "sluice/v1/operator.pb.h"
 
 namespace sluice::cli {
@@ -38,6 +40,14 @@ class Client {
   absl::StatusOr<v1::PlanPreview> PreviewPlan(const v1::PlanRequest& request);
 
   absl::StatusOr<v1::Accepted> AdoptPlan(const v1::PlanRequest& request);
+  absl::StatusOr<v1::Token> MakeToken(const v1::MakeTokenRequest& request);
+  absl::StatusOr<v1::Revoked> Revoke(const v1::RevokeRequest& request);
+  absl::StatusOr<v1::IdentityList> ListIdentities();
+  // Logs in anew, whatever session there is; every other call logs in by
+  // itself when it has to.
+  absl::Status Login();
+  absl::Status Logout();
+
   absl::StatusOr<v1::Accepted> Start(const v1::StartRequest& request);
   absl::StatusOr<v1::Accepted> Decide(const v1::DecideRequest& request);
   absl::StatusOr<v1::Accepted> SignTask(const v1::SignTaskRequest& request);

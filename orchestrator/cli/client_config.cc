@@ -92,12 +92,14 @@ absl::StatusOr<ClientConfig> FromYaml(const std::string& file,
   if (!root.IsMap()) return Bad(file, "is not a client.yaml: not a mapping");
   for (const auto& entry : root) {
     const std::string key = entry.first.Scalar();
-    if (key != "orchestrators" && key != "certificate" && key != "key" &&
-        key != "authority" && key != "signing-key" && key != "manifest") {
+    if (key != "orchestrators" && key != "operator" && key != "certificate" &&
+        key != "key" && key != "authority" && key != "signing-key" &&
+        key != "manifest") {
       return Bad(file, absl::StrCat("'", key,
                                     "' is not a field of a client.yaml; there "
-                                    "are orchestrators, certificate, key, "
-                                    "authority, signing-key and manifest"));
+                                    "are orchestrators, operator, "
+                                    "certificate, key, authority, signing-key "
+                                    "and manifest"));
     }
   }
   ClientConfig config{.file = file};
@@ -114,9 +116,21 @@ absl::StatusOr<ClientConfig> FromYaml(const std::string& file,
     }
     config.orchestrators.push_back(Resolved(file, node.Scalar()));
   }
-  SLUICE_ASSIGN_OR_RETURN(config.certificate_pem,
-                          PemOf(file, root, "certificate"));
-  SLUICE_ASSIGN_OR_RETURN(config.key_pem, PemOf(file, root, "key"));
+  if (const YAML::Node who = root["operator"]) {
+    if (!who.IsScalar() || who.Scalar().empty()) {
+      return Bad(file, "'operator:' names an approver of the manifest");
+    }
+    if (root["certificate"] || root["key"]) {
+      return Bad(file,
+                 "'operator:' logs in with an SSH key and 'certificate:' with "
+                 "a certificate; keep one of the two");
+    }
+    config.who = who.Scalar();
+  } else {
+    SLUICE_ASSIGN_OR_RETURN(config.certificate_pem,
+                            PemOf(file, root, "certificate"));
+    SLUICE_ASSIGN_OR_RETURN(config.key_pem, PemOf(file, root, "key"));
+  }
   SLUICE_ASSIGN_OR_RETURN(config.authority_pem, PemOf(file, root, "authority"));
   SLUICE_ASSIGN_OR_RETURN(config.signing_key,
                           PathOf(file, root, "signing-key"));

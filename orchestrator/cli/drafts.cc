@@ -220,6 +220,9 @@ std::string OrchestratorYaml(const Plan& plan) {
       "certificate: server.crt\n"
       "key: server.key\n"
       "authority: ca.crt\n"
+      "# Signs the certificates of hosts that enrol, and nothing else.\n"
+      "issuer: issuer.crt\n"
+      "issuer-key: issuer.key\n"
       "# How often agents hear from it; leases are renewed with it.\n"
       "# heartbeat: 1s\n"
       "# Run at gates, holds, isolations and alarms; the text is on stdin.\n"
@@ -260,7 +263,7 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       PluginsYaml(mentioned.plugins));
 }
 
-std::string ClientYaml(const Plan& plan) {
+std::string ClientYaml(const Plan& plan, const std::string& who) {
   // The socket first: on the orchestrator's own machine nothing has to leave
   // it, and elsewhere there is no such file and the next is tried at once.
   std::vector<std::string> orchestrators = {
@@ -274,16 +277,15 @@ std::string ClientYaml(const Plan& plan) {
       "# Use it with --client FILE or SLUICE_CLIENT=FILE, or as\n"
       "# ~/.config/sluice/client.yaml. Paths are relative to this file.\n"
       "orchestrators: ",
-      YamlList(orchestrators),
-      "\n"
-      "certificate: operator.crt\n"
-      "key: operator.key\n"
+      YamlList(orchestrators), "\n",
+      who.empty() ? "certificate: operator.crt\nkey: operator.key\n"
+                  : absl::StrCat("operator: ", YamlText(who), "\n"),
       "authority: ca.crt\n"
       "# Your own copy of the manifest: `sluice go` compares what the\n"
       "# orchestrator asks you to sign with it, and hosts' evidence with the\n"
       "# keys in hosts.keys beside it.\n"
       "manifest: manifest.yaml\n"
-      "# The SSH key that decisions are signed with; its .pub when an\n"
+      "# The SSH key to log in and to sign decisions with; its .pub when an\n"
       "# ssh-agent holds it. Else the first of ~/.ssh/id_* is taken.\n"
       "# signing-key: ~/.ssh/id_ed25519\n");
 }

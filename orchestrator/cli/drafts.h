@@ -26,6 +26,6 @@ std::string OrchestratorYaml(const Plan& plan);
 // REQUIRES: every orchestrator address of the plan parses as an Endpoint.
 std::string AgentYaml(const Plan& plan, const PlannedHost& host);
 // For DIR/operators/NAME/: the socket is ../../orchestrator/operator.sock.
-std::string ClientYaml(const Plan& plan);
+std::string ClientYaml(const Plan& plan, const std::string& who);
 
 }  // namespace sluice::cli

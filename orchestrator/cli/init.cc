@@ -11,9 +11,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/authority.h"
 #include "common/sshsig.h"
 #include "common/status.h"
-#include "orchestrator/cli/authority.h"
 #include "orchestrator/cli/drafts.h"
 #include "orchestrator/cli/files.h"
 #include "orchestrator/cli/own_copy.h"
@@ -228,7 +228,11 @@ absl::Status Initializer::Orchestrator(const Authority& authority) {
            .addresses = addresses_,
            .server = true},
           options_.days));
+  SLUICE_ASSIGN_OR_RETURN(const Authority issuer,
+                          authority.MakeIssuer(plan_.estate.str()));
   std::vector<NewFile> files = {
+      {"issuer.crt", issuer.credential().certificate_pem},
+      {"issuer.key", issuer.credential().key_pem},
       {"orchestrator.yaml", OrchestratorYaml(plan_)},
       {"ca.crt", authority.credential().certificate_pem},
       {"server.crt", server.certificate_pem},
@@ -242,39 +246,47 @@ absl::Status Initializer::Agent(const Authority& authority,
                                 const PlannedHost& host) {
   const fs::path directory = out_ / "agents" / host.id.str();
   if (Keep(directory)) return absl::OkStatus();
-  SLUICE_ASSIGN_OR_RETURN(
-      const Credential agent,
-      authority.Issue({.name = host.id.str(),
-                       .uri = Uri(absl::StrCat("agent/", host.id.str()))},
-                      options_.days));
   report_.agents.push_back(host.id.str());
   const SshSigner evidence = SshSigner::Make();
   host_keys_[host.id.str()] = evidence.public_key().Line();
-  return WriteDirectory(directory,
-                        {{"agent.yaml", AgentYaml(plan_, host)},
-                         {"evidence.key", evidence.Pem()},
-                         {"ca.crt", authority.credential().certificate_pem},
-                         {"agent.crt", agent.certificate_pem},
-                         {"agent.key", agent.key_pem}});
+  std::vector<NewFile> files = {{"agent.yaml", AgentYaml(plan_, host)},
+                                {"evidence.key", evidence.Pem()}};
+  if (options_.agent_keys) {
+    SLUICE_ASSIGN_OR_RETURN(
+        Credential agent,
+        authority.Issue({.name = host.id.str(),
+                         .uri = Uri(absl::StrCat("agent/", host.id.str()))},
+                        options_.days));
+    files.push_back({"ca.crt", authority.credential().certificate_pem});
+    files.push_back({"agent.crt", std::move(agent.certificate_pem)});
+    files.push_back({"agent.key", std::move(agent.key_pem)});
+  }
+  return WriteDirectory(directory, files);
 }
 
 absl::Status Initializer::Operator(const Authority& authority,
                                    const std::string& name) {
   const fs::path directory = out_ / "operators" / name;
   if (Keep(directory)) return absl::OkStatus();
+  report_.operators.push_back(name);
+  std::vector<NewFile> files = {
+      {"hosts.keys", HostKeys()},
+      {"ca.crt", authority.credential().certificate_pem}};
+  files.insert(files.end(), manifest_files_.begin(), manifest_files_.end());
+  // Whoever has an SSH key logs in with it.
+  const Approver* approver = plan_.FindApprover(OperatorId(name));
+  if (approver != nullptr && !approver->key.empty()) {
+    files.push_back({"client.yaml", ClientYaml(plan_, name)});
+    return WriteDirectory(directory, files);
+  }
   SLUICE_ASSIGN_OR_RETURN(
-      const Credential person,
+      Credential person,
       authority.Issue(
           {.name = name, .uri = Uri(absl::StrCat("operator/", name))},
           options_.days));
-  report_.operators.push_back(name);
-  std::vector<NewFile> files = {
-      {"client.yaml", ClientYaml(plan_)},
-      {"hosts.keys", HostKeys()},
-      {"ca.crt", authority.credential().certificate_pem},
-      {"operator.crt", person.certificate_pem},
-      {"operator.key", person.key_pem}};
-  files.insert(files.end(), manifest_files_.begin(), manifest_files_.end());
+  files.push_back({"client.yaml", ClientYaml(plan_, "")});
+  files.push_back({"operator.crt", std::move(person.certificate_pem)});
+  files.push_back({"operator.key", std::move(person.key_pem)});
   return WriteDirectory(directory, files);
 }
 

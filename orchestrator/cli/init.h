@@ -15,6 +15,8 @@ struct InitOptions {
   std::string out;
   int days = 365;
   bool add = false;  // to an authority that is there
+  // Keys for agents too, made here: for hosts that cannot enrol.
+  bool agent_keys = false;
   // Operators without approver entry: they may look and isolate.
   std::vector<std::string> operators;
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/synchronization/mutex.h"
+#include "common/private.h"
 #include "orchestrator/cli/program.h"
 #include "orchestrator/cli/terminal.h"
 
@@ -13,6 +14,7 @@ int main(int argc, char** argv) {
   // Debian's Abseil looks for deadlocks in every lock; see docs/decisions.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   // gRPC's own log lines are not for people, unless they ask for them.
+  sluice::KeepOutOfCores();
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   // `sluice history | head` ends quietly.
   std::signal(SIGPIPE, SIG_DFL);

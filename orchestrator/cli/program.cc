@@ -11,6 +11,7 @@
 #include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/format_command.h"
 #include "orchestrator/cli/gate_files.h"
+#include "orchestrator/cli/identity_commands.h"
 #include "orchestrator/cli/import.h"
 #include "orchestrator/cli/isolate.h"
 #include "orchestrator/cli/look.h"
@@ -54,6 +55,9 @@ struct Words {
   std::string language = "en";
   HistoryOptions history;
   ReplanOptions replan;
+  EnrolOptions enrol;
+  int enrol_minutes = 60;
+  RevokeOptions revoke;
 };
 
 class CommandLine {
@@ -73,6 +77,7 @@ class CommandLine {
     AddDecisions();
     AddOffline();
     AddRunCommands();
+    AddIdentities();
   }
 
   int Run(std::vector<std::string> arguments) {
@@ -116,6 +121,7 @@ class CommandLine {
   void AddDecisions();
   void AddOffline();
   void AddRunCommands();
+  void AddIdentities();
 
   // The command asked for and the words before it: of `import csv`, the one
   // for CSV and "sluice import". nullptr: none.
@@ -263,6 +269,8 @@ void CommandLine::AddManifestCommands() {
       ->check(CLI::Range(1, 3650).description(""));
   sub->add_flag("--add", words_.init.add,
                 "what is missing, to an authority that is there");
+  sub->add_flag("--agent-keys", words_.init.agent_keys,
+                "keys for agents too, made here: for hosts that cannot enrol");
   sub->add_option("--operator", words_.init.operators,
                   "somebody more, who may look and isolate but sign nothing")
       ->type_name("NAME");
@@ -479,6 +487,38 @@ void CommandLine::AddOffline() {
       ->type_name("FILE");
 }
 
+void CommandLine::AddIdentities() {
+  Add("login", "with your SSH key; other commands do it by themselves",
+      [this] { return Login(terminal_, words_.common); });
+  Add("logout", "end the session",
+      [this] { return Logout(terminal_, words_.common); });
+  Json(Add("identities", "which hosts are enrolled, with which keys",
+           [this] { return ShowIdentities(terminal_, words_.common); }));
+
+  CLI::App* sub =
+      Add("enrol", "a token by which a host gets its identity", [this] {
+        words_.enrol.good_for = absl::Minutes(words_.enrol_minutes);
+        return Enrol(terminal_, words_.common, words_.enrol);
+      });
+  sub->add_option("--host", words_.enrol.host, "for this host alone")
+      ->required()
+      ->type_name("HOST");
+  sub->add_option("--minutes", words_.enrol_minutes, "it is good for (60)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1440).description(""));
+
+  sub = Add("revoke", "a host's key, or an operator's: it never speaks again",
+            [this] { return Revoke(terminal_, words_.common, words_.revoke); });
+  sub->add_option("--host", words_.revoke.host, "its key and its tokens")
+      ->type_name("HOST");
+  sub->add_option("--key", words_.revoke.key,
+                  "as `sluice identities` or `ssh-keygen -l` shows it")
+      ->type_name("KEY");
+  sub->add_option("--reason", words_.revoke.reason, "for the record")
+      ->type_name("TEXT");
+  Json(sub);
+}
+
 void CommandLine::AddRunCommands() {
   Json(Add("start", "begin a run of the orchestrator's plan",
            [this] { return Start(terminal_, words_.common); }));
@@ -520,7 +560,8 @@ constexpr const char* kCommands[] = {
     "import",   "init",   "isolate", "start",   "status",   "gates",
     "show",     "go",     "no-go",   "done",    "retry",    "skip",
     "pause",    "resume", "replan",  "end",     "brief",    "durations",
-    "history",  "gate",   "audit",   "help"};
+    "history",  "gate",   "audit",   "help",
+    "login",    "logout", "enrol",   "revoke",  "identities"};
 
 }  // namespace
 

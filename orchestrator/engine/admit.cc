@@ -63,6 +63,10 @@ class Admission {
     return absl::OkStatus();
   }
 
+  absl::Status operator()(const IdentityChanged& event) const {
+    return world_.identities.Admit(event, now_);
+  }
+
   absl::Status operator()(const RunStarted& event) const {
     if (world_.plan == nullptr) {
       return absl::FailedPreconditionError(

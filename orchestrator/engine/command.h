@@ -81,7 +81,7 @@ struct Order {
 // A line of the history, in words; also what a notify script is given.
 struct Announce {
   // "run", "gate", "decision", "task", "isolation", "failure", "connecting",
-  // "reconnected", "hold", "host", "alarm", "waiver"
+  // "reconnected", "hold", "host", "alarm", "waiver", "identity"
   std::string kind;
   std::string who;  // the operator or host it is about; may be empty
   std::string text;

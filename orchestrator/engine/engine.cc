@@ -38,6 +38,7 @@ struct Apply {
   void operator()(const RunResumed& event) { ApplyResume(turn, event); }
   void operator()(const RunEnded& event) { ApplyEnd(turn, event); }
   void operator()(const TimePassed&) {}
+  void operator()(const IdentityChanged& event) { ApplyIdentity(turn, event); }
 };
 
 }  // namespace
@@ -134,6 +135,7 @@ Engine::IsolationProgress Engine::IsolationSince(uint64_t sequence) const {
 uint64_t Engine::epoch() const { return state_->epoch; }
 std::shared_ptr<const Plan> Engine::plan() const { return state_->plan; }
 int Engine::plan_number() const { return state_->plan_number; }
+const Identities& Engine::identities() const { return state_->identities; }
 bool Engine::run_active() const { return state_->run_active(); }
 
 std::string Engine::StateDigest() const { return Sha256(StateText(*state_)); }

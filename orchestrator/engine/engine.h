@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "orchestrator/engine/command.h"
 #include "orchestrator/engine/event.h"
+#include "orchestrator/engine/identities.h"
 #include "orchestrator/engine/view.h"
 
 namespace sluice::engine {
@@ -89,6 +90,7 @@ class Engine {
   IsolationProgress IsolationSince(uint64_t sequence) const;
 
   uint64_t epoch() const;
+  const Identities& identities() const;
   // The plan in force; nullptr before the first PlanAdopted.
   std::shared_ptr<const Plan> plan() const;
   int plan_number() const;  // 0: none

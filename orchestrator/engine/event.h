@@ -186,6 +186,33 @@ struct RunEnded {
   std::string reason;
 };
 
+// ── who may speak ───────────────────────────────────────────────────────────
+
+// A host was given or lost its key, or an operator came or went. Keys are
+// "sha256:…" of the public key for hosts, an OpenSSH fingerprint ("SHA256:…")
+// for people.
+struct IdentityChanged {
+  enum class What : uint8_t {
+    kTokenMade,  // `by`, for `host`, until `until`
+    kEnrolled,   // `host` with `key`; `token` is empty when the authority
+                 // itself signed its certificate
+    kRenewed,    // `host`: a new certificate for the same `key`
+    kRevoked,    // `by`: `host` with whatever it has, or one `key`
+    kLoggedIn,   // `by` with `key`: `text` was signed
+    kLoggedOut,  // `by`
+  };
+  What what = What::kTokenMade;
+  HostId host;
+  OperatorId by;
+  std::string key;
+  std::string evidence_key;  // an OpenSSH line
+  std::string token;         // "sha256:…" of its secret
+  absl::Time until = absl::UnixEpoch();
+  std::string reason;
+  std::string text;
+  std::string signature;  // armoured
+};
+
 // ── what the program does ───────────────────────────────────────────────────
 
 // An orchestrator process took the estate over.
@@ -208,6 +235,7 @@ using Event =
     std::variant<ReignBegan, PlanAdopted, RunStarted, AgentConnected, AgentLost,
                  OrderReported, WatchChanged, LeaseLost, FenceChanged,
                  DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
-                 WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed>;
+                 WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed,
+                 IdentityChanged>;
 
 }  // namespace sluice::engine

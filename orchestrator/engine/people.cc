@@ -215,4 +215,12 @@ void ApplyEnd(Turn& turn, const RunEnded& event) {
                         unmet.empty() ? "" : "; not so: ", unmet));
 }
 
+void ApplyIdentity(Turn& turn, const IdentityChanged& event) {
+  turn.world.identities.Apply(event, turn.now());
+  turn.Say("identity",
+           event.by.empty() ? absl::StrCat("host ", event.host.str())
+                            : event.by.str(),
+           InWords(event));
+}
+
 }  // namespace sluice::engine

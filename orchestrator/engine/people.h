@@ -17,6 +17,7 @@ void ApplyRetry(Turn& turn, const RetryAsked& event);
 void ApplyPause(Turn& turn, const RunPaused& event);
 void ApplyResume(Turn& turn, const RunResumed& event);
 void ApplyEnd(Turn& turn, const RunEnded& event);
+void ApplyIdentity(Turn& turn, const IdentityChanged& event);
 
 // Tries a step again that failed or was held: under its release order if that
 // still opens all of it, otherwise its gate asks again.

@@ -15,6 +15,7 @@
 #include "orchestrator/engine/command.h"
 #include "orchestrator/engine/engine.h"
 #include "orchestrator/engine/gate_state.h"
+#include "orchestrator/engine/identities.h"
 #include "orchestrator/engine/plan_index.h"
 #include "orchestrator/engine/step_state.h"
 #include "orchestrator/engine/view.h"
@@ -132,6 +133,7 @@ struct World {
   std::map<HostId, Host> hosts;
   std::map<OrderKey, Pending> orders;
   std::optional<Run> run;
+  Identities identities;
 
   // What will happen by itself, and when. Each entry belongs to one order,
   // step or host, which holds the same time.

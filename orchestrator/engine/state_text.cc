@@ -247,6 +247,27 @@ void AddRun(Writer* out, const Run& run) {
   }
 }
 
+void AddIdentities(Writer* out, const Identities& identities) {
+  for (const auto& [host, identity] : identities.hosts()) {
+    out->Line("identity");
+    out->Add(host.str());
+    out->Add(identity.key);
+    out->Add(identity.evidence_key);
+    out->Add(identity.since);
+  }
+  for (const auto& [secret, token] : identities.tokens()) {
+    out->Line("token");
+    out->Add(secret);
+    out->Add(token.host.str());
+    out->Add(token.by.str());
+    out->Add(token.until);
+  }
+  for (const std::string& key : identities.revoked()) {
+    out->Line("revoked");
+    out->Add(key);
+  }
+}
+
 }  // namespace
 
 std::string StateText(const World& world) {
@@ -260,6 +281,7 @@ std::string StateText(const World& world) {
   AddHosts(&out, world);
   AddOrders(&out, world);
   if (world.run.has_value()) AddRun(&out, *world.run);
+  AddIdentities(&out, world.identities);
   return out.Take();
 }
 

@@ -294,6 +294,26 @@ EventOr FromPb(const pb::WaiverGiven& from) {
                          absl::FromUnixNanos(from.until_ns())};
 }
 EventOr FromPb(const pb::TimePassed&) { return en::TimePassed{}; }
+EventOr FromPb(const pb::IdentityChanged& from) {
+  if (from.what() <= pb::IdentityChanged::WHAT_UNSPECIFIED ||
+      from.what() > pb::IdentityChanged::WHAT_LOGGED_OUT) {
+    return absl::FailedPreconditionError(
+        "it changes identities in a way that this version does not know; go "
+        "on with the version of Sluice that wrote it");
+  }
+  en::IdentityChanged event;
+  event.what = static_cast<en::IdentityChanged::What>(from.what() - 1);
+  event.host = HostId(from.host());
+  event.by = OperatorId(from.by());
+  event.key = from.key();
+  event.evidence_key = from.evidence_key();
+  event.token = from.token();
+  event.until = absl::FromUnixMicros(from.until_us());
+  event.reason = from.reason();
+  event.text = from.text();
+  event.signature = from.signature();
+  return event;
+}
 
 template <class Message>
 EventOr Read(absl::string_view payload) {
@@ -343,6 +363,8 @@ EventOr ReadAny(uint32_t kind, absl::string_view payload,
       return Read<pb::WaiverGiven>(payload);
     case pb::KIND_TIME_PASSED:
       return Read<pb::TimePassed>(payload);
+    case pb::KIND_IDENTITY_CHANGED:
+      return Read<pb::IdentityChanged>(payload);
     default:
       return absl::FailedPreconditionError(absl::StrCat(
           "it is of ", KindName(kind),

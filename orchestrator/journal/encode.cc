@@ -251,6 +251,23 @@ pb::WaiverGiven ToPb(const en::WaiverGiven& event) {
 }
 pb::TimePassed ToPb(const en::TimePassed&) { return pb::TimePassed(); }
 
+pb::IdentityChanged ToPb(const en::IdentityChanged& event) {
+  pb::IdentityChanged out;
+  // The numbers are one apart: the wire's begin with "unspecified".
+  out.set_what(
+      static_cast<pb::IdentityChanged::What>(static_cast<int>(event.what) + 1));
+  out.set_host(event.host.str());
+  out.set_by(event.by.str());
+  out.set_key(event.key);
+  out.set_evidence_key(event.evidence_key);
+  out.set_token(event.token);
+  out.set_until_us(absl::ToUnixMicros(event.until));
+  out.set_reason(event.reason);
+  out.set_text(event.text);
+  out.set_signature(event.signature);
+  return out;
+}
+
 pb::Kind KindOf(const en::Event& event) {
   struct Kinds {
     pb::Kind operator()(const en::ReignBegan&) { return pb::KIND_REIGN_BEGAN; }
@@ -287,6 +304,9 @@ pb::Kind KindOf(const en::Event& event) {
       return pb::KIND_WAIVER_GIVEN;
     }
     pb::Kind operator()(const en::TimePassed&) { return pb::KIND_TIME_PASSED; }
+    pb::Kind operator()(const en::IdentityChanged&) {
+      return pb::KIND_IDENTITY_CHANGED;
+    }
   };
   return std::visit(Kinds(), event);
 }

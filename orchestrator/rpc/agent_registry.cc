@@ -40,6 +40,16 @@ void AgentRegistry::Remove(const HostId& host, runtime::StreamId id) {
   if (found != streams_.end() && found->second.id == id) streams_.erase(found);
 }
 
+void AgentRegistry::Close(const HostId& host, const std::string& why) {
+  const auto stream = Find(host);
+  if (stream == nullptr) return;
+  stream->Abort(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, why));
+}
+
+bool AgentRegistry::IsAttached(const HostId& host) {
+  return Find(host) != nullptr;
+}
+
 void AgentRegistry::CloseAll(const std::string& why) {
   std::map<HostId, Attached> streams;
   {
@@ -75,6 +85,7 @@ void AgentRegistry::Welcome(const HostId& host, runtime::StreamId id,
   welcome->set_instance(options_.instance);
   welcome->set_heartbeat_ms(absl::ToInt64Milliseconds(options_.heartbeat));
   welcome->set_estate(options_.estate);
+  welcome->set_renew(stream->should_renew());
   stream->Welcome(std::move(message));
 }
 

@@ -35,6 +35,10 @@ class AgentRegistry : public runtime::AgentLink {
                         std::shared_ptr<AgentStream> stream);
   void Remove(const HostId& host, runtime::StreamId id);
 
+  // Ends a host's stream, when it has one: it may not speak any more.
+  void Close(const HostId& host, const std::string& why);
+  bool IsAttached(const HostId& host);
+
   // Ends every stream: the orchestrator stops.
   void CloseAll(const std::string& why);
 

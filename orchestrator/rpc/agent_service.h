@@ -2,7 +2,7 @@
 
 #pragma once
 
-#include "orchestrator/rpc/agent_registry.h"
+#include "orchestrator/rpc/identity_service.h"
 #include "orchestrator/runtime/inbox.h"
 #include "sluice/v1/agent.grpc.pb.h"
 
@@ -10,15 +10,13 @@ namespace sluice::rpc {
 
 class AgentService : public v1::AgentLink::CallbackService {
  public:
-  AgentService(AgentRegistry* registry, runtime::Inbox* inbox)
-      : registry_(registry), inbox_(inbox) {}
+  explicit AgentService(IdentityParts parts) : parts_(std::move(parts)) {}
 
   grpc::ServerBidiReactor<v1::AgentMessage, v1::OrchestratorMessage>* Attach(
       grpc::CallbackServerContext* context) override;
 
  private:
-  AgentRegistry* const registry_;
-  runtime::Inbox* const inbox_;
+  const IdentityParts parts_;
 };
 
 }  // namespace sluice::rpc

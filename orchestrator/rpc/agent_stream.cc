@@ -21,11 +21,14 @@ constexpr size_t kMaxQueuedBytes = 16 << 20;
 
 AgentStream::AgentStream(grpc::CallbackServerContext* context,
                          AgentRegistry* registry, runtime::Inbox* inbox,
-                         HostId host)
+                         HostId host, bool should_renew,
+                         std::optional<engine::IdentityChanged> pinned)
     : context_(context),
       registry_(registry),
       inbox_(inbox),
-      host_(std::move(host)) {}
+      host_(std::move(host)),
+      should_renew_(should_renew),
+      pinned_(std::move(pinned)) {}
 
 void AgentStream::Begin() {
   self_ = shared_from_this();
@@ -72,7 +75,11 @@ void AgentStream::HandOver(const v1::AgentMessage& message) {
   }
   runtime::FromAgent from{host_, id_, *std::move(event), nullptr};
   from.taken_up = [self = shared_from_this()] { self->ReadOn(); };
-  const absl::Status told = inbox_->Tell(std::move(from));
+  absl::Status told = inbox_->Tell(std::move(from));
+  if (told.ok() && pinned_.has_value()) {
+    told = inbox_->Tell({host_, id_, *std::move(pinned_), nullptr});
+    pinned_.reset();
+  }
   if (!told.ok()) Close(ToGrpc(told));
 }
 

@@ -14,6 +14,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,12 @@ class AgentStream
     : public grpc::ServerBidiReactor<v1::AgentMessage, v1::OrchestratorMessage>,
       public std::enable_shared_from_this<AgentStream> {
  public:
+  // `should_renew`: its certificate ends soon. `pinned`: what is to be recorded
+  // of the host once it said hello.
   AgentStream(grpc::CallbackServerContext* context, AgentRegistry* registry,
-              runtime::Inbox* inbox, HostId host);
+              runtime::Inbox* inbox, HostId host, bool should_renew,
+              std::optional<engine::IdentityChanged> pinned);
+  bool should_renew() const { return should_renew_; }
 
   // Registers and starts reading. It keeps itself alive until gRPC is done.
   void Begin();
@@ -68,6 +73,8 @@ class AgentStream
   AgentRegistry* const registry_;
   runtime::Inbox* const inbox_;
   const HostId host_;
+  const bool should_renew_;
+  std::optional<engine::IdentityChanged> pinned_;  // of the reading side alone
   runtime::StreamId id_ = 0;
   std::shared_ptr<AgentStream> self_;
   v1::AgentMessage incoming_;  // of the read under way

@@ -1,4 +1,4 @@
-// Who is at the other end: what the peer's certificate says, nothing else.
+// Whom a certificate names.
 
 #pragma once
 
@@ -6,10 +6,6 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-
-namespace grpc {
-class ServerContextBase;
-}
 
 namespace sluice::rpc {
 
@@ -27,11 +23,5 @@ struct Identity {
   // "host db-1", "operator duty-commander", "the orchestrator".
   std::string ToString() const;
 };
-
-// The peer of a call, when it is of this `kind` and `estate`; otherwise
-// PermissionDenied in a sentence.
-absl::StatusOr<Identity> Authenticate(const grpc::ServerContextBase& context,
-                                      Identity::Kind kind,
-                                      absl::string_view estate);
 
 }  // namespace sluice::rpc

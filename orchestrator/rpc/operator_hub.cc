@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "orchestrator/rpc/grpc_status.h"
 #include "orchestrator/rpc/status_messages.h"
 #include "orchestrator/rpc/values.h"
 
@@ -59,9 +60,16 @@ OperatorHub::OperatorHub(
     std::function<std::string()> warning)
     : announce_(std::move(announce)), warning_(std::move(warning)) {}
 
-void OperatorHub::Watch(std::shared_ptr<StatusWriter> writer) {
+void OperatorHub::Watch(std::shared_ptr<StatusWriter> writer,
+                        std::function<absl::Status()> may_go_on) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  new_watchers_.push_back(std::move(writer));
+  new_watchers_.push_back({std::move(writer), std::move(may_go_on)});
+}
+
+bool OperatorHub::Ended(const Watcher& watcher) {
+  const absl::Status status = watcher.may_go_on();
+  if (!status.ok()) watcher.writer->End(ToGrpc(status));
+  return watcher.writer->ended();
 }
 
 void OperatorHub::Follow(std::shared_ptr<IsolateWriter> writer,
@@ -90,8 +98,8 @@ void OperatorHub::CloseAll() {
   const grpc::Status stopping(grpc::StatusCode::UNAVAILABLE,
                               "the orchestrator stops");
   const std::lock_guard<std::mutex> lock(mutex_);
-  for (const auto& writer : watchers_) writer->End(stopping);
-  for (const auto& writer : new_watchers_) writer->End(stopping);
+  for (const auto& watcher : watchers_) watcher.writer->End(stopping);
+  for (const auto& watcher : new_watchers_) watcher.writer->End(stopping);
 }
 
 void OperatorHub::Announced(const runtime::HistoryLine& line) {
@@ -104,16 +112,16 @@ absl::Time OperatorHub::Turned(const runtime::Glimpse& glimpse) {
 
 absl::Time OperatorHub::PushStatus(const runtime::Glimpse& glimpse) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  std::erase_if(watchers_, [](const auto& writer) { return writer->ended(); });
+  std::erase_if(watchers_, Ended);
   if (watchers_.empty() && new_watchers_.empty()) {
     return absl::InfiniteFuture();
   }
-  for (const auto& writer : new_watchers_) writer->Put(StatusOf(glimpse));
+  for (const auto& one : new_watchers_) one.writer->Put(StatusOf(glimpse));
   const bool changed = glimpse.changes != pushed_changes_;
   const absl::Time due = pushed_at_ + (changed ? kCoalesce : kRefresh);
   absl::Time next = due;
   if (glimpse.now >= due) {
-    for (const auto& writer : watchers_) writer->Put(StatusOf(glimpse));
+    for (const auto& one : watchers_) one.writer->Put(StatusOf(glimpse));
     pushed_changes_ = glimpse.changes;
     pushed_at_ = glimpse.now;
     next = glimpse.now + kRefresh;

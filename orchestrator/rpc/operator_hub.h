@@ -28,8 +28,10 @@ class OperatorHub : public runtime::OperatorSink {
       std::function<void(const runtime::HistoryLine&)> announce = nullptr,
       std::function<std::string()> warning = nullptr);
 
-  // Any thread. One status follows at the next turn, then one a change.
-  void Watch(std::shared_ptr<StatusWriter> writer);
+  // Any thread. One status follows at the next turn, then one a change, until
+  // `may_go_on` (asked every turn, on the loop's thread) says no.
+  void Watch(std::shared_ptr<StatusWriter> writer,
+             std::function<absl::Status()> may_go_on);
 
   // Of the loop's thread: an isolation was ordered as record `sequence`.
   void Follow(std::shared_ptr<IsolateWriter> writer, uint64_t sequence,
@@ -55,6 +57,13 @@ class OperatorHub : public runtime::OperatorSink {
     std::string last;                         // what was written, serialised
   };
 
+  struct Watcher {
+    std::shared_ptr<StatusWriter> writer;
+    std::function<absl::Status()> may_go_on;
+  };
+
+  // Ends what may not go on; true when the stream is over.
+  static bool Ended(const Watcher& watcher);
   absl::Time PushStatus(const runtime::Glimpse& glimpse);
   absl::Time PushIsolations(const runtime::Glimpse& glimpse);
   // True when there is nothing more to say.
@@ -73,8 +82,8 @@ class OperatorHub : public runtime::OperatorSink {
 
   std::mutex mutex_;
   // Below: guarded by mutex_.
-  std::vector<std::shared_ptr<StatusWriter>> new_watchers_;
-  std::vector<std::shared_ptr<StatusWriter>> watchers_;
+  std::vector<Watcher> new_watchers_;
+  std::vector<Watcher> watchers_;
 };
 
 }  // namespace sluice::rpc

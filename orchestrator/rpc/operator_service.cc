@@ -4,17 +4,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/rpc/grpc_status.h"
-#include "orchestrator/rpc/identity.h"
 #include "orchestrator/rpc/plan_requests.h"
 #include "orchestrator/rpc/status_messages.h"
+#include "orchestrator/rpc/tls.h"
 
 namespace sluice::rpc {
 
 absl::StatusOr<OperatorId> OperatorService::Who(Context* context) const {
-  absl::StatusOr<Identity> identity =
-      Authenticate(*context, Identity::Kind::kOperator, estate_);
-  if (!identity.ok()) return identity.status();
-  return OperatorId(identity->name);
+  // The table was asked already for the call itself; here it says who.
+  absl::StatusOr<Caller> caller = gatekeeper_->Admit(
+      "/sluice.v1.Operator/GetStatus", PresentedIn(*context));
+  if (!caller.ok()) return caller.status();
+  return caller->who;
 }
 
 // Answers on the loop's thread, from its state between two turns.
@@ -75,7 +76,11 @@ grpc::ServerWriteReactor<v1::Status>* OperatorService::WatchStatus(
   const auto writer = OperatorHub::StatusWriter::Make();
   const absl::Status who = Who(context).status();
   if (who.ok()) {
-    hub_->Watch(writer);
+    // A session that ends, or whose key is revoked, sees nothing more.
+    hub_->Watch(writer,
+                [gatekeeper = gatekeeper_, presented = PresentedIn(*context)] {
+                  return gatekeeper->WhoCalls(presented).status();
+                });
     inbox_->Wake();
   } else {
     writer->End(ToGrpc(who));

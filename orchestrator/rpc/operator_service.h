@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "orchestrator/journal/codec.h"
+#include "orchestrator/rpc/gatekeeper.h"
 #include "orchestrator/rpc/operator_hub.h"
 #include "orchestrator/rpc/requests.h"
 #include "orchestrator/runtime/inbox.h"
@@ -15,9 +16,9 @@ namespace sluice::rpc {
 
 class OperatorService : public v1::Operator::CallbackService {
  public:
-  OperatorService(std::string estate, OperatorHub* hub, runtime::Inbox* inbox,
-                  journal::PlanLoader load_plan)
-      : estate_(std::move(estate)),
+  OperatorService(Gatekeeper* gatekeeper, OperatorHub* hub,
+                  runtime::Inbox* inbox, journal::PlanLoader load_plan)
+      : gatekeeper_(gatekeeper),
         hub_(hub),
         inbox_(inbox),
         load_plan_(std::move(load_plan)) {}
@@ -67,7 +68,7 @@ class OperatorService : public v1::Operator::CallbackService {
   Unary* Ask(Context* context, std::function<Maker(const OperatorId&)> maker,
              v1::Accepted* reply);
 
-  const std::string estate_;
+  Gatekeeper* const gatekeeper_;
   OperatorHub* const hub_;
   runtime::Inbox* const inbox_;
   const journal::PlanLoader load_plan_;

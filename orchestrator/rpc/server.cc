@@ -1,5 +1,7 @@
 #include "orchestrator/rpc/server.h"
 
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -9,10 +11,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/status.h"
+#include "common/x509.h"
 #include "orchestrator/rpc/agent_registry.h"
 #include "orchestrator/rpc/agent_service.h"
+#include "orchestrator/rpc/gatekeeper.h"
+#include "orchestrator/rpc/login_service.h"
 #include "orchestrator/rpc/operator_hub.h"
 #include "orchestrator/rpc/operator_service.h"
+#include "orchestrator/rpc/tls.h"
 
 namespace sluice::rpc {
 namespace {
@@ -24,13 +31,31 @@ constexpr int kPingTimeoutMs = 2000;
 // Agents ping us as often; gRPC otherwise takes that for an attack.
 constexpr int kPeersMayPingEveryMs = 500;
 
-std::shared_ptr<grpc::ServerCredentials> Credentials(
-    const ServerOptions& options) {
-  grpc::SslServerCredentialsOptions tls(
-      GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  tls.pem_root_certs = options.authority;
-  tls.pem_key_cert_pairs.push_back({options.key, options.certificate});
-  return grpc::SslServerCredentials(tls);
+// Whoever connects and says nothing is hung up on.
+constexpr int kHandshakeMs = 10'000;
+// Of one connection: an agent needs one, an operator a few.
+constexpr int kMaxStreams = 64;
+constexpr int kMaxMetadata = 16 << 10;
+
+// The authority's certificate follows the server's own, so that a host with
+// nothing but a token can tell it by its digest.
+std::string ChainOf(const ServerOptions& options) {
+  return SplitPem(options.certificate).size() > 1
+             ? options.certificate
+             : absl::StrCat(options.certificate, "\n", options.authority);
+}
+
+absl::Status CheckKey(const ServerOptions& options) {
+  const auto certificate = ReadCertificate(options.certificate);
+  const auto key = KeyDigest(options.key);
+  if (certificate.ok() && key.ok() && certificate->key == *key) {
+    return VerifyCertificate(options.certificate, "", options.authority,
+                             CertificateUse::kServer)
+        .status();
+  }
+  return absl::InvalidArgumentError(
+      "the certificate, its key and the authority do not fit together; make "
+      "them again with `sluice init`");
 }
 
 }  // namespace
@@ -38,6 +63,11 @@ std::shared_ptr<grpc::ServerCredentials> Credentials(
 const char* Version() { return SLUICE_VERSION; }
 
 struct Server::Impl {
+  std::unique_ptr<Gatekeeper> gatekeeper;
+  std::unique_ptr<Attempts> attempts;
+  std::unique_ptr<EnrolmentService> enrolment;
+  std::unique_ptr<IdentityService> identities;
+  std::unique_ptr<LoginService> login;
   AgentRegistry* registry = nullptr;
   OperatorHub* hub = nullptr;
   std::unique_ptr<AgentService> agents;
@@ -64,10 +94,34 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   Impl& impl = *server->impl_;
   impl.registry = registry;
   impl.hub = hub;
-  impl.agents = std::make_unique<AgentService>(registry, inbox);
-  impl.operators = std::make_unique<OperatorService>(options.estate, hub, inbox,
-                                                     options.load_plan);
+  SLUICE_RETURN_IF_ERROR(CheckKey(options));
+  SLUICE_ASSIGN_OR_RETURN(
+      impl.gatekeeper,
+      Gatekeeper::Make({.estate = options.estate,
+                        .authority_pem = options.authority,
+                        .server_certificate_pem = options.certificate,
+                        .issuer = options.issuer,
+                        .certificate_days = options.certificate_days,
+                        .sessions = options.sessions,
+                        .now = options.now},
+                       options.identities));
+  impl.attempts = std::make_unique<Attempts>(options.attempts);
+  const IdentityParts parts{impl.gatekeeper.get(), registry, inbox,
+                            impl.attempts.get(), options.on_identities};
+  impl.agents = std::make_unique<AgentService>(parts);
+  impl.operators = std::make_unique<OperatorService>(impl.gatekeeper.get(), hub,
+                                                     inbox, options.load_plan);
+  impl.enrolment = std::make_unique<EnrolmentService>(parts);
+  impl.identities = std::make_unique<IdentityService>(parts);
+  impl.login = std::make_unique<LoginService>(parts);
 
+  // So that standard tools work; who may use them stands in access.cc.
+  grpc::EnableDefaultHealthCheckService(true);
+  static const bool reflection = [] {
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  (void)reflection;
   grpc::ServerBuilder builder;
   builder.SetMaxReceiveMessageSize(kMaxMessage);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingEveryMs);
@@ -77,11 +131,19 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   builder.AddChannelArgument(
       GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
       kPeersMayPingEveryMs);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             kHandshakeMs);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
   // A second orchestrator on one address must fail, not share it.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(impl.agents.get());
   builder.RegisterService(impl.operators.get());
-  const auto credentials = Credentials(options);
+  builder.RegisterService(impl.enrolment.get());
+  builder.RegisterService(impl.identities.get());
+  builder.RegisterService(impl.login.get());
+  const auto credentials = MakeServerCredentials(ChainOf(options), options.key,
+                                                 impl.gatekeeper.get());
   // A deque: gRPC keeps the addresses of the numbers.
   std::deque<int> ports(options.listen.size(), 0);
   for (size_t i = 0; i < options.listen.size(); ++i) {
@@ -94,8 +156,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     if (ports[i] != 0) continue;
     return absl::UnavailableError(absl::StrCat(
         "cannot listen on ", options.listen[i],
-        ": another program has it, this machine has no such address, or the "
-        "certificate and key do not fit; look with `ss -lx` and `ss -ltn`"));
+        ": another program has it, or this machine has no such address; look "
+        "with `ss -lx` and `ss -ltn`"));
   }
   return absl::UnavailableError(absl::StrCat(
       "cannot serve on ", absl::StrJoin(options.listen, ", "),

@@ -1,13 +1,20 @@
-// The gRPC server: mutual TLS on every address, the unix socket among them.
+// The gRPC server: TLS 1.3 on every address, the unix socket among them; who
+// may call what is the gatekeeper's.
 
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/authority.h"
 #include "orchestrator/journal/codec.h"
+#include "orchestrator/rpc/attempts.h"
+#include "orchestrator/rpc/identity_service.h"
+#include "orchestrator/rpc/sessions.h"
 
 namespace sluice::runtime {
 class Inbox;
@@ -28,6 +35,15 @@ struct ServerOptions {
   std::string estate;
   // Makes the plan of a manifest's texts; without it no plan can be changed.
   journal::PlanLoader load_plan;
+  // What signs hosts' certificates; without it nobody can enrol.
+  std::optional<Credential> issuer;
+  // What the journal knows, and who wants to hear when it changes.
+  engine::Identities identities;
+  OnIdentities on_identities;
+  int certificate_days = 90;
+  Sessions::Options sessions;
+  Attempts::Options attempts;
+  std::function<absl::Time()> now;  // empty: the clock
 };
 
 const char* Version();

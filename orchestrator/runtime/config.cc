@@ -48,6 +48,10 @@ class Reader {
                          needed, ": …' (`sluice init` writes the whole file)"));
       }
     }
+    if (config_.issuer.empty() != config_.issuer_key.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          name_, ": 'issuer' and 'issuer-key' belong together; name both"));
+    }
     return config_;
   }
 
@@ -65,14 +69,16 @@ class Reader {
     if (key == "certificate") return ReadPath(value, &config_.certificate);
     if (key == "key") return ReadPath(value, &config_.key);
     if (key == "authority") return ReadPath(value, &config_.authority);
+    if (key == "issuer") return ReadPath(value, &config_.issuer);
+    if (key == "issuer-key") return ReadPath(value, &config_.issuer_key);
     if (key == "heartbeat") return ReadHeartbeat(value);
     if (key == "notify") return ReadNotify(value);
     if (key == "listen") return ReadListen(value);
     return At(key_node,
               absl::StrCat("'", key,
                            "' is not known here; there are manifest, journal, "
-                           "listen, certificate, key, authority, heartbeat "
-                           "and notify"));
+                           "listen, certificate, key, authority, issuer, "
+                           "issuer-key, heartbeat and notify"));
   }
 
   std::string Resolve(const std::string& path) const {

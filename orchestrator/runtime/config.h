@@ -18,6 +18,8 @@ struct Config {
   std::string certificate;
   std::string key;
   std::string authority;
+  std::string issuer;      // empty: no host can enrol
+  std::string issuer_key;  // with it
   absl::Duration heartbeat = absl::Seconds(1);
   std::vector<std::string> notify;  // argv; empty: nobody is notified
 };

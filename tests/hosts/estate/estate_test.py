@@ -282,7 +282,7 @@ class BadInput(EstateTest):
         foreign = sluice_module.Sluice(estate.lab, estate.supervisor,
                                        small_estate.MANIFEST, HOSTS)
         foreign.folder = f"{estate.folder}/foreign"
-        foreign.init()
+        foreign.init(agent_keys=True)
         estate.supervisor.stop("agent-store-1")
         estate.until(lambda s: any(h["id"] == "store-1" and h["link"] ==
                                    "lost" for h in s["hosts"]), "it is lost")

@@ -85,9 +85,11 @@ class InitTest : public ::testing::Test {
     ManifestSources sources;
     sources.files = {{"/somewhere/city.yaml", "sluice: 1\n"},
                      {"/somewhere/parts/hosts.yaml", "hosts: {}\n"}};
-    return Init(plan_, sources, {.out = out_, .add = add});
+    return Init(plan_, sources,
+                {.out = out_, .add = add, .agent_keys = agent_keys_});
   }
 
+  bool agent_keys_ = true;
   Plan plan_ = SmallPlan();
   TempDir dir_;
   std::string out_ = dir_ / "estate";
@@ -102,7 +104,8 @@ TEST_F(InitTest, MakesEveryFileWithItsMode) {
        {"authority/ca.crt", "authority/ca.key", "orchestrator/ca.crt",
         "orchestrator/orchestrator.yaml", "orchestrator/manifest.yaml",
         "orchestrator/parts/hosts.yaml", "orchestrator/server.crt",
-        "orchestrator/server.key", "agents/db-1/agent.yaml",
+        "orchestrator/server.key", "orchestrator/issuer.crt",
+        "orchestrator/issuer.key", "agents/db-1/agent.yaml",
         "agents/db-1/ca.crt", "agents/db-1/agent.crt", "agents/db-1/agent.key",
         "operators/duty-commander/client.yaml",
         "operators/duty-commander/operator.crt",
@@ -135,6 +138,28 @@ TEST_F(InitTest, CertificatesNameOneBearerAndOnePurpose) {
   EXPECT_FALSE(IsGoodFor(agent.get(), ca.get(), X509_PURPOSE_SSL_SERVER));
   EXPECT_EQ(X509_check_ca(agent.get()), 0);
   EXPECT_EQ(EVP_PKEY_get_bits(X509_get0_pubkey(agent.get())), 256);
+}
+
+TEST_F(InitTest, MakesNoKeysForWhoMakesTheirOwn) {
+  agent_keys_ = false;
+  plan_.approvers[0].key = "ssh-ed25519 AAAA";
+  ASSERT_TRUE(Make().ok());
+  EXPECT_TRUE(std::filesystem::exists(out_ + "/agents/db-1/agent.yaml"));
+  EXPECT_FALSE(std::filesystem::exists(out_ + "/agents/db-1/agent.key"));
+  const std::string person = out_ + "/operators/duty-commander/";
+  EXPECT_FALSE(std::filesystem::exists(person + "operator.key"));
+  EXPECT_THAT(Text(person + "client.yaml"),
+              HasSubstr("operator: \"duty-commander\"\n"));
+}
+
+TEST_F(InitTest, TheIssuerSignsForClientsAlone) {
+  ASSERT_TRUE(Make().ok());
+  const Cert ca = ReadCert(out_ + "/authority/ca.crt");
+  const Cert issuer = ReadCert(out_ + "/orchestrator/issuer.crt");
+  EXPECT_EQ(X509_check_ca(issuer.get()), 1);
+  EXPECT_TRUE(IsGoodFor(issuer.get(), ca.get(), X509_PURPOSE_SSL_CLIENT));
+  EXPECT_FALSE(IsGoodFor(issuer.get(), ca.get(), X509_PURPOSE_SSL_SERVER));
+  EXPECT_EQ(X509_get_pathlen(issuer.get()), 0);
 }
 
 TEST_F(InitTest, NeverOverwritesAnAuthority) {

@@ -68,6 +68,27 @@ TEST(Codec, KeepsRuns) {
   EXPECT_EQ(ended.reason, "all is back");
 }
 
+TEST(Codec, KeepsEveryChangeOfIdentities) {
+  using What = en::IdentityChanged::What;
+  for (const What what : {What::kTokenMade, What::kEnrolled, What::kRenewed,
+                          What::kRevoked, What::kLoggedIn, What::kLoggedOut}) {
+    const auto back = RoundTrip(en::IdentityChanged{
+        what, HostId("db-1"), OperatorId("duty-commander"), "sha256:aa",
+        "ssh-ed25519 AAAA", "sha256:bb", absl::FromUnixMicros(1'234'567),
+        "reason", "text", "signature"});
+    EXPECT_EQ(back.what, what);
+    EXPECT_EQ(back.host, HostId("db-1"));
+    EXPECT_EQ(back.by, OperatorId("duty-commander"));
+    EXPECT_EQ(back.key, "sha256:aa");
+    EXPECT_EQ(back.evidence_key, "ssh-ed25519 AAAA");
+    EXPECT_EQ(back.token, "sha256:bb");
+    EXPECT_EQ(back.until, absl::FromUnixMicros(1'234'567));
+    EXPECT_EQ(back.reason, "reason");
+    EXPECT_EQ(back.text, "text");
+    EXPECT_EQ(back.signature, "signature");
+  }
+}
+
 TEST(Codec, KeepsAnAgentsComingAndGoing) {
   const auto back = RoundTrip(
       en::AgentConnected{HostId("db-1"), "0.1.0", "boot", 9, SomeFence()});

@@ -206,7 +206,9 @@ class TlsLink : public ::testing::Test {
   TlsLink() {
     std::filesystem::create_directories(path_);
     ok_ = Authority("ca") && Authority("other") &&
-          Leaf("ca", "server", "DNS:orchestrator.sluice") &&
+          Leaf("ca", "server",
+               "URI:sluice://city-utility/orchestrator,"
+               "DNS:orchestrator.sluice") &&
           Leaf("ca", "agent", "URI:sluice://city-utility/agent/app-1") &&
           Leaf("other", "stranger", "URI:sluice://city-utility/agent/app-1");
   }

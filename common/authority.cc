@@ -1,36 +1,22 @@
-#include "orchestrator/cli/authority.h"
+#include "common/authority.h"
 
-#include <openssl/asn1.h>
-#include <openssl/bio.h>
-#include <openssl/bn.h>
 #include <openssl/ec.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
-#include <openssl/x509v3.h>
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/openssl.h"
 #include "common/status.h"
 
-namespace sluice::cli {
+namespace sluice {
 namespace {
 
-template <auto kFree>
-struct Free {
-  template <typename T>
-  void operator()(T* pointer) const {
-    kFree(pointer);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY_free>>;
-using Cert = std::unique_ptr<X509, Free<X509_free>>;
-using Bio = std::unique_ptr<BIO, Free<BIO_free_all>>;
-using Number = std::unique_ptr<BIGNUM, Free<BN_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Free<X509_EXTENSION_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Free<GENERAL_NAMES_free>>;
+using openssl::Bio;
+using openssl::Cert;
+using openssl::Extension;
+using openssl::Key;
+using openssl::Names;
+using openssl::Number;
 
 // Ten years: longer than any incident, and longer than what it signs.
 constexpr int kAuthorityDays = 3650;
@@ -39,37 +25,21 @@ constexpr int kAuthorityDays = 3650;
 constexpr long kBackdateSeconds = -24L * 60 * 60;
 constexpr int kSerialBits = 127;
 
-absl::Status OpensslError(absl::string_view what) {
-  const unsigned long code = ERR_get_error();
-  ERR_clear_error();
-  const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
-  return absl::InternalError(
-      absl::StrCat("cannot ", what, ": OpenSSL says ",
-                   reason == nullptr ? "nothing" : reason));
-}
-
-absl::StatusOr<std::string> Contents(BIO* bio) {
-  char* data = nullptr;
-  const long size = BIO_get_mem_data(bio, &data);
-  if (size <= 0) return OpensslError("write PEM");
-  return std::string(data, static_cast<size_t>(size));
-}
-
 absl::StatusOr<std::string> CertPem(X509* cert) {
   const Bio bio(BIO_new(BIO_s_mem()));
   if (!bio || PEM_write_bio_X509(bio.get(), cert) != 1) {
-    return OpensslError("write a certificate");
+    return openssl::Error("write a certificate");
   }
-  return Contents(bio.get());
+  return openssl::Written(bio.get());
 }
 
 absl::StatusOr<std::string> KeyPem(EVP_PKEY* key) {
   const Bio bio(BIO_new(BIO_s_secmem()));
   if (!bio || PEM_write_bio_PKCS8PrivateKey(bio.get(), key, nullptr, nullptr, 0,
                                             nullptr, nullptr) != 1) {
-    return OpensslError("write a key");
+    return openssl::Error("write a key");
   }
-  return Contents(bio.get());
+  return openssl::Written(bio.get());
 }
 
 absl::Status SetSerial(X509* cert) {
@@ -79,7 +49,7 @@ absl::Status SetSerial(X509* cert) {
           1 ||
       BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(cert)) ==
           nullptr) {
-    return OpensslError("draw a serial number");
+    return openssl::Error("draw a serial number");
   }
   return absl::OkStatus();
 }
@@ -91,7 +61,7 @@ absl::Status SetName(X509* cert, absl::string_view common_name) {
           X509_get_subject_name(cert), NID_commonName, MBSTRING_UTF8,
           reinterpret_cast<const unsigned char*>(name.data()),
           static_cast<int>(name.size()), -1, 0) != 1) {
-    return OpensslError("name a certificate");
+    return openssl::Error("name a certificate");
   }
   return absl::OkStatus();
 }
@@ -105,7 +75,7 @@ absl::Status AddExtension(X509* cert, X509* issuer, int nid,
   X509V3_set_ctx(&context, issuer, cert, nullptr, nullptr, 0);
   const Extension extension(X509V3_EXT_conf_nid(nullptr, &context, nid, value));
   if (!extension || X509_add_ext(cert, extension.get(), -1) != 1) {
-    return OpensslError(absl::StrCat("add ", OBJ_nid2sn(nid)));
+    return openssl::Error(absl::StrCat("add ", OBJ_nid2sn(nid)));
   }
   return absl::OkStatus();
 }
@@ -119,19 +89,19 @@ absl::Status PushName(GENERAL_NAMES* names, int type, absl::string_view bytes) {
           1) {
     GENERAL_NAME_free(name);
     ASN1_STRING_free(text);
-    return OpensslError("make a subject's name");
+    return openssl::Error("make a subject's name");
   }
   GENERAL_NAME_set0_value(name, type, text);
   if (sk_GENERAL_NAME_push(names, name) == 0) {
     GENERAL_NAME_free(name);
-    return OpensslError("make a subject's name");
+    return openssl::Error("make a subject's name");
   }
   return absl::OkStatus();
 }
 
 absl::Status AddNames(X509* cert, const Bearer& bearer) {
   const Names names(sk_GENERAL_NAME_new_null());
-  if (!names) return OpensslError("make a subject's names");
+  if (!names) return openssl::Error("make a subject's names");
   SLUICE_RETURN_IF_ERROR(PushName(names.get(), GEN_URI, bearer.uri));
   for (const std::string& dns : bearer.dns) {
     SLUICE_RETURN_IF_ERROR(PushName(names.get(), GEN_DNS, dns));
@@ -144,7 +114,7 @@ absl::Status AddNames(X509* cert, const Bearer& bearer) {
                           size)));
   }
   if (X509_add1_ext_i2d(cert, NID_subject_alt_name, names.get(), 0, 0) != 1) {
-    return OpensslError("add a subject's names");
+    return openssl::Error("add a subject's names");
   }
   return absl::OkStatus();
 }
@@ -157,26 +127,36 @@ absl::StatusOr<Cert> NewCert(EVP_PKEY* key, absl::string_view name, int days) {
           nullptr ||
       X509_time_adj_ex(X509_getm_notAfter(cert.get()), days, 0, nullptr) ==
           nullptr) {
-    return OpensslError("make a certificate");
+    return openssl::Error("make a certificate");
   }
   SLUICE_RETURN_IF_ERROR(SetSerial(cert.get()));
   SLUICE_RETURN_IF_ERROR(SetName(cert.get(), name));
   return cert;
 }
 
-absl::StatusOr<Credential> Signed(X509* cert, EVP_PKEY* key, EVP_PKEY* signer) {
-  if (X509_sign(cert, signer, EVP_sha256()) == 0) {
-    return OpensslError("sign a certificate");
+// Never beyond the issuer's own end.
+absl::Status SetIssuer(X509* cert, X509* issuer) {
+  if (X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1) {
+    return openssl::Error("name a certificate's issuer");
   }
-  Credential credential;
-  SLUICE_ASSIGN_OR_RETURN(credential.certificate_pem, CertPem(cert));
-  SLUICE_ASSIGN_OR_RETURN(credential.key_pem, KeyPem(key));
-  return credential;
+  const ASN1_TIME* end = X509_get0_notAfter(issuer);
+  if (ASN1_TIME_compare(X509_get0_notAfter(cert), end) > 0 &&
+      X509_set1_notAfter(cert, end) != 1) {
+    return openssl::Error("shorten a certificate's life");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> Signed(X509* cert, EVP_PKEY* signer) {
+  if (X509_sign(cert, signer, EVP_sha256()) == 0) {
+    return openssl::Error("sign a certificate");
+  }
+  return CertPem(cert);
 }
 
 absl::StatusOr<Key> NewKey() {
   Key key(EVP_EC_gen("P-256"));
-  if (!key) return OpensslError("make a key");
+  if (!key) return openssl::Error("make a key");
   return key;
 }
 
@@ -201,17 +181,18 @@ absl::StatusOr<Authority> Authority::Make(absl::string_view estate) {
               kAuthorityDays));
   X509* const raw = cert.get();
   if (X509_set_issuer_name(raw, X509_get_subject_name(raw)) != 1) {
-    return OpensslError("name an authority");
+    return openssl::Error("name an authority");
   }
   const std::pair<int, const char*> extensions[] = {
-      {NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
+      {NID_basic_constraints, "critical,CA:TRUE,pathlen:1"},
       {NID_key_usage, "critical,keyCertSign,cRLSign"},
       {NID_subject_key_identifier, "hash"}};
   for (const auto& [nid, value] : extensions) {
     SLUICE_RETURN_IF_ERROR(AddExtension(raw, raw, nid, value));
   }
-  SLUICE_ASSIGN_OR_RETURN(Credential credential,
-                          Signed(raw, key.get(), key.get()));
+  Credential credential;
+  SLUICE_ASSIGN_OR_RETURN(credential.certificate_pem, Signed(raw, key.get()));
+  SLUICE_ASSIGN_OR_RETURN(credential.key_pem, KeyPem(key.get()));
   auto parts = std::make_unique<Parts>();
   parts->cert = std::move(cert);
   parts->key = std::move(key);
@@ -219,20 +200,17 @@ absl::StatusOr<Authority> Authority::Make(absl::string_view estate) {
 }
 
 absl::StatusOr<Authority> Authority::Load(const Credential& credential) {
-  const Bio cert_bio(
-      BIO_new_mem_buf(credential.certificate_pem.data(),
-                      static_cast<int>(credential.certificate_pem.size())));
-  const Bio key_bio(BIO_new_mem_buf(
-      credential.key_pem.data(), static_cast<int>(credential.key_pem.size())));
   auto parts = std::make_unique<Parts>();
-  parts->cert.reset(
-      PEM_read_bio_X509(cert_bio.get(), nullptr, nullptr, nullptr));
-  if (!parts->cert) return OpensslError("read the authority's certificate");
-  // An empty passphrase: never ask for one on the terminal.
-  char none[] = "";
-  parts->key.reset(
-      PEM_read_bio_PrivateKey(key_bio.get(), nullptr, nullptr, none));
-  if (!parts->key) return OpensslError("read the authority's key");
+  parts->cert = openssl::ReadCert(credential.certificate_pem);
+  if (!parts->cert) {
+    return absl::InvalidArgumentError(
+        "the authority's certificate is no PEM certificate");
+  }
+  parts->key = openssl::ReadKey(credential.key_pem);
+  if (!parts->key) {
+    return absl::InvalidArgumentError(
+        "the authority's key is no PEM key without passphrase");
+  }
   if (X509_check_private_key(parts->cert.get(), parts->key.get()) != 1) {
     ERR_clear_error();
     return absl::InvalidArgumentError(
@@ -242,20 +220,11 @@ absl::StatusOr<Authority> Authority::Load(const Credential& credential) {
   return Authority(std::move(parts), credential);
 }
 
-absl::StatusOr<Credential> Authority::Issue(const Bearer& bearer,
-                                            int days) const {
-  SLUICE_ASSIGN_OR_RETURN(const Key key, NewKey());
-  SLUICE_ASSIGN_OR_RETURN(const Cert cert,
-                          NewCert(key.get(), bearer.name, days));
-  X509* const issuer = parts_->cert.get();
-  if (X509_set_issuer_name(cert.get(), X509_get_subject_name(issuer)) != 1) {
-    return OpensslError("name a certificate's issuer");
-  }
-  const ASN1_TIME* end = X509_get0_notAfter(issuer);
-  if (ASN1_TIME_compare(X509_get0_notAfter(cert.get()), end) > 0 &&
-      X509_set1_notAfter(cert.get(), end) != 1) {
-    return OpensslError("shorten a certificate's life");
-  }
+absl::StatusOr<std::string> Authority::Certify(EVP_PKEY* key,
+                                               const Bearer& bearer,
+                                               int days) const {
+  SLUICE_ASSIGN_OR_RETURN(const Cert cert, NewCert(key, bearer.name, days));
+  SLUICE_RETURN_IF_ERROR(SetIssuer(cert.get(), parts_->cert.get()));
   const std::pair<int, const char*> extensions[] = {
       {NID_basic_constraints, "critical,CA:FALSE"},
       {NID_key_usage, "critical,digitalSignature"},
@@ -263,10 +232,61 @@ absl::StatusOr<Credential> Authority::Issue(const Bearer& bearer,
       {NID_subject_key_identifier, "hash"},
       {NID_authority_key_identifier, "keyid:always"}};
   for (const auto& [nid, value] : extensions) {
-    SLUICE_RETURN_IF_ERROR(AddExtension(cert.get(), issuer, nid, value));
+    SLUICE_RETURN_IF_ERROR(
+        AddExtension(cert.get(), parts_->cert.get(), nid, value));
   }
   SLUICE_RETURN_IF_ERROR(AddNames(cert.get(), bearer));
-  return Signed(cert.get(), key.get(), parts_->key.get());
+  return Signed(cert.get(), parts_->key.get());
 }
 
-}  // namespace sluice::cli
+absl::StatusOr<Authority> Authority::MakeIssuer(
+    absl::string_view estate) const {
+  SLUICE_ASSIGN_OR_RETURN(Key key, NewKey());
+  SLUICE_ASSIGN_OR_RETURN(
+      Cert cert, NewCert(key.get(), absl::StrCat("Sluice issuer of ", estate),
+                         kAuthorityDays));
+  SLUICE_RETURN_IF_ERROR(SetIssuer(cert.get(), parts_->cert.get()));
+  // clientAuth alone: what an issuer signs can never serve.
+  const std::pair<int, const char*> extensions[] = {
+      {NID_basic_constraints, "critical,CA:TRUE,pathlen:0"},
+      {NID_key_usage, "critical,keyCertSign"},
+      {NID_ext_key_usage, "clientAuth"},
+      {NID_subject_key_identifier, "hash"},
+      {NID_authority_key_identifier, "keyid:always"}};
+  for (const auto& [nid, value] : extensions) {
+    SLUICE_RETURN_IF_ERROR(
+        AddExtension(cert.get(), parts_->cert.get(), nid, value));
+  }
+  Credential credential;
+  SLUICE_ASSIGN_OR_RETURN(credential.certificate_pem,
+                          Signed(cert.get(), parts_->key.get()));
+  SLUICE_ASSIGN_OR_RETURN(credential.key_pem, KeyPem(key.get()));
+  return Load(credential);
+}
+
+absl::StatusOr<Credential> Authority::Issue(const Bearer& bearer,
+                                            int days) const {
+  SLUICE_ASSIGN_OR_RETURN(const Key key, NewKey());
+  Credential credential;
+  SLUICE_ASSIGN_OR_RETURN(credential.certificate_pem,
+                          Certify(key.get(), bearer, days));
+  SLUICE_ASSIGN_OR_RETURN(credential.key_pem, KeyPem(key.get()));
+  return credential;
+}
+
+absl::StatusOr<std::string> Authority::CertifyRequest(
+    absl::string_view request_pem, const Bearer& bearer, int days) const {
+  const openssl::Request request(PEM_read_bio_X509_REQ(
+      openssl::Reading(request_pem).get(), nullptr, nullptr, nullptr));
+  if (!request) return openssl::Error("read a signing request");
+  return Certify(X509_REQ_get0_pubkey(request.get()), bearer, days);
+}
+
+absl::StatusOr<std::string> Authority::CertifyAgain(
+    absl::string_view certificate_pem, const Bearer& bearer, int days) const {
+  const Cert cert = openssl::ReadCert(certificate_pem);
+  if (!cert) return openssl::Error("read a certificate");
+  return Certify(X509_get0_pubkey(cert.get()), bearer, days);
+}
+
+}  // namespace sluice
