@@ -14,6 +14,7 @@
 #include "orchestrator/cli/client_error.h"
 #include "orchestrator/cli/login.h"
 #include "sluice/v1/identity.grpc.pb.h"
+#include "orchestrator/cli/head_seen.h"
 #include "sluice/v1/operator.grpc.pb.h"
 
 namespace sluice::cli {
@@ -159,6 +160,7 @@ struct Client::Impl {
   std::string address;
   ClientConfig config;
   std::shared_ptr<grpc::Channel> channel;
+  std::string client_file;
   std::unique_ptr<v1::Operator::Stub> stub;
   std::unique_ptr<v1::Identities::Stub> identities;
   std::string session;
@@ -282,6 +284,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Dial(const ClientConfig& config,
   const int ready = dialler.Run();
   if (ready < 0) return NobodyAnswers(dialler.Failures());
   auto impl = std::make_unique<Impl>();
+  impl->client_file = config.file;
   impl->address = config.orchestrators[static_cast<size_t>(ready)];
   impl->config = config;
   impl->channel = dialler.channel(ready);
@@ -296,7 +299,12 @@ const std::string& Client::address() const { return impl_->address; }
 using Stub = v1::Operator::Stub;
 
 absl::StatusOr<v1::Status> Client::GetStatus() {
-  return impl_->Call(&Stub::GetStatus, v1::GetStatusRequest(), false);
+  auto status = impl_->Call(&Stub::GetStatus, v1::GetStatusRequest(), false);
+  if (status.ok()) {
+    const std::string warning = NoteHead(impl_->client_file, *status);
+    if (!warning.empty()) status->add_warnings(warning);
+  }
+  return status;
 }
 
 absl::StatusOr<v1::GateDetail> Client::GetGate(const std::string& gate) {

@@ -49,6 +49,7 @@ constexpr Line kLines[] = {
     {"brief [--lang es]", "one page: where things stand"},
     {"history", "everything that was done, by whom, when"},
     {"durations", "what past runs took, for the next forecast"},
+    {"audit verify [JOURNAL]", "is the record whole, and the one seen?"},
     {"end [--reason R]", "end the run"},
     {"audit export DIR", "the record, verified without Sluice"},
 };

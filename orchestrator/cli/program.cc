@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/cli/audit.h"
+#include "orchestrator/cli/audit_verify.h"
 #include "orchestrator/cli/decide.h"
 #include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/format_command.h"
@@ -58,6 +59,7 @@ struct Words {
   EnrolOptions enrol;
   int enrol_minutes = 60;
   RevokeOptions revoke;
+  AuditVerifyOptions audit_verify;
 };
 
 class CommandLine {
@@ -475,6 +477,16 @@ void CommandLine::AddOffline() {
       "audit", "the record, for others to verify without Sluice");
   audit->set_help_flag("-h,--help", "this help");
   audit->require_subcommand(1);
+  sub = Add(*audit, "verify", "is it whole, and the one seen?", [this] {
+    return AuditVerify(terminal_, words_.common, words_.audit_verify);
+  });
+  sub->add_option("JOURNAL,--journal", words_.audit_verify.journal,
+                  "in use, stopped, or a copy (journal.db)")
+      ->type_name("FILE");
+  sub->add_option("--seen", words_.audit_verify.seen,
+                  "a head noted elsewhere, number:hash")
+      ->type_name("HEAD");
+  Json(sub);
   sub = Add(*audit, "export", "records, texts, signatures, and how to verify",
             [this] { return AuditExport(terminal_, words_.audit); });
   sub->add_option("DIR", words_.audit.out)->required();
