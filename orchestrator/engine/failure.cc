@@ -150,7 +150,12 @@ void ForgetStepOrders(Turn& turn, int number) {
   if (!In<Isolating>(step)) {
     if (OrderSet* waiting = WaitingOf(step.phase)) turn.ForgetAll(waiting);
   }
-  for (auto& [grant, late] : step.late) turn.ForgetAll(&late.waiting);
+  for (auto& [grant, late] : step.late) {
+    if (late.waiting.empty()) continue;
+    turn.ForgetAll(&late.waiting);
+    // What was asked and not answered is not done: its grant begins anew.
+    late.stage = Late::Stage::kServers;
+  }
 }
 
 void IsolateSteps(Turn& turn, const std::map<int, Reasoned>& steps) {
