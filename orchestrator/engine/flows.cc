@@ -93,6 +93,13 @@ void ShutMissingServers(Turn& turn, int number,
   const Round* round = RoundOf(turn.run(), number);
   for (const int grant : grants) {
     const GrantInfo& info = turn.plan().grant(grant);
+    for (const HostId& host : info.servers) {
+      // S9: it serves others, and gave no evidence to this round.
+      if (round != nullptr && IsInRound(*round, host)) continue;
+      AddNote(&turn.step(number),
+              absl::StrCat("partial: ", info.grant->id.str(),
+                           " does not open on ", host.str()));
+    }
     if (info.target < 0) continue;
     for (const auto& [host, part] : turn.step(info.target).parts) {
       if (part.in || round == nullptr || !IsInRound(*round, host)) continue;

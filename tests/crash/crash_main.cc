@@ -107,12 +107,20 @@ std::string FirstDifference(const std::string& expected,
   return "";
 }
 
-// S9: what does not come back is said, with the host or the grant it is about.
+// S9: what does not come back is said, with the host or the grant it is about,
+// or by one of the grant's two ends.
 bool IsSaid(const Ending& ending, const HostId& host,
             const std::string& grant) {
+  const absl::string_view client =
+      absl::string_view(grant).substr(0, grant.find('>'));
+  absl::string_view server = absl::string_view(grant).substr(client.size());
+  server = server.substr(0, server.find(':'));
+  absl::ConsumePrefix(&server, ">");
   for (const absl::string_view line : absl::StrSplit(ending.notes, '\n')) {
-    const bool about =
-        absl::StrContains(line, host.str()) || absl::StrContains(line, grant);
+    const bool about = absl::StrContains(line, host.str()) ||
+                       absl::StrContains(line, grant) ||
+                       absl::StartsWith(line, absl::StrCat(client, " ")) ||
+                       absl::StartsWith(line, absl::StrCat(server, " "));
     if (about && (absl::StrContains(line, "not part of it") ||
                   absl::StrContains(line, "partial") ||
                   absl::StrContains(line, "closed"))) {

@@ -126,7 +126,7 @@ absl::Status Estate::Append(uint64_t expected,
     throw Died();
   }
   SLUICE_RETURN_IF_ERROR(journal_.Append(expected, records));
-  for (const Event& event : on_its_way_) checker_.Saw(event);
+  for (const Event& event : on_its_way_) checker_.Saw(event, now_);
   on_its_way_.clear();
   if (now && trouble_.kind == Kind::kDieAfter) throw Died();
   if (now) leave_ = 1;
@@ -186,7 +186,8 @@ void Estate::Start() {
         absl::StrCat("it does not start again: ", memory.status().message()));
     return;
   }
-  writer_ = std::make_unique<runtime::DirectWriter>(this);
+  journal::Journal* const disk = this;
+  writer_ = std::make_unique<runtime::DirectWriter>(disk);
   runtime::AgentLink* const link = this;
   runtime::OperatorSink* const sink = this;
   loop_ = std::make_unique<runtime::Loop>(

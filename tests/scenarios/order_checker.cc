@@ -38,6 +38,18 @@ bool OrderChecker::IsHealthy(const StepId& id) const {
   return static_cast<int>(well.size()) >= step->enough;
 }
 
+bool OrderChecker::HasSoaked(const StepId& id) const {
+  const auto since = well_since_.find(id);
+  if (since == well_since_.end()) return false;
+  // A step that goes on under another plan keeps the soak it began with.
+  absl::Duration soak = absl::InfiniteDuration();
+  for (const std::shared_ptr<const Plan>& plan : plans_) {
+    const PlannedStep* step = plan->FindStep(id);
+    if (step != nullptr) soak = std::min(soak, step->soak);
+  }
+  return now_ >= since->second + soak;
+}
+
 void OrderChecker::Left(const Order& order) {
   if (plan_ == nullptr) return;
   out_[order.id] = order;
@@ -45,7 +57,7 @@ void OrderChecker::Left(const Order& order) {
     for (const PlannedStep& step : plan_->steps)
       well_[step.id].erase(order.host);
     for (auto& [digest, hosts] : voided_) hosts.insert(order.host);
-    opened_last_.erase(order.host);
+    entered_.erase(order.host);
   } else if (const auto* withdraw =
                  std::get_if<engine::Withdraw>(&order.what)) {
     // By peer, its owner goes on without that peer.
@@ -109,7 +121,14 @@ void OrderChecker::CheckOpen(const Order& order,
       violations_.push_back(absl::StrCat("nobody owns ", grant.str()));
       continue;
     }
-    opened_last_[order.host] = owner;
+    std::set<const PlannedStep*>& entered = entered_[order.host];
+    if (owner->external.empty()) {
+      std::erase_if(entered, [&](const PlannedStep* entry) {
+        return entry->system == owner->system;
+      });
+    } else {
+      entered.insert(owner);
+    }
     for (const StepNeed& need : owner->needs) {
       const PlannedStep* needed = plan_->FindStep(need.step);
       if (need.strength != Strength::kHard || needed == nullptr) continue;
@@ -121,6 +140,10 @@ void OrderChecker::CheckOpen(const Order& order,
         violations_.push_back(absl::StrCat("S1: ", grant.str(), " opens on ",
                                            order.host.str(), " while ",
                                            need.step.str(), " is not healthy"));
+      } else if (need.soaked && !HasSoaked(need.step)) {
+        violations_.push_back(absl::StrCat("S1: ", grant.str(), " opens on ",
+                                           order.host.str(), " before ",
+                                           need.step.str(), " has soaked"));
       }
     }
   }
@@ -197,11 +220,14 @@ void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
     }
     // The same checks speak for an external's entry into the system; that it
     // fails does not make the system's own verdict unsaid.
-    const PlannedStep* last = opened_last_[order.host];
-    if (last != nullptr && !last->external.empty() &&
-        last->system == step.system && last->id != step.id) {
-      continue;
-    }
+    const std::set<const PlannedStep*>& entered = entered_[order.host];
+    const bool enters = std::any_of(
+        entered.begin(), entered.end(),
+        [&](const PlannedStep* one) { return one->system == step.system; });
+    const bool this_one = std::any_of(
+        entered.begin(), entered.end(),
+        [&](const PlannedStep* one) { return one->id == step.id; });
+    if (enters ? !this_one : !step.external.empty()) continue;
     bool passed = report->outcome == engine::Outcome::kDone && done != nullptr;
     for (const PlannedCheck& check : step.health) {
       passed = passed &&
@@ -216,7 +242,9 @@ void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
       std::erase_if(doubted_[step.id], [&](const auto& entry) {
         return entry.first == order.host;
       });
+      const bool was_well = IsHealthy(step.id);
       well_[step.id].insert(order.host);
+      if (!was_well) well_since_[step.id] = now_;
     } else {
       well_[step.id].erase(order.host);
     }

@@ -1,5 +1,6 @@
 // Watches orders and reports, never the engine's opinion of itself: does a
-// flow open before what its client needs is healthy (S1), or on a host that
+// flow open before what its client needs is healthy (S1), from outside before
+// what it enters has soaked, or on a host that
 // its release order does not cover any more (S8)?
 
 #pragma once
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "orchestrator/engine/command.h"
 #include "orchestrator/engine/event.h"
 #include "orchestrator/planner/plan.h"
@@ -37,15 +39,18 @@ class OrderChecker {
   const PlannedStep* OwnerOf(const GrantId& grant) const;
   bool IsHealthy(const StepId& step) const;
   bool IsWaived(const CheckId& check) const;
+  bool HasSoaked(const StepId& step) const;
 
   std::shared_ptr<const Plan> plan_;
   std::vector<std::shared_ptr<const Plan>> plans_;  // all there were
   // By the newest plan that has the grant.
   std::map<GrantId, const PlannedStep*> owners_;
   std::map<StepId, std::set<HostId>> well_;  // hosts that passed its health
+  std::map<StepId, absl::Time> well_since_;
   std::map<StepId, std::set<std::pair<HostId, CheckId>>> doubted_;
-  // The step that opened last on a host: whose health is asked for next.
-  std::map<HostId, const PlannedStep*> opened_last_;
+  // Externals that came in on a host after the system's own flows: the health
+  // that is asked for next is about these.
+  std::map<HostId, std::set<const PlannedStep*>> entered_;
   std::map<engine::OrderId, engine::Order> out_;
   absl::Time now_;
   std::map<CheckId, absl::Time> waived_;  // until when

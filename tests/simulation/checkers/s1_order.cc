@@ -14,13 +14,14 @@ class OrderOfThings : public Checker {
   using Checker::Checker;
   absl::string_view promise() const override { return "S1"; }
 
-  void Recorded(const Orchestrator& orchestrator, const journal::Record&,
+  void Recorded(const Orchestrator& orchestrator,
+                const journal::Record& record,
                 const engine::Event& event) override {
     if (orchestrator.number() != 0) return;
     if (const auto* plan = std::get_if<engine::PlanAdopted>(&event)) {
       checker_.Adopt(plan->plan);
     }
-    checker_.Saw(event);
+    checker_.Saw(event, record.at);
     if (const auto* report = std::get_if<engine::OrderReported>(&event)) {
       NoteHealth(*report);
     }
