@@ -80,6 +80,13 @@ void ShutStepAtPeers(Turn& turn, int number, const HostId& host,
                      const std::string& why) {
   ByPeer peers;
   for (const int grant : turn.plan().step(number).touching) {
+    // What opens later opens without a host that is out by then, and with one
+    // that is back by then.
+    const int owner = turn.plan().grant(grant).owner;
+    if (turn.world.run.has_value() && owner >= 0 &&
+        !turn.step(owner).opened.contains(grant)) {
+      continue;
+    }
     AddPeers(turn, turn.plan().grant(grant), host, &peers);
   }
   SendTo(turn, turn.plan(), host, peers, false, why);

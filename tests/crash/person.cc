@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/match.h"
+#include "common/decision_text.h"
 #include "tests/scenarios/fake_agent.h"
 
 namespace sluice::crash {
@@ -89,7 +90,10 @@ void Person::Decide(const runtime::Glimpse& glimpse, const engine::View& view,
       decision.roles = approver.roles;
       decision.go = true;
       decision.body_digest = gate.body_digest;
-      decision.signature = testing::ToyDecision(approver.id, detail->body);
+      decision.signature = testing::ToyDecision(
+          approver.id, detail->gate.confirming
+                           ? ConfirmText(detail->gate.body_digest)
+                           : detail->body);
       wants->push_back(decision);
     }
   }
@@ -121,14 +125,17 @@ void Person::Mend(const engine::View& view, std::vector<Event>* wants) {
     }
   }
   if (!all) return;
+  bool all_whole = true;
   for (const engine::StepView& step : view.steps) {
     const bool whole = !step.partial && step.notes.empty();
+    all_whole = all_whole && whole;
     if (whole || retried_[step.id] >= kMostForWhole) continue;
     ++retried_[step.id];
     wants->push_back(engine::RetryAsked{{step.id}, kOnDuty});
     return;
   }
-  wants->push_back(engine::RunEnded{kOnDuty, ""});
+  // What is not whole after that stays so, and ending with it needs a reason.
+  wants->push_back(engine::RunEnded{kOnDuty, all_whole ? "" : "as it is"});
 }
 
 bool Person::Drill(const engine::View& view, std::vector<Event>* wants) {

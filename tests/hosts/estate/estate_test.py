@@ -317,7 +317,9 @@ class OrchestratorCaptured(EstateTest):
         for name in ("data", "applications"):
             estate.until(lambda s, n=name: gate(s, n).get("state") == "asking",
                          f"{name} asks")
-            code, said = estate.sluice.run("duty-commander", "go", name)
+            code, said = estate.sluice.run(
+                "duty-commander", "go", name,
+                "--key", estate.sluice.key("duty-commander"))
             self.assertNotEqual(code, 0, said)
             self.assertIn("is not what your manifest gives",
                           " ".join(said.split()))
@@ -353,6 +355,14 @@ class OrchestratorCaptured(EstateTest):
                 false = " ".join(file.read().split()[:2])
             self.assertIn(real, text)
             text = text.replace(real, false)
+            # Such an orchestrator lets nobody else log in.
+            with open(estate.sluice.client(name), encoding="utf-8") as file:
+                client = file.read()
+            self.assertIn(estate.sluice.key(name), client)
+            with open(estate.sluice.client(name), "w",
+                      encoding="utf-8") as file:
+                file.write(client.replace(estate.sluice.key(name),
+                                          f"{folder}/{name}"))
         shutil.copy(f"{estate.sluice.folder}/operators/duty-commander/"
                     "hosts.keys", f"{folder}/hosts.keys")
         for forged in (path, f"{folder}/manifest.yaml"):

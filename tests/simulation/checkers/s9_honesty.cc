@@ -61,6 +61,7 @@ class Honesty : public Checker {
     if (order->scope != engine::IsolationOrdered::Scope::kAll) return;
     asked_ = answer.sequence;
     asked_at_ = world_.now();
+    still_then_ = still_;
   }
 
   void Looked(const Orchestrator& orchestrator, const runtime::Glimpse& glimpse,
@@ -78,7 +79,7 @@ class Honesty : public Checker {
     int truly = 0;
     for (const auto& [host, at] : read_back_) {
       // One that was on its way already is as good, if nothing opened since.
-      truly += at >= asked_at_ || still_.contains(host) ? 1 : 0;
+      truly += at >= asked_at_ || still_then_.contains(host) ? 1 : 0;
     }
     if (progress.read_back > truly) {
       Violate(absl::StrCat(progress.read_back,
@@ -115,7 +116,8 @@ class Honesty : public Checker {
   std::map<HostId, absl::Time> since_;
   std::set<std::pair<HostId, agent::OrderId>> isolations_;
   std::map<HostId, absl::Time> read_back_;
-  std::set<HostId> still_;  // isolated, and nothing opened since
+  std::set<HostId> still_;       // isolated, and nothing opened since
+  std::set<HostId> still_then_;  // when everything was isolated
   uint64_t asked_ = 0;
   absl::Time asked_at_;
 };

@@ -157,8 +157,11 @@ TEST_F(InitTest, TheIssuerSignsForClientsAlone) {
   const Cert ca = ReadCert(out_ + "/authority/ca.crt");
   const Cert issuer = ReadCert(out_ + "/orchestrator/issuer.crt");
   EXPECT_EQ(X509_check_ca(issuer.get()), 1);
-  EXPECT_TRUE(IsGoodFor(issuer.get(), ca.get(), X509_PURPOSE_SSL_CLIENT));
-  EXPECT_FALSE(IsGoodFor(issuer.get(), ca.get(), X509_PURPOSE_SSL_SERVER));
+  EXPECT_EQ(X509_verify(issuer.get(), X509_get0_pubkey(ca.get())), 1);
+  // As a signer, that is; it is itself nobody's client.
+  EXPECT_EQ(X509_check_purpose(issuer.get(), X509_PURPOSE_SSL_CLIENT, 1), 1);
+  EXPECT_EQ(X509_check_purpose(issuer.get(), X509_PURPOSE_SSL_SERVER, 1), 0);
+  EXPECT_FALSE(IsGoodFor(issuer.get(), ca.get(), X509_PURPOSE_SSL_CLIENT));
   EXPECT_EQ(X509_get_pathlen(issuer.get()), 0);
 }
 
