@@ -77,20 +77,32 @@ absl::Status CheckAsking(const v1::Gate& gate, bool go) {
 
 // S2: what the orchestrator says is compared with what it cannot change. A
 // no-go needs none of it: closing is always right to ask for.
-absl::Status CheckOwnCopy(const v1::GateDetail& detail, const OwnCopy& own) {
+absl::Status CheckOwnCopy(Asked& asked) {
   SLUICE_ASSIGN_OR_RETURN(const ReleaseOrder order,
-                          ReleaseOrder::Parse(detail.body()));
-  SLUICE_RETURN_IF_ERROR(CheckOrder(order, *own.plan));
-  return CheckEvidence(order, detail, own);
+                          ReleaseOrder::Parse(asked.detail.body()));
+  SLUICE_RETURN_IF_ERROR(CheckOrder(order, *asked.own.plan));
+  if (order.plan_digest != asked.own.plan->digest) {
+    // Which of the two is the newer is for people to know; nothing that is
+    // signed hangs on it.
+    const auto status = asked.client->GetStatus();
+    asked.plan_beside =
+        PlanBeside(order, *asked.own.plan,
+                   status.ok() ? status->run().plan_digest() : "");
+  }
+  return CheckEvidence(order, asked.detail, asked.own);
 }
 
-std::string Checked(const OwnCopy& own) {
-  return absl::StrCat(
+std::string Checked(const Asked& asked, int width) {
+  std::string text = absl::StrCat(
       "  checked    the same stage, flows and rules as in\n             ",
-      own.manifest,
+      asked.own.manifest,
       "\n             and evidence signed by every host, with the keys of\n"
       "             ",
-      own.keys_file, "\n");
+      asked.own.keys_file, "\n");
+  if (!asked.plan_beside.empty()) {
+    absl::StrAppend(&text, Hang("  plan       ", asked.plan_beside, width));
+  }
+  return text;
 }
 
 std::string Summary(const v1::GateDetail& detail, int width,
@@ -142,7 +154,7 @@ absl::StatusOr<Asked> AskedOf(const Common& common, const std::string& gate,
   SLUICE_RETURN_IF_ERROR(CheckBody(asked.detail));
   if (!go) return asked;
   SLUICE_ASSIGN_OR_RETURN(asked.own, LoadOwnCopy(manifest, asked.config));
-  SLUICE_RETURN_IF_ERROR(CheckOwnCopy(asked.detail, asked.own));
+  SLUICE_RETURN_IF_ERROR(CheckOwnCopy(asked));
   return asked;
 }
 
@@ -170,7 +182,7 @@ ExitCode Decide(const Terminal& terminal, const Common& common,
   // Where nobody sits at a terminal, the command itself is the word.
   if (terminal.can_ask && !common.json) {
     *terminal.out << Summary(gate, terminal.width, terminal.paint());
-    if (options.go) *terminal.out << Checked(asked->own);
+    if (options.go) *terminal.out << Checked(*asked, terminal.width);
   }
   if (terminal.can_ask && !options.yes) {
     const char* word = options.go ? "go" : "no-go";

@@ -28,6 +28,7 @@ struct Asked {
   std::unique_ptr<Client> client;
   v1::GateDetail detail;  // as it came: not yet printable
   OwnCopy own;            // of a go
+  std::string plan_beside;  // of a go: see PlanBeside()
 };
 absl::StatusOr<Asked> AskedOf(const Common& common, const std::string& gate,
                               const std::string& manifest, bool go);

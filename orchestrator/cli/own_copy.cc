@@ -230,11 +230,6 @@ absl::Status CheckOrder(const ReleaseOrder& order, const Plan& plan) {
   if (stage == nullptr) {
     return Differs(absl::StrCat("there is no stage ", order.stage.str()));
   }
-  if (order.plan_digest != plan.digest) {
-    return Differs(absl::StrCat("it follows plan ",
-                                ShortDigest(order.plan_digest), ", yours is ",
-                                ShortDigest(plan.digest)));
-  }
   SLUICE_RETURN_IF_ERROR(CheckRule(order, *stage));
   const std::map<HostId, HostTerms> terms = TermsOfHosts(plan, order.steps);
   std::set<HostId> part;
@@ -256,6 +251,24 @@ absl::Status CheckOrder(const ReleaseOrder& order, const Plan& plan) {
     }
   }
   return absl::OkStatus();
+}
+
+std::string PlanBeside(const ReleaseOrder& order, const Plan& plan,
+                       absl::string_view in_force) {
+  if (order.plan_digest == plan.digest) return "";
+  const std::string head =
+      absl::StrCat("the gate follows plan ", ShortDigest(order.plan_digest),
+                   ", your copy gives ", ShortDigest(plan.digest));
+  absl::string_view which =
+      "; neither is said to be in force: ask who changed the plan";
+  if (in_force == plan.digest) {
+    which = ", the newer one in force";
+  } else if (in_force == order.plan_digest) {
+    which = ", which is not in force: an older one, or one not adopted yet";
+  }
+  return absl::StrCat(head, which,
+                      ". This stage is the same in both, and only that is "
+                      "decided here");
 }
 
 absl::Status CheckEvidence(const ReleaseOrder& order,

@@ -36,10 +36,18 @@ absl::StatusOr<OwnCopy> LoadOwnCopy(const std::string& named,
 absl::StatusOr<std::map<HostId, std::string>> ParseHostKeys(
     const std::string& text, const std::string& file);
 
-// OK when the order's plan, stage, steps, gate rule, flows, leases, soaks and
-// validity are those that the own copy gives. FailedPrecondition says what
-// differs; nothing may be signed then.
+// OK when the order's stage, steps, gate rule, flows, leases, soaks and validity
+// are those that the own copy gives. FailedPrecondition says what differs;
+// nothing may be signed then. The plan's own digest is not compared: after a
+// change elsewhere in the estate a gate keeps its round, since what people
+// decide there is the same.
 absl::Status CheckOrder(const ReleaseOrder& order, const Plan& plan);
+
+// One sentence when the order follows another plan than the own copy's, empty
+// when it is the same. `in_force`: the plan that the orchestrator says is; it
+// tells newer from older, and nothing hangs on it.
+std::string PlanBeside(const ReleaseOrder& order, const Plan& plan,
+                       absl::string_view in_force);
 
 // OK when every host of the order signed exactly the evidence shown, with the
 // digest the order names, for its quarantine and this round, and was asked what

@@ -251,6 +251,18 @@ TEST_F(Command, GoDecidesOnExactlyTheBytesThatWereShown) {
                      fake_.decided.signature()));
 }
 
+TEST_F(Command, GoKeepsToItsStageThoughThePlanChangedElsewhere) {
+  ReleaseOrder order = honest_.Order();
+  order.plan_digest = Sha256("the plan before");
+  honest_.Fill(order, &fake_.gate);
+  fake_.status.mutable_run()->set_plan_digest(honest_.plan->digest);
+  EXPECT_EQ(Run({"go", "applications"}, "go\n", /*can_ask=*/true), kDone)
+      << err_;
+  EXPECT_THAT(Flat(out_), HasSubstr("the newer one in force"));
+  EXPECT_TRUE(Signed(signed_as::kDecision, fake_.gate.body(),
+                     fake_.decided.signature()));
+}
+
 TEST_F(Command, GoSignsNothingThatTheOwnManifestDoesNotGive) {
   ReleaseOrder order = honest_.Order();
   order.quorum.erase(RoleId("system-owner"));

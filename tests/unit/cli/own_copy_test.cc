@@ -56,10 +56,20 @@ TEST_F(OwnCopyTest, AcceptsWhatFollowsFromTheManifestAndTheHosts) {
   EXPECT_TRUE(Check().ok()) << Check();
 }
 
-TEST_F(OwnCopyTest, RefusesAnotherPlanOrStage) {
+// After a re-plan elsewhere in the estate a gate keeps its round.
+TEST_F(OwnCopyTest, AcceptsTheSameStageOfAnotherPlanAndSaysSo) {
+  EXPECT_EQ(PlanBeside(order_, *own_.plan, own_.plan->digest), "");
   order_.plan_digest = Sha256("another");
-  ExpectRefused("follows plan");
-  order_ = honest_.Order();
+  EXPECT_TRUE(Check().ok()) << Check();
+  EXPECT_THAT(PlanBeside(order_, *own_.plan, own_.plan->digest),
+              HasSubstr("the newer one in force"));
+  EXPECT_THAT(PlanBeside(order_, *own_.plan, order_.plan_digest),
+              HasSubstr("an older one"));
+  EXPECT_THAT(PlanBeside(order_, *own_.plan, ""),
+              HasSubstr("neither is said to be in force"));
+}
+
+TEST_F(OwnCopyTest, RefusesAnotherStage) {
   order_.stage_digest = Sha256("another");
   ExpectRefused("another digest");
   order_ = honest_.Order();
