@@ -7,7 +7,6 @@
 #include <grpcpp/server_builder.h>
 
 #include <chrono>
-#include <deque>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -72,6 +71,7 @@ struct Server::Impl {
   OperatorHub* hub = nullptr;
   std::unique_ptr<AgentService> agents;
   std::unique_ptr<OperatorService> operators;
+  std::unique_ptr<Acceptor> acceptor;
   std::unique_ptr<grpc::Server> server;
 };
 
@@ -79,6 +79,7 @@ Server::Server() : impl_(std::make_unique<Impl>()) {}
 
 Server::~Server() {
   if (impl_->server == nullptr) return;
+  impl_->acceptor->Stop();
   impl_->registry->CloseAll("the orchestrator stops; attach again");
   impl_->hub->CloseAll();
   // Calls that wait for a loop that no longer turns are cut.
@@ -135,8 +136,6 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                              kHandshakeMs);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadata);
-  // A second orchestrator on one address must fail, not share it.
-  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.RegisterService(impl.agents.get());
   builder.RegisterService(impl.operators.get());
   builder.RegisterService(impl.enrolment.get());
@@ -144,20 +143,14 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   builder.RegisterService(impl.login.get());
   const auto credentials = MakeServerCredentials(ChainOf(options), options.key,
                                                  impl.gatekeeper.get());
-  // A deque: gRPC keeps the addresses of the numbers.
-  std::deque<int> ports(options.listen.size(), 0);
-  for (size_t i = 0; i < options.listen.size(); ++i) {
-    builder.AddListeningPort(options.listen[i], credentials, &ports[i]);
-  }
+  SLUICE_ASSIGN_OR_RETURN(impl.acceptor,
+                          Acceptor::Listen(options.listen, options.acceptor));
+  impl.acceptor->AddTo(&builder, credentials);
   impl.server = builder.BuildAndStart();
-  server->ports_.assign(ports.begin(), ports.end());
-  if (impl.server != nullptr) return server;
-  for (size_t i = 0; i < ports.size(); ++i) {
-    if (ports[i] != 0) continue;
-    return absl::UnavailableError(absl::StrCat(
-        "cannot listen on ", options.listen[i],
-        ": another program has it, or this machine has no such address; look "
-        "with `ss -lx` and `ss -ltn`"));
+  server->ports_ = impl.acceptor->ports();
+  if (impl.server != nullptr) {
+    impl.acceptor->Start();
+    return server;
   }
   return absl::UnavailableError(absl::StrCat(
       "cannot serve on ", absl::StrJoin(options.listen, ", "),

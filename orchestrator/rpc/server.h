@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "common/authority.h"
 #include "orchestrator/journal/codec.h"
+#include "orchestrator/rpc/acceptor.h"
 #include "orchestrator/rpc/attempts.h"
 #include "orchestrator/rpc/identity_service.h"
 #include "orchestrator/rpc/sessions.h"
@@ -43,6 +44,7 @@ struct ServerOptions {
   int certificate_days = 90;
   Sessions::Options sessions;
   Attempts::Options attempts;
+  Acceptor::Options acceptor;
   std::function<absl::Time()> now;  // empty: the clock
 };
 

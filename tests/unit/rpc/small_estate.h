@@ -87,6 +87,7 @@ class SmallEstate : public ::testing::Test {
     driver_ = std::make_unique<runtime::Driver>(&clock_, loop_.get());
     ServerOptions options;
     options.listen = listen_;
+    options.acceptor = acceptor_;
     options.certificate = ThePeople().server.certificate_pem;
     options.key = ThePeople().server.key_pem;
     options.authority = ThePeople().authority.credential().certificate_pem;
@@ -235,6 +236,7 @@ class SmallEstate : public ::testing::Test {
   }
 
   std::vector<std::string> listen_ = {"127.0.0.1:0"};
+  Acceptor::Options acceptor_;
   std::string manifest_ = ThePeople().Manifest();
   Attempts::Options attempts_ = {.burst = 10'000};
   std::atomic<int> ahead_hours_ = 0;  // of the gatekeeper's clock
