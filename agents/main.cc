@@ -25,7 +25,6 @@
 #include "agents/isolation/nftables_fence.h"
 #include "agents/link/agent_link.h"
 #include "common/private.h"
-#include "common/sshsig.h"
 #include "common/status.h"
 #include "common/tls13.h"
 
@@ -36,21 +35,6 @@ constexpr char kVersion[] = "0.1.0";
 constexpr absl::Duration kEnrolPatience = absl::Seconds(20);
 
 void Log(const std::string& line) { spdlog::info("{}", line); }
-
-CoreOptions CoreOptionsOf(const AgentConfig& config) {
-  CoreOptions options{.estate = config.estate,
-                      .host = config.host,
-                      .version = kVersion,
-                      .management = config.management,
-                      .vital = config.vital};
-  for (const auto& [unit, rule] : config.units) options.units.insert(unit);
-  static const SshVerifier verifier;
-  options.trust = {.approvers = config.approvers,
-                   .quorum = config.quorum,
-                   .stages = config.quorum_at,
-                   .verifier = &verifier};
-  return options;
-}
 
 Workers::Options WorkerOptionsOf(const AgentConfig& config) {
   Workers::Options options;
@@ -96,7 +80,7 @@ absl::Status Serve(const AgentConfig& config) {
   if (!signer.ok()) {
     Log(absl::StrCat("no evidence can be signed: ", signer.status().message()));
   }
-  CoreOptions options = CoreOptionsOf(config);
+  CoreOptions options = CoreOptionsOf(config, kVersion);
   if (signer.ok()) options.evidence_signer = &*signer;
   NftablesFence fence;
   std::unique_ptr<AgentLink> link;
@@ -206,8 +190,8 @@ int Main(int argc, char** argv) {
   if (status.ok()) {
     if (isolate->parsed()) {
       NftablesFence fence;
-      const absl::StatusOr<std::string> done =
-          IsolateNow(CoreOptionsOf(*config), config->state, fence, Log);
+      const absl::StatusOr<std::string> done = IsolateNow(
+          CoreOptionsOf(*config, kVersion), config->state, fence, Log);
       status = done.status();
       if (done.ok()) std::cout << *done << "\n";
     } else if (evidence_key->parsed()) {

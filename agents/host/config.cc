@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "agents/core/state.h"
 #include "common/ssh_key.h"
+#include "common/sshsig.h"
 #include "common/status.h"
 
 namespace sluice::agent {
@@ -391,6 +392,21 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
         absl::StrCat(path, ": over 1 MiB, which no agent.yaml is"));
   }
   return ParseConfig(text, path);
+}
+
+CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
+  CoreOptions options{.estate = config.estate,
+                      .host = config.host,
+                      .version = std::move(version),
+                      .management = config.management,
+                      .vital = config.vital};
+  for (const auto& [unit, rule] : config.units) options.units.insert(unit);
+  static const SshVerifier verifier;
+  options.trust = {.approvers = config.approvers,
+                   .quorum = config.quorum,
+                   .stages = config.quorum_at,
+                   .verifier = &verifier};
+  return options;
 }
 
 }  // namespace sluice::agent

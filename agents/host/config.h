@@ -27,6 +27,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agents/core/agent_core.h"
 #include "agents/core/authority.h"
 #include "common/flow.h"
 #include "common/ids.h"
@@ -71,5 +72,8 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path);
 // As ReadConfig(), from a text; `path` is for messages and relative paths.
 absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
                                         const std::string& path);
+
+// What of it the core has to know.
+CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version);
 
 }  // namespace sluice::agent

@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "agents/core/state.h"
 #include "agents/link/enrol.h"
 #include "agents/link/messages.h"
@@ -73,11 +72,23 @@ class Stream : public grpc::ClientBidiReactor<v1::AgentMessage,
     RemoveHold();
   }
 
-  // True when the call ended, with its status, within `time`.
+  // True when the call ended, with its status; false when it was nudged, or
+  // when `time` is over.
   bool Await(absl::Duration time) {
     std::unique_lock lock(mutex_);
-    return done_wake_.wait_for(lock, absl::ToChronoMilliseconds(time),
-                               [this] { return done_; });
+    done_wake_.wait_for(lock, absl::ToChronoMilliseconds(time),
+                        [this] { return done_ || nudged_; });
+    return done_;
+  }
+  void Nudge() {
+    const std::lock_guard lock(mutex_);
+    nudged_ = true;
+    done_wake_.notify_all();
+  }
+  // Wakes for nothing else: an agent at rest costs its host no time.
+  void AwaitEnd() {
+    std::unique_lock lock(mutex_);
+    done_wake_.wait(lock, [this] { return done_; });
   }
   const grpc::Status& status() const { return status_; }
 
@@ -119,6 +130,7 @@ class Stream : public grpc::ClientBidiReactor<v1::AgentMessage,
   std::deque<v1::AgentMessage> outgoing_;  // the first is being written
   bool closing_ = false;
   bool done_ = false;
+  bool nudged_ = false;
   std::condition_variable done_wake_;
   grpc::Status status_;
 };
@@ -180,15 +192,23 @@ class AgentLink::Impl {
  private:
   // Dials one orchestrator after the other until told to stop.
   void Run() {
+    const size_t all = options_.orchestrators.size();
+    const absl::Duration first_patience =
+        all > 1 ? options_.patience : options_.longest_patience;
     absl::Duration pause = options_.shortest_pause;
+    absl::Duration patience = first_patience;
+    size_t in_vain = 0;
     for (size_t next = 0;; ++next) {
-      const std::string& address =
-          options_.orchestrators[next % options_.orchestrators.size()];
-      const bool welcomed = Attach(address);
+      const bool welcomed =
+          Attach(options_.orchestrators[next % all], patience);
       // A link that worked is dialled again soon, itself first.
       if (welcomed) {
         pause = options_.shortest_pause;
+        patience = first_patience;
+        in_vain = 0;
         --next;
+      } else if (++in_vain % all == 0) {
+        patience = std::min(patience * 2, options_.longest_patience);
       }
       std::uniform_real_distribution<double> jitter(0.5, 1.0);
       std::unique_lock lock(mutex_);
@@ -202,11 +222,12 @@ class AgentLink::Impl {
   }
 
   // One stream, until it ends. True when the orchestrator welcomed us.
-  bool Attach(const std::string& address) {
-    const std::shared_ptr<grpc::Channel> channel =
-        grpc::CreateCustomChannel(address, credentials_, LinkArguments());
+  bool Attach(const std::string& address, absl::Duration patience) {
+    const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
+        address, credentials_, LinkArguments(patience));
     const auto stub = v1::AgentLink::NewStub(channel);
     welcomed_ = false;
+    renew_asked_ = false;
     broken_.clear();
     Stream stream(stub.get(), {[this](const auto& message) { Take(message); }},
                   options_.queue);
@@ -217,18 +238,14 @@ class AgentLink::Impl {
       if (stopping_) stream.Cancel();
     }
     on_event_(LinkConnected{});
-    const absl::Time until = absl::Now() + options_.patience;
-    renew_asked_ = false;
-    bool renewed = false;
-    while (!stream.Await(absl::Milliseconds(500))) {
-      if (renew_asked_ && !renewed) {
-        renewed = true;
-        RenewOver(channel);
-      }
-      if (!welcomed_ && absl::Now() > until) {
+    if (!stream.Await(patience)) {  // a welcome nudges
+      if (!welcomed_) {
         broken_ = "no welcome came";
         stream.Cancel();
+      } else if (renew_asked_) {
+        RenewOver(channel);
       }
+      stream.AwaitEnd();
     }
     {
       const std::lock_guard lock(mutex_);
@@ -272,8 +289,10 @@ class AgentLink::Impl {
       return;
     }
     if (std::holds_alternative<LinkWelcomed>(*event)) {
-      welcomed_ = true;
       renew_asked_ = message.welcome().renew();
+      welcomed_ = true;
+      const std::lock_guard lock(mutex_);
+      if (stream_ != nullptr) stream_->Nudge();
     }
     on_event_(*std::move(event));
   }

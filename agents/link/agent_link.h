@@ -27,8 +27,14 @@ struct LinkOptions {
   std::vector<std::string> orchestrators;  // "10.77.0.1:7443"
   absl::Duration shortest_pause = absl::Milliseconds(200);
   absl::Duration longest_pause = absl::Seconds(5);
-  // How long a call may stay without the orchestrator's welcome.
+  // How long a call may stay without the orchestrator's welcome while there is
+  // another orchestrator to try; twice as long after each round in which none
+  // welcomed us, up to `longest_patience`, which also holds where there is
+  // only one. When thousands of agents dial at once (the orchestrator was
+  // started again) their handshakes take longer than ten seconds together,
+  // and giving up would waste the work and begin the queue anew, for ever.
   absl::Duration patience = absl::Seconds(10);
+  absl::Duration longest_patience = absl::Seconds(60);
   // Orders and answers that wait to be sent or taken; over that the link is
   // dropped, and what is outstanding comes again.
   size_t queue = 4096;

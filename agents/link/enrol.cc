@@ -39,8 +39,8 @@ absl::StatusOr<Enrolment> Enrol(const EnrolToken& token,
   const auto credentials = TokenCredentials(token.authority, token.estate);
   std::vector<std::string> failures;
   for (const std::string& address : token.orchestrators) {
-    const auto stub = v1::Enrolment::NewStub(
-        grpc::CreateCustomChannel(address, credentials, LinkArguments()));
+    const auto stub = v1::Enrolment::NewStub(grpc::CreateCustomChannel(
+        address, credentials, LinkArguments(patience)));
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + patience));
     v1::Enrolled reply;

@@ -117,12 +117,17 @@ std::shared_ptr<grpc::ChannelCredentials> TokenCredentials(
                      estate);
 }
 
-grpc::ChannelArguments LinkArguments() {
+grpc::ChannelArguments LinkArguments(absl::Duration patience) {
   grpc::ChannelArguments arguments;
+  // gRPC's own limit on connecting, TLS included.
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
+                   static_cast<int>(absl::ToInt64Milliseconds(patience)));
   arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, kServerName);
-  // A dead link is noticed in about five seconds, silence or not.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 3000);
+  // A dead link is noticed in 25 seconds, silence or not. No sooner: while
+  // thousands of agents come back an orchestrator answers pings late, and to
+  // hang up for that would begin the storm anew.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 5000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 
 namespace grpc {
@@ -32,7 +33,8 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> HostCredentials(
 std::shared_ptr<grpc::ChannelCredentials> TokenCredentials(
     const std::string& authority_digest, const EstateId& estate);
 
-// What every channel of an agent has in common.
-grpc::ChannelArguments LinkArguments();
+// What every channel of an agent has in common. `patience`: how long
+// connecting may take, TLS included.
+grpc::ChannelArguments LinkArguments(absl::Duration patience);
 
 }  // namespace sluice::agent

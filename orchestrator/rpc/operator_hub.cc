@@ -21,6 +21,8 @@ constexpr absl::Duration kRefresh = absl::Seconds(5);
 // unreachable hosts alone.
 constexpr absl::Duration kFollow = absl::Seconds(30);
 constexpr absl::Duration kFollowUnreachable = absl::Seconds(5);
+// Between two countings, for each host of the estate.
+constexpr absl::Duration kCountEachHost = absl::Microseconds(2);
 
 std::string Names(const std::vector<HostId>& hosts) {
   return absl::StrJoin(hosts, ", ", [](std::string* out, const HostId& host) {
@@ -131,7 +133,14 @@ absl::Time OperatorHub::PushStatus(const runtime::Glimpse& glimpse) {
   return next;
 }
 
+// Counting costs the size of the estate, and turns are many while thousands of
+// hosts answer: it is done often enough for the eye, and no more often.
 absl::Time OperatorHub::PushIsolations(const runtime::Glimpse& glimpse) {
+  if (isolations_.empty()) return absl::InfiniteFuture();
+  if (glimpse.now < count_again_) return count_again_;
+  const auto plan = glimpse.engine.plan();
+  const size_t hosts = plan == nullptr ? 0 : plan->hosts.size();
+  count_again_ = glimpse.now + kCountEachHost * static_cast<int64_t>(hosts);
   std::erase_if(isolations_, [&](Isolation& isolation) {
     return isolation.writer->ended() || Push(glimpse, &isolation);
   });

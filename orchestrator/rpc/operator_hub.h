@@ -74,6 +74,7 @@ class OperatorHub : public runtime::OperatorSink {
 
   // Of the loop's thread.
   std::vector<Isolation> isolations_;
+  absl::Time count_again_ = absl::InfinitePast();
   std::shared_ptr<const v1::Status> status_;
   uint64_t status_changes_ = 0;
   absl::Time status_at_ = absl::InfinitePast();

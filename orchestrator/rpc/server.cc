@@ -24,9 +24,11 @@ namespace sluice::rpc {
 namespace {
 
 constexpr int kMaxMessage = 4 << 20;
-// A dead link is noticed within five seconds.
-constexpr int kPingEveryMs = 3000;
-constexpr int kPingTimeoutMs = 2000;
+// A dead link is noticed within 25 seconds. No sooner: an answer that came in
+// time waits to be read behind the handshakes of all who come back in a storm,
+// and a link cut for that begins the storm anew.
+constexpr int kPingEveryMs = 5000;
+constexpr int kPingTimeoutMs = 20'000;
 // Agents ping us as often; gRPC otherwise takes that for an attack.
 constexpr int kPeersMayPingEveryMs = 500;
 

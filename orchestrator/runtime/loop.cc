@@ -9,6 +9,7 @@
 #include "common/contract.h"
 #include "orchestrator/journal/codec.h"
 #include "orchestrator/journal/commands_digest.h"
+#include "orchestrator/runtime/heartbeat.h"
 
 namespace sluice::runtime {
 namespace {
@@ -248,11 +249,17 @@ void Loop::LetReadOn() {
 
 void Loop::Heartbeat() {
   if (now_ < next_heartbeat_) return;
-  next_heartbeat_ = now_ + options_.heartbeat;
+  const size_t slices = SlicesFor(attached_.size());
+  next_heartbeat_ = now_ + options_.heartbeat / static_cast<int64_t>(slices);
+  ++slice_;
   // S3: an orchestrator that cannot record keeps nothing open.
   if (!problem_.empty() || IsLate()) return;
   for (const auto& [host, stream] : attached_) {
-    link_->Renew(host, written_epoch_, memory_.engine.LiveReleases(host, now_));
+    if (!HearsSlice(stream, slice_, slices, /*leased=*/true)) continue;
+    const std::vector<std::string> live =
+        memory_.engine.LiveReleases(host, now_);
+    if (!HearsSlice(stream, slice_, slices, !live.empty())) continue;
+    link_->Renew(host, written_epoch_, live);
   }
 }
 

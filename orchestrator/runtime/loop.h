@@ -178,6 +178,7 @@ class Loop {
   absl::Time now_ = absl::InfinitePast();
   absl::Duration ahead_;  // of the clock, when the journal's time is later
   absl::Time next_heartbeat_ = absl::InfinitePast();
+  uint64_t slice_ = 0;  // of the heartbeats
   absl::Time sink_wants_ = absl::InfiniteFuture();
   uint64_t changes_ = 0;
   std::string next_run_;

@@ -126,7 +126,7 @@ class SmallEstate : public ::testing::Test {
                   ThePeople().authority.credential().certificate_pem,
                   EstateId("small"));
     return grpc::CreateCustomChannel(address(), credentials,
-                                     agent::LinkArguments());
+                                     agent::LinkArguments(absl::Seconds(20)));
   }
   static std::unique_ptr<grpc::ClientContext> Context(
       const std::string& session = "") {

@@ -70,6 +70,7 @@ class FakeOrchestrator : public v1::AgentLink::Service {
       heard.Put(said);
       v1::OrchestratorMessage answer;
       if (said.has_hello()) {
+        BeLate();
         answer.mutable_welcome()->set_epoch(4);
         answer.mutable_welcome()->set_estate("city-utility");
         stream->Write(answer);
@@ -88,8 +89,17 @@ class FakeOrchestrator : public v1::AgentLink::Service {
 
   Inbox<v1::AgentMessage> heard;
   bool hang_up_after_report = false;
+  // How long a welcome waits behind those of others, as in a storm.
+  std::chrono::milliseconds welcome_after{0};
 
  private:
+  void BeLate() {
+    std::unique_lock lock(late_mutex_);
+    late_.wait_for(lock, welcome_after, [] { return false; });
+  }
+
+  std::mutex late_mutex_;
+  std::condition_variable late_;
   int port_ = 0;
   std::unique_ptr<grpc::Server> server_;
 };
@@ -98,12 +108,13 @@ class Agent {
  public:
   explicit Agent(std::vector<std::string> orchestrators,
                  std::shared_ptr<grpc::ChannelCredentials> credentials =
-                     grpc::InsecureChannelCredentials())
+                     grpc::InsecureChannelCredentials(),
+                 absl::Duration patience = absl::Seconds(10))
       : link_(
             {.orchestrators = std::move(orchestrators),
              .shortest_pause = absl::Milliseconds(10),
              .longest_pause = absl::Milliseconds(50),
-             .patience = absl::Seconds(10)},
+             .patience = patience},
             std::move(credentials),
             [this](Event event) {
               if (std::holds_alternative<LinkConnected>(event)) {
@@ -172,6 +183,15 @@ TEST(Link, ComesBackWhenTheOrchestratorDoes) {
   agent.Next<LinkDown>();
   FakeOrchestrator second(grpc::InsecureServerCredentials(), port);
   agent.Next<LinkWelcomed>();
+}
+
+// Whoever gives up early in a storm never gets in.
+TEST(Link, WaitsLongerFromRoundToRoundForAWelcomeThatIsLate) {
+  FakeOrchestrator orchestrator;
+  orchestrator.welcome_after = std::chrono::milliseconds(300);
+  Agent agent({"127.0.0.1:1", orchestrator.address()},
+              grpc::InsecureChannelCredentials(), absl::Milliseconds(20));
+  EXPECT_EQ(agent.Next<LinkWelcomed>().estate, "city-utility");
 }
 
 TEST(Link, HangsUpWhenItIsTold) {
