@@ -22,6 +22,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/status.h"
+#include "orchestrator/rpc/sessions.h"
 
 namespace sluice::rpc {
 namespace {
@@ -82,29 +83,48 @@ void RemoveStale(const sockaddr_un& address) {
   close(fd);
 }
 
-int PortOf(int fd) {
+// "10.77.0.21", without the port; empty when it has none.
+std::string HostOf(const Address& address) {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.any.sa_family == AF_INET) {
+    inet_ntop(AF_INET, &address.v4.sin_addr, text, sizeof text);
+  } else if (address.any.sa_family == AF_INET6) {
+    inet_ntop(AF_INET6, &address.v6.sin6_addr, text, sizeof text);
+  }
+  return text;
+}
+
+int PortIn(const Address& address) {
+  return ntohs(address.any.sa_family == AF_INET ? address.v4.sin_port
+                                                : address.v6.sin6_port);
+}
+
+// As gRPC writes a peer, too: the last colon ends the address.
+std::string PeerOf(int fd) {
+  Address address;
+  socklen_t size = sizeof address;
+  if (getpeername(fd, &address.any, &size) != 0) return "";
+  const std::string host = HostOf(address);
+  return host.empty() ? "" : absl::StrCat(host, ":", PortIn(address));
+}
+
+// The other end, or empty for this machine's own.
+std::string StrangerAt(int fd, const Address& peer) {
+  Address here;
+  socklen_t size = sizeof here;
+  if (getsockname(fd, &here.any, &size) == 0 && HostOf(here) == HostOf(peer)) {
+    return "";
+  }
+  return PeerOf(fd);
+}
+
+// What was asked for, or what the kernel chose instead of 0.
+int ListeningPort(int fd) {
   Address address;
   socklen_t size = sizeof address;
   if (getsockname(fd, &address.any, &size) != 0) return 0;
-  if (address.any.sa_family == AF_INET) return ntohs(address.v4.sin_port);
-  if (address.any.sa_family == AF_INET6) return ntohs(address.v6.sin6_port);
-  return 1;  // a unix socket has one place, and it was had
-}
-
-// The peer's address as text; empty for this machine's own.
-std::string StrangerAt(const Address& address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address.any.sa_family == AF_INET) {
-    if ((ntohl(address.v4.sin_addr.s_addr) >> 24) == 127) return "";
-    inet_ntop(AF_INET, &address.v4.sin_addr, text, sizeof text);
-  } else if (address.any.sa_family == AF_INET6) {
-    const in6_addr& v6 = address.v6.sin6_addr;
-    if (IN6_IS_ADDR_LOOPBACK(&v6)) return "";
-    if (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127) return "";
-    inet_ntop(AF_INET6, &address.v6.sin6_addr, text, sizeof text);
-  }
-  // As gRPC writes a peer: the last colon ends the address.
-  return text[0] == '\0' ? "" : absl::StrCat(text, ":0");
+  // A unix socket has one place, and it was had.
+  return address.any.sa_family == AF_UNIX ? 1 : PortIn(address);
 }
 
 int MostDescriptors() {
@@ -177,7 +197,7 @@ absl::Status Acceptor::Add(const std::string& text) {
     return CannotListen(text, std::strerror(error));
   }
   if (listener.local) listener.path = std::string(path);
-  ports_.push_back(PortOf(listener.fd));
+  ports_.push_back(ListeningPort(listener.fd));
   listeners_.push_back(std::move(listener));
   return absl::OkStatus();
 }
@@ -230,12 +250,13 @@ void Acceptor::TakeFrom(const Listener& listener) {
       poll(&pause, 1, kPauseMs);
       return;
     }
-    const std::string stranger = listener.local ? "" : StrangerAt(peer);
+    const std::string stranger = listener.local ? "" : StrangerAt(fd, peer);
     // The lowest free number is given out, so a number says how many are used.
     const int kept =
         listener.local ? options_.kept_back / 2 : options_.kept_back;
     if (fd >= most_ - kept ||
-        (!stranger.empty() && !handshakes_.Take(stranger, absl::Now()).ok())) {
+        (!stranger.empty() && !(handshakes_.Take(stranger, absl::Now()).ok() &&
+                                HasRoomFor(stranger, fd)))) {
       close(fd);
       continue;
     }
@@ -249,6 +270,35 @@ void Acceptor::TakeFrom(const Listener& listener) {
     connection.fd = fd;
     server_->HandleNewConnection(&connection);
   }
+}
+
+// The kernel gives the lowest free number: one that comes again was closed, and
+// those that do not come again are looked at when it matters.
+bool Acceptor::HasRoomFor(const std::string& peer, int fd) {
+  const auto forget = [&](int gone) {
+    const auto owner = owner_.find(gone);
+    if (owner == owner_.end()) return;
+    const auto at = standing_.find(AddressOf(owner->second));
+    at->second.erase(gone);
+    if (at->second.empty()) standing_.erase(at);
+    owner_.erase(owner);
+  };
+  forget(fd);
+  const std::string address = AddressOf(peer);
+  if (const auto found = standing_.find(address);
+      found != standing_.end() &&
+      found->second.size() >= options_.connections) {
+    const std::set<int> had = found->second;
+    for (const int one : had) {
+      // Closed, or another's by now.
+      if (PeerOf(one) != owner_.at(one)) forget(one);
+    }
+  }
+  std::set<int>& now = standing_[address];
+  if (now.size() >= options_.connections) return false;
+  now.insert(fd);
+  owner_[fd] = peer;
+  return true;
 }
 
 }  // namespace sluice::rpc

@@ -7,13 +7,17 @@
 // come in whatever the network does.
 //
 // And a handshake is the dearest thing a stranger can ask for: each address
-// has so many at once and so many a second. This machine's own do not count.
+// has so many at once and so many a second, and so many connections that
+// stand. Who dials an address from that very address is this machine's own and
+// is not counted.
 
 #pragma once
 
 #include <grpcpp/server_builder.h>
 
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,9 +31,10 @@ namespace sluice::rpc {
 class Acceptor {
  public:
   struct Options {
-    // Of one address.
+    // Of one address; a network may stand behind one.
     Attempts::Options handshakes = {.burst = 500,
                                     .one_more_every = absl::Milliseconds(20)};
+    size_t connections = 1000;
     // Descriptors that no connection gets, of those the process may have; the
     // unix socket gets half of them.
     int kept_back = 256;
@@ -65,12 +70,17 @@ class Acceptor {
   absl::Status Add(const std::string& address);
   void Run();
   void TakeFrom(const Listener& listener);
+  bool HasRoomFor(const std::string& peer, int fd);
 
   const Options options_;
   const int most_;  // descriptors
   std::vector<Listener> listeners_;
   std::vector<int> ports_;
   Attempts handshakes_;
+  // Who has which descriptor, as far as is known: gRPC does not say when it
+  // closes one. The thread's own.
+  std::map<int, std::string> owner_;               // "10.77.0.21:51234"
+  std::map<std::string, std::set<int>> standing_;  // by address, no port
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> server_;
   int wake_ = -1;
   std::thread thread_;

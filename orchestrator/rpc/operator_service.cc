@@ -1,5 +1,9 @@
 #include "orchestrator/rpc/operator_service.h"
 
+#include <grpc/support/time.h>
+#include <grpcpp/alarm.h>
+
+#include <memory>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -42,23 +46,29 @@ grpc::ServerUnaryReactor* OperatorService::Ask(
     v1::Accepted* reply) {
   Unary* reactor = context->DefaultReactor();
   const absl::StatusOr<OperatorId> by = Who(context);
-  absl::Status status = by.status();
-  if (status.ok()) {
-    runtime::FromPerson request;
-    request.who = *by;
-    request.make = maker(*by);
-    request.reply = [reactor, reply](const runtime::Answer& answer) {
-      reply->set_sequence(answer.sequence);
-      reply->set_message(
-          answer.message.empty()
-              ? absl::StrCat("Recorded as ", answer.sequence, ".")
-              : answer.message);
-      reactor->Finish(ToGrpc(answer.status));
-    };
-    status = inbox_->Ask(std::move(request));
+  if (!by.ok()) {
+    reactor->Finish(ToGrpc(by.status()));
+  } else {
+    AskFor(*by, maker(*by), reply, reactor);
   }
-  if (!status.ok()) reactor->Finish(ToGrpc(status));
   return reactor;
+}
+
+void OperatorService::AskFor(const OperatorId& by, Maker make,
+                             v1::Accepted* reply, Unary* reactor) {
+  runtime::FromPerson request;
+  request.who = by;
+  request.make = std::move(make);
+  request.reply = [reactor, reply](const runtime::Answer& answer) {
+    reply->set_sequence(answer.sequence);
+    reply->set_message(
+        answer.message.empty()
+            ? absl::StrCat("Recorded as ", answer.sequence, ".")
+            : answer.message);
+    reactor->Finish(ToGrpc(answer.status));
+  };
+  const absl::Status status = inbox_->Ask(std::move(request));
+  if (!status.ok()) reactor->Finish(ToGrpc(status));
 }
 
 // ── looking ─────────────────────────────────────────────────────────────────
@@ -170,23 +180,38 @@ grpc::ServerUnaryReactor* OperatorService::Start(
       reply);
 }
 
+// Whoever may not change the plan has no manifest read; whoever may has it read
+// on gRPC's own thread, not on the loop's.
 grpc::ServerUnaryReactor* OperatorService::AdoptPlan(
     Context* context, const v1::PlanRequest* request, v1::Accepted* reply) {
-  const absl::Status who = Who(context).status();
-  absl::StatusOr<ManifestPlan> plan = who.ok()
-                                          ? PlanOf(*request, load_plan_)
-                                          : absl::StatusOr<ManifestPlan>(who);
-  if (!plan.ok()) {
-    Unary* reactor = context->DefaultReactor();
-    reactor->Finish(ToGrpc(plan.status()));
-    return reactor;
+  Unary* reactor = context->DefaultReactor();
+  const absl::StatusOr<OperatorId> by = Who(context);
+  absl::Status status = by.status();
+  if (status.ok()) {
+    status = inbox_->LookAt(
+        [this, by = *by, request, reply,
+         reactor](const runtime::Glimpse& glimpse) {
+          const absl::Status may = CheckApprover(glimpse, by, kChangeThePlan);
+          if (!may.ok()) return reactor->Finish(ToGrpc(may));
+          auto alarm = std::make_shared<grpc::Alarm>();
+          alarm->Set(gpr_now(GPR_CLOCK_MONOTONIC),
+                     [this, by, request, reply, reactor, alarm](bool) mutable {
+                       const auto done = std::move(alarm);
+                       ReadAndAdopt(by, *request, reply, reactor);
+                     });
+        },
+        *by);
   }
-  return Ask(
-      context,
-      [plan = *std::move(plan)](const OperatorId& by) {
-        return MakeAdoption(by, plan);
-      },
-      reply);
+  if (!status.ok()) reactor->Finish(ToGrpc(status));
+  return reactor;
+}
+
+void OperatorService::ReadAndAdopt(const OperatorId& by,
+                                   const v1::PlanRequest& request,
+                                   v1::Accepted* reply, Unary* reactor) {
+  const absl::StatusOr<ManifestPlan> plan = PlanOf(request, load_plan_);
+  if (!plan.ok()) return reactor->Finish(ToGrpc(plan.status()));
+  AskFor(by, MakeAdoption(by, *plan), reply, reactor);
 }
 
 grpc::ServerUnaryReactor* OperatorService::Decide(

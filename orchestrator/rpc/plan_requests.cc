@@ -83,7 +83,7 @@ absl::StatusOr<ManifestPlan> PlanOf(const v1::PlanRequest& request,
 Maker MakeAdoption(const OperatorId& by, const ManifestPlan& plan) {
   return [by, plan](
              const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
-    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "change the plan"));
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, kChangeThePlan));
     SLUICE_RETURN_IF_ERROR(CheckCompared(glimpse, plan));
     engine::PlanAdopted adopted;
     adopted.number = glimpse.engine.plan_number() + 1;

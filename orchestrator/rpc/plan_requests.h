@@ -17,6 +17,9 @@ class PlanRequest;
 
 namespace sluice::rpc {
 
+// What adopting a plan is called to whom may not.
+inline constexpr char kChangeThePlan[] = "change the plan";
+
 struct ManifestPlan {
   std::shared_ptr<const Plan> plan;
   std::string sources;      // encoded

@@ -15,6 +15,8 @@ import sys
 import time
 import unittest
 
+import yaml
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, f"{ROOT}/tests/hosts/estate")
@@ -231,7 +233,8 @@ authorityKeyIdentifier = keyid
         processes.wait_for(lambda: "slow" in estate.log("slow"),
                            "the slow readers")
         lab = estate.lab
-        for name, addresses in (("crowd", CROWD), ("mute", ["10.78.0.99"])):
+        for name, addresses in (("crowd", CROWD), ("mute", ["10.78.0.99"]),
+                                ("desk", ["10.78.0.98"])):
             lab.add_host(name, [f"{one}/24" for one in addresses])
         # Whoever never answers leaves the server's own answer unanswered.
         lab.run("mute", ["nft", "-f", "-"],
@@ -250,8 +253,10 @@ authorityKeyIdentifier = keyid
         self.assertIn(f"stand {HALF_OPEN}", estate.log("silent-crowd"))
         before, halves = self.standing("established"), self.standing("syn-recv")
         began = time.monotonic()
-        said = estate.command("duty-commander", "isolate", "--all",
-                              "--reason", "surface")
+        # Over the network, from another machine than the orchestrator's.
+        said = lab.run("desk", [
+            f"{estate.sluice.bin}/sluice", "--client", self.desk(), "isolate",
+            "--all", "--reason", "surface"])
         took = time.monotonic() - began
         self.assertIn("3 of 3 hosts", said)
         # Not a crowd that had gone home already.
@@ -260,6 +265,17 @@ authorityKeyIdentifier = keyid
         print(f"\nisolated 3 hosts in {took:.2f} s beside {before} silent "
               f"connections, {halves} half-open ones (of {HALF_OPEN}) and 50 "
               "readers that do not read")
+
+    def desk(self):
+        """The commander's client.yaml, at a machine of their own."""
+        path = self.estate.sluice.client("duty-commander")
+        with open(path, encoding="utf-8") as file:
+            settings = yaml.safe_load(file)
+        settings["orchestrators"] = [self.address]
+        path = f"{os.path.dirname(path)}/desk.yaml"
+        with open(path, "w", encoding="utf-8") as file:
+            yaml.safe_dump(settings, file)
+        return path
 
     def standing(self, state):
         """How many connections the orchestrator's kernel holds now."""

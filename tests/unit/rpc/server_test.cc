@@ -484,6 +484,9 @@ TEST_F(ServerTest, RefusesAPlanThatIsNotTheOneSomebodyLookedAt) {
   v1::PlanRequest request = Manifest(SlowerManifest());
   EXPECT_EQ(adopt(TheKeys().visitor, request).error_code(),
             grpc::StatusCode::PERMISSION_DENIED);
+  // Not even read.
+  EXPECT_THAT(adopt(TheKeys().visitor, Manifest("sluice: [")).error_message(),
+              HasSubstr("change the plan"));
   request.set_from_digest("sha256:of another plan");
   EXPECT_THAT(adopt(TheKeys().commander, request).error_message(),
               HasSubstr("was put in force since you looked"));
