@@ -105,10 +105,12 @@ absl::StatusOr<FenceReading> MemoryFence::Confirm(
   if (mode_ == Mode::kOpen) return NoFence("confirming flows");
   auto found = releases_.find(digest);
   for (const Flow& flow : flows) {
-    const bool leased =
-        found != releases_.end() && found->second.flows.contains(flow);
-    if (!leased && !standing_.contains(flow)) return NotLeased(digest, flow);
-    if (leased && !IsLive(found->second)) return GuardsRanOut({digest});
+    // What another grant made stand needs no lease, and may have none.
+    if (standing_.contains(flow)) continue;
+    if (found == releases_.end() || !found->second.flows.contains(flow)) {
+      return NotLeased(digest, flow);
+    }
+    if (!IsLive(found->second)) return GuardsRanOut({digest});
   }
   standing_.insert(flows.begin(), flows.end());
   if (found != releases_.end()) {

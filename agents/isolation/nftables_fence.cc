@@ -308,11 +308,12 @@ absl::StatusOr<FenceReading> NftablesFence::Confirm(
   const auto guard = before.guards.find(ReleaseGroup(digest));
   const std::vector<Flow> leased = AllFlows(before.Group(ReleaseGroup(digest)));
   for (const Flow& flow : flows) {
-    if (std::binary_search(leased.begin(), leased.end(), flow)) {
-      if (!guard->second.live) return GuardsRanOut({digest});
-    } else if (!std::binary_search(standing.begin(), standing.end(), flow)) {
+    // What another grant made stand needs no lease, and may have none.
+    if (std::binary_search(standing.begin(), standing.end(), flow)) continue;
+    if (!std::binary_search(leased.begin(), leased.end(), flow)) {
       return NotLeased(digest, flow);
     }
+    if (!guard->second.live) return GuardsRanOut({digest});
   }
   SLUICE_ASSIGN_OR_RETURN(const std::string text,
                           ConfirmText(options_, before, digest, flows));

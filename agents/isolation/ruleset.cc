@@ -231,9 +231,13 @@ absl::StatusOr<std::string> ConfirmText(const RulesetOptions& options,
   Script script(options);
   if (!found.empty()) {
     // What is left of the lease goes on; only a guard that lives can be ended.
-    const absl::Duration left = now.guards.at(group).remaining;
-    script.EndGuard(group);
-    script.StartGuard(group, std::max(left, absl::Milliseconds(1)));
+    // A dead one matters only to flows that stand by nothing else.
+    const Listing::Guard& guard = now.guards.at(group);
+    if (guard.live || !added.empty()) {
+      script.EndGuard(group);
+      script.StartGuard(group,
+                        std::max(guard.remaining, absl::Milliseconds(1)));
+    }
     if (Count(found) == Count(leased)) {
       script.DropRelease(now, group);
     } else {

@@ -102,15 +102,15 @@ class Admission {
     }
     SLUICE_RETURN_IF_ERROR(MayVote(event, plan.planned_stage(stage)));
     const Gate& gate = world_.run->gates[stage];
-    if (gate.forming.has_value() &&
-        gate.forming->state == Round::State::kAsking) {
-      return CanVoteIn(event, *gate.forming);
-    }
     for (const auto& [number, round] : gate.released) {
       if (round.digest == event.body_digest && event.go &&
           AsksToConfirm(world_, stage, number)) {
         return CanVote(event, round.confirm_votes);
       }
+    }
+    if (gate.forming.has_value() &&
+        gate.forming->state == Round::State::kAsking) {
+      return CanVoteIn(event, *gate.forming);
     }
     return absl::FailedPreconditionError(
         absl::StrCat("gate '", event.gate.str(),

@@ -18,9 +18,18 @@
 namespace sluice::engine {
 namespace {
 
-// The round people look at: the one that asks, otherwise the last.
-const Round* ShownRound(const Gate& gate) {
-  if (gate.forming.has_value()) return &*gate.forming;
+// The round people look at: the one that asks whether it may open, then the
+// first that asks whether it may stand, otherwise the last.
+const Round* ShownRound(const World& world, int stage) {
+  const Gate& gate = world.run->gates[stage];
+  const Round* forming = gate.forming.has_value() ? &*gate.forming : nullptr;
+  if (forming != nullptr && forming->state == Round::State::kAsking) {
+    return forming;
+  }
+  for (const auto& [number, round] : gate.released) {
+    if (AsksToConfirm(world, stage, number)) return &round;
+  }
+  if (forming != nullptr) return forming;
   return gate.released.empty() ? nullptr : &gate.released.rbegin()->second;
 }
 
@@ -78,7 +87,7 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
   }
   const Run& run = *world.run;
   const Gate& gate = run.gates[stage];
-  const Round* round = ShownRound(gate);
+  const Round* round = ShownRound(world, stage);
   view.round = round == nullptr ? gate.last_round : round->number;
   view.why = GateStateText(world, stage, now);
   view.waits = GateWaitsOf(world, stage, now);
@@ -144,7 +153,7 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
   std::vector<StepId> steps = detail.gate.steps;
   std::sort(steps.begin(), steps.end());
   const Round* round =
-      world.run.has_value() ? ShownRound(world.run->gates[stage]) : nullptr;
+      world.run.has_value() ? ShownRound(world, stage) : nullptr;
   if (round == nullptr) {
     // What it will open, as the plan has it.
     for (const HostId& host : world.plan->HostsOf(steps)) {

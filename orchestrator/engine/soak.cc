@@ -216,6 +216,10 @@ bool AwaitsAcceptance(const World& world, int number) {
 
 bool AsksToConfirm(const World& world, int stage, int round) {
   const Run& run = *world.run;
+  if (run.plan().planned_stage(stage).gate.confirm !=
+      ConfirmRule::kByDecision) {
+    return false;
+  }
   for (const int number : run.plan().stage(stage)) {
     const Step& step = run.steps[number];
     if (step.gate == stage && step.round == round && In<Accepting>(step) &&

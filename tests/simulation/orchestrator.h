@@ -39,6 +39,7 @@ class JournalDisk : public journal::Journal {
   uint64_t last() const;
 
   journal::MemoryJournal memory;
+  bool torn = false;  // until a copy is put back
   enum class Die : uint8_t { kNo, kBefore, kAfter };
   Die die = Die::kNo;  // at the next append
 

@@ -160,6 +160,14 @@ class Leased(FenceTest):
         self.assertTrue(until(lambda: self.client.lease_left("a") == 0))
         self.all_carry("after the lease", True, live)
         self.carries("what was not confirmed", False, leased, "out")
+        # Another release over what stands already needs no lease.
+        self.server.lease("b", 1500, *ALL_8080)
+        self.assertTrue(until(lambda: self.server.lease_left("b") == 0))
+        self.server.confirm("b", *ALL_8080)
+        self.case("releases left, by their digests", ["sha256:a"],
+                  [release["digest"][:8]
+                   for release in self.server.read()["releases"]])
+        self.all_carry("confirmed twice", True, live)
         self.case("the reading", sorted(ALL_8080),
                   sorted(self.server.read()["standing"]))
         reading = self.server.quarantine(standing=ALL_8080)

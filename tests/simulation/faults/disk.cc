@@ -82,7 +82,9 @@ class JournalTorn : public Fault {
     Orchestrator& orchestrator = world.primary();
     orchestrator.Die();
     journal::MemoryJournal& memory = orchestrator.disk().memory;
-    if (memory.records().empty()) return;
+    // A copy of what is torn already would be no copy.
+    if (memory.records().empty() || orchestrator.disk().torn) return;
+    orchestrator.disk().torn = true;
     copy_ = memory.records();
     memory.Tear(left_);
     // Half a history is none: it stops with a sentence.
@@ -97,6 +99,7 @@ class JournalTorn : public Fault {
     restored.records() = *copy_;
     restored.Sync();
     world.primary().disk().memory = std::move(restored);
+    world.primary().disk().torn = false;
   }
 
  private:

@@ -105,6 +105,20 @@ TEST_F(MemoryFenceTest, RefusesToConfirmWhatRanOut) {
   EXPECT_FALSE(fence_.Admits(ldap_));
 }
 
+// A release whose flows all stand by another is not renewed: it needs no lease.
+TEST_F(MemoryFenceTest, ConfirmsWhatStandsByAnotherReleaseWithoutALease) {
+  Quarantine();
+  ASSERT_TRUE(fence_.Open("a", absl::Seconds(10), {ldap_}).ok());
+  ASSERT_TRUE(fence_.Confirm("a", {ldap_}).ok());
+  ASSERT_TRUE(fence_.Open("b", absl::Seconds(10), {ldap_, dns_}).ok());
+  now_ += absl::Seconds(10);
+  EXPECT_EQ(fence_.Confirm("b", {ldap_, dns_}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+  const FenceReading reading = fence_.Confirm("b", {ldap_}).value();
+  EXPECT_THAT(reading.standing, ElementsAre(ldap_));
+  EXPECT_FALSE(fence_.Admits(dns_));
+}
+
 TEST_F(MemoryFenceTest, KeepsAFlowThatAnotherReleaseWants) {
   Quarantine();
   ASSERT_TRUE(fence_.Open("a", absl::Seconds(10), {ldap_}).ok());

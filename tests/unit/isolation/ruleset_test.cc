@@ -130,6 +130,16 @@ TEST(Ruleset, ConfirmsInOneTransactionThatNeedsTheGuard) {
                               "{ 10.0.0.1 . 10.0.0.2 . 80 }\n"));
 }
 
+TEST(Ruleset, ConfirmsWhatStandsAlreadyWithoutTheGuard) {
+  Listing now = Holding(false);
+  const Flow flow = F("tcp 10.0.0.1 10.0.0.2 80");
+  now.groups["standing"] = now.Group(ReleaseGroup(kA));
+  const std::string text = ConfirmText({}, now, kA, {flow}).value();
+  EXPECT_THAT(text, Not(HasSubstr("_guard {")));
+  EXPECT_THAT(text, Not(HasSubstr("add element")));
+  EXPECT_THAT(text, HasSubstr("r_aaaaaaaaaaaa"));
+}
+
 TEST(Ruleset, RefusesNamesThatCouldBeText) {
   RulesetOptions options;
   EXPECT_TRUE(CheckOptions(options).ok());
