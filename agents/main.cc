@@ -23,6 +23,7 @@
 #include "agents/host/notify.h"
 #include "agents/host/state_store.h"
 #include "agents/isolation/nftables_fence.h"
+#include "agents/isolation/table_watch.h"
 #include "agents/link/agent_link.h"
 #include "common/private.h"
 #include "common/status.h"
@@ -83,6 +84,7 @@ absl::Status Serve(const AgentConfig& config) {
   CoreOptions options = CoreOptionsOf(config, kVersion);
   if (signer.ok()) options.evidence_signer = &*signer;
   NftablesFence fence;
+  Readiness readiness(NotifyServiceManager);
   std::unique_ptr<AgentLink> link;
   std::unique_ptr<Workers> workers;
   Driver driver(
@@ -101,13 +103,20 @@ absl::Status Serve(const AgentConfig& config) {
            [&](const std::string& why) {
              if (link) link->HangUp(why);
            },
-       .log = Log});
+       .log = Log,
+       .fence_judged =
+           [&readiness](const std::string& problem, const AgentState& state) {
+             readiness.Judge(problem, state);
+           }});
+  const auto watch = TableWatch::Start(
+      RulesetOptions().table,
+      [&driver](const std::string& hand) { driver.Post(TableTouched{hand}); });
+  if (!watch.ok()) Log(std::string(watch.status().message()));
   workers = std::make_unique<Workers>(
       WorkerOptionsOf(config),
       [&driver](Event event) { driver.Post(std::move(event)); });
   // The fence first: credentials may be missing, the network may be down.
   driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
-  NotifyReady();
 
   const auto read = [&config] {
     return ReadCredentials(config.certificate, config.key, config.authority,

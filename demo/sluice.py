@@ -114,14 +114,14 @@ class Sluice:
                    f"{folder or self.folder}/agents/{host}/agent.yaml"],
             token[0] + "\n")
 
-    def start_agent(self, host, folder=None, name=None):
+    def start_agent(self, host, folder=None, name=None, env=None):
         agent = f"{folder or self.folder}/agents/{host}"
         if not os.path.exists(f"{agent}/agent.crt"):
             self.enrol(host, folder)
         return self.supervisor.start(
             name or f"agent-{host}", host,
             [f"{self.bin}/sluice-agent", "--config",
-             f"{agent}/agent.yaml"])
+             f"{agent}/agent.yaml"], env=env)
 
     def start_agents(self):
         for host in self.hosts:

@@ -12,6 +12,8 @@ namespace sluice::agent {
 namespace {
 
 constexpr absl::Duration kAuditEvery = absl::Seconds(5);
+// A table that is touched over and over is looked at so often and no more.
+constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
 constexpr absl::Duration kSaveAgain = absl::Seconds(5);
 // A shorter lease is not worth a timer, and no timer at all is for ever.
 constexpr absl::Duration kShortestLease = absl::Seconds(1);
@@ -110,6 +112,12 @@ void AgentCore::Quarantine(const std::string& reason, uint64_t number) {
 void AgentCore::On(const IsolatedLocally& event) {
   alarm_ = event.reason;
   Quarantine(event.reason, 0);
+}
+
+void AgentCore::On(const TableTouched& event) {
+  if (state_.mode == Mode::kOpen) return;
+  if (!event.hand.empty()) hand_ = OneLine(event.hand, 80);
+  audit_at_ = std::min(audit_at_, std::max(now_, looked_at_ + kLookAgain));
 }
 
 void AgentCore::On(const LinkConnected&) {
@@ -238,7 +246,9 @@ void AgentCore::RunDue() {
   if (now_ >= save_at_) Save();
   if (now_ >= audit_at_) {
     audit_at_ = now_ + kAuditEvery;
-    Call(fence::Read{}, Purpose::kAudit);
+    looked_at_ = now_;
+    unread_ = unread_ && state_.mode == Mode::kOpen;
+    Call(fence::Read{}, unread_ ? Purpose::kStart : Purpose::kAudit);
   }
 }
 

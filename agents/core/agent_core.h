@@ -55,6 +55,9 @@ class AgentCore {
   Output Step(const Event& event, absl::Duration now);
 
   const AgentState& state() const { return state_; }
+  // Why the kernel is not known to hold what the state says, in words; empty
+  // once it was read back and does (S9).
+  const std::string& fence_problem() const { return fence_problem_; }
 
  private:
   // An order that changes the fence or the state. One at a time; the others
@@ -112,6 +115,7 @@ class AgentCore {
   void On(const LinkDown& event);
   void On(const RenewalReceived& event);
   void On(const IsolatedLocally& event);
+  void On(const TableTouched& event);
   void On(const StateSaved& event);
   void On(const TimePassed& event);
   void RunDue();
@@ -126,6 +130,7 @@ class AgentCore {
   // fence_calls.cc: the fence's answers.
   void On(const FenceDone& event);
   uint64_t Call(fence::Call call, Purpose purpose);
+  void JudgeReading(const FenceDone& event, Purpose purpose);
   void OnStartReading(const FenceDone& event);
   void OnLeaseReading(const FenceReading& reading);
   void OnAuditReading(const FenceReading& reading);
@@ -134,6 +139,7 @@ class AgentCore {
   void Repair(const std::string& why);
   FenceRules RulesWithoutLeases() const;
   std::string Difference(const FenceReading& reading) const;
+  std::string LeaseDifference(const FenceReading& reading) const;
   FenceState StateOf(const FenceReading& reading) const;
 
   // orders.cc: what each order means.
@@ -200,7 +206,7 @@ class AgentCore {
   bool connected_ = false;
   bool welcomed_ = false;
   uint64_t link_epoch_ = 0;
-  std::string stale_;  // why this orchestrator is not obeyed; empty: it is
+  std::string stale_;       // why this orchestrator is not obeyed; empty: it is
   bool contested_ = false;  // another claimed the epoch of the one we obey
 
   // Orders.
@@ -218,7 +224,11 @@ class AgentCore {
   std::map<uint64_t, Purpose> calls_;  // under way
   uint64_t last_change_ = 0;           // the latest request that changes it
   std::string expected_digest_;
-  std::string alarm_;  // a FenceChanged not said yet
+  std::string fence_problem_ = "the kernel was not asked yet";
+  bool unread_ = false;  // an open host whose kernel could not be read yet
+  std::string alarm_;    // a FenceChanged not said yet
+  std::string hand_;     // that touched the table and was not dealt with yet
+  absl::Duration looked_at_ = -absl::InfiniteDuration();  // the last audit
   absl::Duration audit_at_ = absl::InfiniteDuration();
   absl::Duration repair_at_ = absl::InfiniteDuration();
   absl::Duration save_at_ = absl::InfiniteDuration();

@@ -53,6 +53,12 @@ struct IsolatedLocally {
   std::string reason;
 };
 
+// Another program changed our table, or may have: `hand` says which, as far as
+// the kernel told ("nft, process 812"); empty: perhaps this agent itself did.
+struct TableTouched {
+  std::string hand;
+};
+
 // ── answers to commands, by their request number ────────────────────────────
 
 // `reading` is meaningless when `status` is not OK, and after Renew.
@@ -81,9 +87,9 @@ struct UnitStarted {
 // The clock reached the deadline that Step() asked for.
 struct TimePassed {};
 
-using Event =
-    std::variant<Started, LinkConnected, LinkWelcomed, LinkDown, OrderReceived,
-                 RenewalReceived, IsolatedLocally, FenceDone, StateSaved,
-                 ChecksFinished, TriesFinished, UnitStarted, TimePassed>;
+using Event = std::variant<Started, LinkConnected, LinkWelcomed, LinkDown,
+                           OrderReceived, RenewalReceived, IsolatedLocally,
+                           TableTouched, FenceDone, StateSaved, ChecksFinished,
+                           TriesFinished, UnitStarted, TimePassed>;
 
 }  // namespace sluice::agent

@@ -12,6 +12,8 @@ namespace sluice::agent {
 namespace {
 
 constexpr absl::Duration kAuditEvery = absl::Seconds(5);
+// What the kernel may say of a lease beyond what was asked of it.
+constexpr absl::Duration kLeaseSlack = absl::Seconds(5);
 constexpr absl::Duration kRetryEvery = absl::Seconds(1);
 // A guard read while it still has a moment to live is read again after that.
 constexpr absl::Duration kMoment = absl::Milliseconds(50);
@@ -53,6 +55,7 @@ void AgentCore::On(const FenceDone& event) {
   if (event.status.ok() && event.request == last_change_) {
     expected_digest_ = event.reading.rules_digest;
   }
+  JudgeReading(event, purpose);
   switch (purpose) {
     case Purpose::kJob:
       OnJobFence(event);
@@ -98,6 +101,8 @@ void AgentCore::On(const FenceDone& event) {
     case Purpose::kAudit:
       if (event.status.ok() && last_change_ < event.request) {
         OnAuditReading(event.reading);
+      } else if (!hand_.empty()) {
+        audit_at_ = std::min(audit_at_, now_ + kRetryEvery);
       }
       break;
     case Purpose::kRepair: {
@@ -120,8 +125,39 @@ void AgentCore::On(const FenceDone& event) {
   }
 }
 
+// S9: what is known of the fence, for those who wait until this host is ready.
+void AgentCore::JudgeReading(const FenceDone& event, Purpose purpose) {
+  if (purpose == Purpose::kRenew || event.request < last_change_) return;
+  if (event.status.ok()) {
+    std::string difference = Difference(event.reading);
+    // What the kernel said when it refused tells more than what is missing.
+    const bool asked =
+        purpose == Purpose::kStart || purpose == Purpose::kRepair;
+    if (difference.empty() || asked || fence_problem_.empty()) {
+      fence_problem_ = std::move(difference);
+    }
+    return;
+  }
+  const bool whole =
+      purpose == Purpose::kStart || purpose == Purpose::kRepair ||
+      (purpose == Purpose::kJob && job_.has_value() &&
+       job_->request == event.request && job_->kind == Job::Kind::kIsolate);
+  if (whole) fence_problem_ = std::string(event.status.message());
+}
+
 void AgentCore::OnStartReading(const FenceDone& event) {
   if (state_.mode == Mode::kOpen) {
+    if (!event.status.ok()) {
+      if (!std::exchange(unread_, true)) {
+        Say(absl::StrCat(
+            "the kernel's rules could not be read: ", event.status.message(),
+            "; it is asked again every ", absl::FormatDuration(kRetryEvery)));
+      }
+      audit_at_ = now_ + kRetryEvery;
+      return;
+    }
+    unread_ = false;
+    audit_at_ = absl::InfiniteDuration();
     expected_digest_ = event.reading.rules_digest;
     // Killed between closing and writing it down, or the state is gone: the
     // fence that is there is believed.
@@ -199,13 +235,25 @@ void AgentCore::LoseLease(const std::string& digest, KnownRelease& release,
 }
 
 void AgentCore::OnAuditReading(const FenceReading& reading) {
-  if (job_.has_value() || state_.mode == Mode::kOpen) return;
+  if (state_.mode == Mode::kOpen) return;
+  if (job_.has_value()) {
+    if (!hand_.empty()) audit_at_ = std::min(audit_at_, now_ + kRetryEvery);
+    return;
+  }
   std::string difference = Difference(reading);
   if (difference.empty() && reading.rules_digest != expected_digest_) {
     difference = "its rules are not those this agent made";
   }
+  if (difference.empty()) difference = LeaseDifference(reading);
+  if (difference.empty() && !hand_.empty()) {
+    // S4: what passed in between may have left a session behind.
+    difference = "it is as it was again, but was not all the time";
+  }
   if (!difference.empty()) {
-    Repair(absl::StrCat("the fence was changed by another hand: ", difference));
+    const std::string hand = std::exchange(hand_, "");
+    Repair(absl::StrCat("the fence was changed by another hand",
+                        hand.empty() ? "" : absl::StrCat(" (", hand, ")"), ": ",
+                        difference));
     return;
   }
   if (!alarm_.empty() && welcomed_) {
@@ -248,6 +296,34 @@ std::string AgentCore::Difference(const FenceReading& reading) const {
   }
   if (Sorted(reading.standing) != StandingFlows(state_)) {
     return "its standing flows are not those that were confirmed";
+  }
+  return "";
+}
+
+// In words, or empty: nothing is leased but what this agent opened, and for no
+// longer. That less is open than was opened is no harm.
+std::string AgentCore::LeaseDifference(const FenceReading& reading) const {
+  for (const FenceReading::Leased& leased : reading.releases) {
+    if (leased.remaining <= absl::ZeroDuration()) continue;
+    const auto known = state_.releases.find(leased.digest);
+    if (known == state_.releases.end()) {
+      return "it has a lease for a release order that this host does not know";
+    }
+    const KnownRelease& release = known->second;
+    std::vector<Flow> opened = FlowsIn(release, Grant::State::kOpen);
+    const std::vector<Flow> standing =
+        FlowsIn(release, Grant::State::kStanding);
+    opened.insert(opened.end(), standing.begin(), standing.end());
+    opened = Sorted(std::move(opened));
+    for (const Flow& flow : leased.flows) {
+      if (!std::binary_search(opened.begin(), opened.end(), flow)) {
+        return absl::StrCat("it has a leased flow that nobody opened, ",
+                            flow.Line());
+      }
+    }
+    if (now_ + leased.remaining > release.guard_until + kLeaseSlack) {
+      return "one of its leases is longer than it was made";
+    }
   }
   return "";
 }

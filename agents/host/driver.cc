@@ -181,6 +181,9 @@ void Driver::Step(const Event& event) {
     for (const Command& command : output.commands) {
       std::visit([this](const auto& what) { Do(what); }, command);
     }
+    if (ports_.fence_judged && std::holds_alternative<FenceDone>(next)) {
+      ports_.fence_judged(core_.fence_problem(), core_.state());
+    }
   }
 }
 

@@ -36,6 +36,10 @@ struct DriverPorts {
   std::function<void(const Message&)> send;
   std::function<void(const std::string&)> hang_up;
   std::function<void(const std::string&)> log;
+  // After each answer of the fence: why it is not known to be as it should be
+  // (empty: it was read back and is), and what it should be.
+  std::function<void(const std::string& problem, const AgentState& state)>
+      fence_judged = nullptr;
 };
 
 class Driver {

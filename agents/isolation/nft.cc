@@ -17,8 +17,9 @@ constexpr size_t kMaxError = 400;
 absl::Status ToStatus(absl::string_view error) {
   if (absl::StrContains(error, "Operation not permitted")) {
     return absl::PermissionDeniedError(
-        "the kernel lets only CAP_NET_ADMIN read or change the fence; run as "
-        "root or give the program this capability");
+        "the kernel does not permit it: only CAP_NET_ADMIN may read or change "
+        "the fence (run as root), and nobody a table that another program owns "
+        "(end that program)");
   }
   // The first line says what is wrong, the rest quotes the text.
   const absl::string_view head =

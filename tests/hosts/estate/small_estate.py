@@ -34,9 +34,9 @@ LEASE = 8
 class SmallEstate:
     """REQUIRES: root. Everything it made is gone after close()."""
 
-    def __init__(self):
-        self.folder = tempfile.mkdtemp(prefix=PREFIX)
-        self.lab = lab_module.Lab(PREFIX)
+    def __init__(self, prefix=PREFIX):
+        self.folder = tempfile.mkdtemp(prefix=prefix)
+        self.lab = lab_module.Lab(prefix)
         self.supervisor = processes.Supervisor(self.lab, self.folder)
         self.sluice = sluice_module.Sluice(self.lab, self.supervisor,
                                            MANIFEST, HOSTS)

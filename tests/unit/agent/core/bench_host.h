@@ -199,6 +199,7 @@ class BenchHost {
   }
 
   const AgentState& state() const { return core_->state(); }
+  const std::string& fence_problem() const { return core_->fence_problem(); }
   bool Passes(absl::string_view line) const { return memory_.Admits(F(line)); }
 
   absl::Duration now = absl::Seconds(100);

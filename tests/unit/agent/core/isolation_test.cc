@@ -6,6 +6,7 @@
 namespace sluice::agent {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TEST(Isolation, IsAcknowledgedAfterTheKernelWasReadBackAndTheStateSaved) {
@@ -288,6 +289,88 @@ TEST(Fence, ThatAnotherHandFlushedIsPutBackAndReported) {
   EXPECT_FALSE(host.Passes("tcp 10.77.0.21 10.77.0.99 22"));
   EXPECT_FALSE(host.Passes(kDbFlow));
   EXPECT_EQ(host.Last<LeaseLost>().release_digest, host.digest);
+}
+
+TEST(Fence, IsPutBackAtOnceWhenTheKernelTellsOfAnotherHand) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  ASSERT_TRUE(host.fence.Replace({.mode = Mode::kOpen}).ok());
+  host.said.clear();
+  host.Feed(TableTouched{"nft, process 812"});
+  EXPECT_THAT(host.Last<FenceChanged>().reason,
+              AllOf(HasSubstr("another hand (nft, process 812)"),
+                    HasSubstr("there is no fence")));
+  EXPECT_EQ(host.Last<FenceChanged>().fence.mode, Mode::kQuarantined);
+  EXPECT_FALSE(host.Passes("tcp 10.77.0.21 10.77.0.99 22"));
+}
+
+// S4: who knows what passed while it was another.
+TEST(Fence, ThatWasChangedAndPutBackIsMadeAnew) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.said.clear();
+  host.Feed(TableTouched{"nft, process 812"});
+  EXPECT_THAT(host.Last<FenceChanged>().reason, HasSubstr("as it was again"));
+  EXPECT_EQ(host.Last<LeaseLost>().release_digest, host.digest);
+  // What may have been this agent's own change ends no lease.
+  ReleasedHost other;
+  other.Give("r/4/0", other.Opening());
+  other.said.clear();
+  other.Feed(TableTouched{""});
+  EXPECT_TRUE(other.All<FenceChanged>().empty());
+  EXPECT_TRUE(other.Passes(kDbFlow));
+}
+
+TEST(Fence, ThatIsTouchedWithoutEndIsLookedAtNowAndThen) {
+  ReleasedHost host;
+  const size_t before = host.fence.calls.size();
+  for (int i = 0; i < 1000; ++i) {
+    host.Pass(absl::Milliseconds(1));
+    host.Feed(TableTouched{"nft, process 812"});
+  }
+  EXPECT_LE(host.fence.calls.size() - before, 7u);
+}
+
+TEST(Fence, WhoseLeasesAnotherHandAddedToOrProlongedIsMadeAnew) {
+  ReleasedHost added;
+  added.Give("r/4/0", added.Opening());
+  ASSERT_TRUE(added.fence
+                  .Open(added.digest, absl::Seconds(60),
+                        {F("tcp 10.77.0.21 10.77.0.99 22")})
+                  .ok());
+  added.Pass(absl::Seconds(6));
+  EXPECT_THAT(added.Last<FenceChanged>().reason,
+              HasSubstr("tcp 10.77.0.21 10.77.0.99 22"));
+  EXPECT_FALSE(added.Passes("tcp 10.77.0.21 10.77.0.99 22"));
+
+  ReleasedHost prolonged;
+  prolonged.Give("r/4/0", prolonged.Opening());
+  ASSERT_TRUE(prolonged.fence.Renew({{prolonged.digest, absl::Hours(2)}}).ok());
+  prolonged.Pass(absl::Seconds(6));
+  EXPECT_THAT(prolonged.Last<FenceChanged>().reason, HasSubstr("longer"));
+  EXPECT_FALSE(prolonged.Passes(kDbFlow));
+}
+
+TEST(Fence, ProblemIsKnownUntilTheKernelWasReadBack) {
+  BenchHost host;
+  EXPECT_THAT(host.fence_problem(), HasSubstr("not asked"));
+  host.fence.failure = absl::UnavailableError("no nf_tables module");
+  host.StartAgent();
+  EXPECT_THAT(host.fence_problem(), HasSubstr("no nf_tables module"));
+  host.Pass(absl::Seconds(3));
+  EXPECT_THAT(host.fence_problem(), HasSubstr("no nf_tables module"));
+  host.fence.failure = absl::OkStatus();
+  host.Pass(absl::Seconds(2));
+  EXPECT_EQ(host.fence_problem(), "");
+
+  host.Connect();
+  host.fence.failure = absl::UnavailableError("another program owns it");
+  host.fence.readable = true;
+  host.Give("r/1/0", IsolateHost{"now"});
+  EXPECT_THAT(host.fence_problem(), HasSubstr("another program owns it"));
+  host.fence.failure = absl::OkStatus();
+  host.Pass(absl::Seconds(2));
+  EXPECT_EQ(host.fence_problem(), "");
 }
 
 TEST(Fence, ThatIsAsItShouldBeIsLeftAlone) {

@@ -15,6 +15,7 @@
 #include "agents/host/driver.h"
 #include "agents/host/evidence_key.h"
 #include "agents/host/isolate_command.h"
+#include "agents/host/notify.h"
 #include "agents/host/state_store.h"
 #include "agents/isolation/memory_fence.h"
 
@@ -23,6 +24,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kConfig[] = R"(estate: city-utility
 host: db-1
@@ -274,6 +276,39 @@ TEST_F(StateDirectory, LetsRootIsolateWithoutAnAgent) {
   const auto again =
       IsolateNow(Options(), directory(), fence, [](const std::string&) {});
   EXPECT_THAT(*again, HasSubstr("in its quarantine 2"));
+}
+
+TEST(ServiceManager, HearsThatItIsReadyOnceAndWhyNotBefore) {
+  std::vector<std::string> told;
+  Readiness readiness([&](const std::string& lines) { told.push_back(lines); });
+  AgentState state{.mode = Mode::kQuarantined, .quarantine_number = 3};
+  readiness.Judge("nftables refuses it:\nno", state);
+  readiness.Judge("nftables refuses it:\nno", state);
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_THAT(told[0], HasSubstr("STATUS=NOT isolated as it should be: "
+                                 "nftables refuses it: no."));
+  EXPECT_THAT(told[1], HasSubstr("EXTEND_TIMEOUT_USEC="));
+  for (const std::string& lines : told) {
+    EXPECT_THAT(lines, Not(HasSubstr("READY")));
+  }
+  readiness.Judge("", state);
+  readiness.Judge("", state);
+  ASSERT_EQ(told.size(), 3u);
+  EXPECT_EQ(told[2],
+            "READY=1\nSTATUS=In quarantine 3; the fence was read back from "
+            "the kernel.\n");
+  readiness.Judge("there is no fence", state);
+  EXPECT_THAT(told.back(), HasSubstr("there is no fence"));
+  EXPECT_THAT(told.back(), Not(HasSubstr("EXTEND")));
+}
+
+TEST(ServiceManager, LetsABootGoOnWhenAHostThatIsOpenHasNoKernelRules) {
+  std::vector<std::string> told;
+  Readiness readiness([&](const std::string& lines) { told.push_back(lines); });
+  readiness.Judge("no nf_tables", AgentState());
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_THAT(told[0], HasSubstr("STATUS=The kernel's rules cannot be read"));
+  EXPECT_THAT(told[0], Not(HasSubstr("EXTEND")));
 }
 
 TEST(Driver, LetsAnIsolationOvertakeAllThatWaits) {

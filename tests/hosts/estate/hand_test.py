@@ -1,0 +1,182 @@
+#!/usr/bin/python3
+"""Other hands on a host's rules: a real `nft` flushes, changes, deletes and
+owns the fence's table. The agent notices, puts it back, and people are told.
+
+Exit code 77 when namespaces cannot be made here.
+"""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import unittest
+
+import small_estate
+from small_estate import (HOSTS, SmallEstate, lab_module, processes,
+                          sluice_module)
+
+PREFIX = "sluice-hand-"
+WITHIN = 2.0  # seconds until the fence is whole again
+CHANGED = "somebody changed the fence of"
+
+
+class HandTest(unittest.TestCase):
+    def setUp(self):
+        self.estate = SmallEstate(PREFIX)
+        self.addCleanup(self.estate.close)
+        self.estate.open()
+
+    def nft(self, host, text):
+        self.estate.lab.run(host, ["nft", "-f", "-"], text)
+
+    def rules(self, host):
+        """The fence without what counts, times and numbers; '' without one."""
+        listed = self.estate.lab.run(
+            host, ["nft", "-s", "list", "table", "inet", "sluice"],
+            check=False)
+        return re.sub(r"(?s)set (tried_|r_)\w+ \{.*?\n\t\}", "", listed)
+
+    def alarms(self, host):
+        said = self.estate.command("duty-commander", "history")
+        return " ".join(said.split()).count(f"{CHANGED} {host}")
+
+    def seconds_until_whole(self, host, whole):
+        began = time.monotonic()
+        processes.wait_for(lambda: self.rules(host) == whole,
+                           f"{host}'s fence is whole again", timeout=10)
+        return time.monotonic() - began
+
+
+class AnotherHand(HandTest):
+    def test_is_undone_within_two_seconds_and_reported(self):
+        estate = self.estate
+        estate.isolate_all()
+        whole = self.rules("store-1")
+        self.assertIn("policy drop", whole)
+        hands = {
+            "flush": "flush ruleset",
+            "delete": "delete table inet sluice",
+            "rule": "insert rule inet sluice in accept",
+            "policy": "chain inet sluice in { policy accept; }",
+            "hole": "add rule inet sluice standing "
+                    "tcp dport 7001 accept",
+        }
+        for reports, (what, text) in enumerate(hands.items(), start=1):
+            with self.subTest(what):
+                self.nft("store-1", text)
+                took = self.seconds_until_whole("store-1", whole)
+                print(f"{what}: whole again after {took * 1000:.0f} ms")
+                self.assertLess(took, WITHIN)
+                self.assertFalse(estate.reach("engine-1", "store-1"))
+                processes.wait_for(
+                    lambda n=reports: self.alarms("store-1") == n,
+                    f"report {reports} of it")
+        said = estate.command("duty-commander", "history")
+        self.assertRegex(" ".join(said.split()),
+                         r"another hand \(nft, process \d+\)")
+
+    def test_that_prolongs_or_widens_a_lease_is_undone(self):
+        estate = self.estate
+        estate.up_to_engine_soaking()
+        self.assertTrue(estate.reach("engine-1", "store-1"))
+        sets = re.findall(r"set (r_[0-9a-f]{12}_tcp4) ", estate.lab.run(
+            "store-1", ["nft", "list", "table", "inet", "sluice"]))
+        self.assertTrue(sets)
+        self.nft("store-1", f"add element inet sluice {sets[0]} {{ 10.78.0.31 "
+                            ". 10.78.0.11 . 7001 }")
+        processes.wait_for(lambda: self.alarms("store-1") == 1,
+                           "the report", timeout=10)
+        self.assertFalse(estate.reach("front-1", "store-1"))
+
+    def test_is_not_this_agents_own(self):
+        """A whole run changes every fence often, and alarms nobody."""
+        estate = self.estate
+        estate.up_to_engine_soaking()
+        estate.until_step("front", "reconnected")
+        self.assertTrue(estate.reach("front-1", "engine-1"))
+        # Another table of somebody's is none of its business.
+        self.nft("store-1", "add table inet others\ndelete table inet others")
+        time.sleep(WITHIN)  # that nothing happens can only be waited for
+        for host in HOSTS:
+            self.assertEqual(self.alarms(host), 0, host)
+            self.assertNotIn("another hand", estate.log(f"agent-{host}"))
+
+
+class ServiceManager:
+    """What systemd would hear."""
+
+    def __init__(self, folder):
+        self.path = f"{folder}/notify"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.heard = []
+
+    def listen(self, word, seconds=10):
+        """Hears until a line has `word` in it."""
+        deadline = time.monotonic() + seconds
+        while not any(word in line for line in self.heard):
+            self.socket.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                self.heard += self.socket.recv(4096).decode().splitlines()
+            except TimeoutError:
+                raise AssertionError(f"no '{word}' in {self.heard}") from None
+
+    def close(self):
+        self.socket.close()
+
+
+class Readiness(HandTest):
+    def test_waits_for_the_kernel_and_says_why(self):
+        estate = self.estate
+        estate.isolate_all()
+        estate.supervisor.stop("agent-store-1")
+        self.nft("store-1", "delete table inet sluice")
+        # A table of this name that nobody but its owner may touch.
+        owner = subprocess.Popen(
+            estate.lab.enter("store-1") + ["nft", "-i"], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        with contextlib.closing(owner.stdin):
+            owner.stdin.write("add table inet sluice { flags owner; }\n")
+            owner.stdin.flush()
+            processes.wait_for(lambda: self.rules("store-1"), "that table")
+            manager = ServiceManager(estate.folder)
+            self.addCleanup(manager.close)
+            estate.sluice.start_agent(
+                "store-1", env={"NOTIFY_SOCKET": manager.path})
+            manager.listen("STATUS=NOT isolated as it should be: ")
+            self.assertIn("another program owns", " ".join(manager.heard))
+            # It goes on trying, and asks for time each time.
+            manager.heard.clear()
+            manager.listen("EXTEND_TIMEOUT_USEC=")
+            self.assertNotIn("READY=1", manager.heard)
+        owner.wait()
+        manager.listen("READY=1")
+        manager.listen("STATUS=In quarantine 1; the fence was read back")
+        self.assertIn("policy drop", self.rules("store-1"))
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+
+
+def main():
+    reason = lab_module.why_not()
+    if reason:
+        print(f"hand_test: skipped: {reason}")
+        return 77
+    missing = sluice_module.missing(sluice_module.binaries())
+    if missing:
+        print(f"hand_test: {', '.join(missing)} not found in "
+              f"{sluice_module.binaries()}; build first.")
+        return 1
+    # Clean-ups run on these too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    return 0 if unittest.main(exit=False, verbosity=2).result \
+        .wasSuccessful() else 1
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
+    sys.exit(main())
