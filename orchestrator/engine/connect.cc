@@ -55,6 +55,14 @@ std::vector<HostId> HostsToAsk(const Step& step) {
   return hosts;
 }
 
+bool HostsAreThere(Turn& turn, const Step& step) {
+  return std::all_of(
+      step.parts.begin(), step.parts.end(), [&](const auto& entry) {
+        return !entry.second.in || turn.world.Connected(entry.first);
+      });
+}
+
+// Nothing of a member opens while another could not follow.
 bool GroupIsReady(Turn& turn, int number) {
   for (const int other : turn.plan().step(number).group) {
     const Step& step = turn.step(other);
@@ -62,7 +70,10 @@ bool GroupIsReady(Turn& turn, int number) {
     const bool released =
         round != nullptr && round->state == Round::State::kReleased;
     if (step.stop != Stop::kNone) return false;
-    if (!IsOpenOrLive(step) && !(In<Ready>(step) && released)) return false;
+    if (IsOpenOrLive(step)) continue;
+    if (!In<Ready>(step) || !released || !HostsAreThere(turn, step)) {
+      return false;
+    }
   }
   return true;
 }
@@ -89,9 +100,7 @@ void BeginStep(Turn& turn, int number) {
   if (round->state != Round::State::kReleased) return;
   if (turn.now() >= round->valid_until) return;
   if (!NeedsMet(turn.world, number) || !GroupIsReady(turn, number)) return;
-  for (const auto& [host, part] : step.parts) {
-    if (part.in && !turn.world.Connected(host)) return;
-  }
+  if (!HostsAreThere(turn, step)) return;
   turn.Say("connecting", turn.plan().name(number),
            absl::StrCat(turn.plan().name(number), " is connecting"));
   turn.Enter(number, Connecting{});

@@ -53,6 +53,11 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     evidence_.clear();
   } else if (const auto* withdraw =
                  std::get_if<engine::Withdraw>(&order.what)) {
+    if (cannot_close) {
+      report->outcome = Outcome::kFailed;
+      report->reason = "the kernel did not take the change";
+      return;
+    }
     Close(*withdraw);
   } else if (const auto* freeze =
                  std::get_if<engine::FreezeEvidence>(&order.what)) {

@@ -35,8 +35,9 @@ class FakeAgent {
   bool silent = false;  // takes orders and answers none
   bool refuses_releases = false;
   bool refuses_opening = false;
-  bool deaf_tries = false;  // nothing it tries passes
-  std::string broken_unit;  // does not start
+  bool deaf_tries = false;    // nothing it tries passes
+  bool cannot_close = false;  // but by an isolation
+  std::string broken_unit;    // does not start
 
   bool connected = false;
   // The answer to an order; the same again for a repeat. Nothing when silent.

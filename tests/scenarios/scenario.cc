@@ -90,7 +90,8 @@ std::string Scenario::Do(const std::vector<std::string>& words,
   }
   for (const char* agent :
        {"connect", "lose", "return", "fail", "heal", "silent", "answer",
-        "refuse-release", "refuse-opening", "deaf", "watched", "lease-lost"}) {
+        "refuse-release", "refuse-opening", "cannot-close", "deaf", "watched",
+        "lease-lost"}) {
     if (verb == agent) return Agent(words);
   }
   return Person(words);
@@ -253,6 +254,8 @@ std::string Scenario::Agent(const std::vector<std::string>& words) {
     world_.agent(host).refuses_releases = Word(words, 2) != "no";
   } else if (verb == "refuse-opening") {
     world_.agent(host).refuses_opening = Word(words, 2) != "no";
+  } else if (verb == "cannot-close") {
+    world_.agent(host).cannot_close = Word(words, 2) != "no";
   } else if (verb == "deaf") {
     world_.agent(host).deaf_tries = Word(words, 2) != "no";
   } else if (verb == "watched") {

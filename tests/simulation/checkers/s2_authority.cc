@@ -1,5 +1,6 @@
 // S2: whatever is open in a kernel is covered by a release order that names
-// the host and the flow, and to which enough people truly said go.
+// the host and the flow, and to which enough people truly said go; and what is
+// leased was named by an order to open it.
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
@@ -19,6 +20,10 @@ class Authority : public Checker {
   }
 
   void OrderArrived(const Host& host, const agent::Order& order) override {
+    if (const auto* open = std::get_if<agent::OpenFlows>(&order.what)) {
+      named_[{host.id(), open->release_digest}].insert(open->grants.begin(),
+                                                       open->grants.end());
+    }
     const auto* propose = std::get_if<agent::Propose>(&order.what);
     if (propose == nullptr) return;
     const absl::StatusOr<ReleaseOrder> body =
@@ -27,13 +32,15 @@ class Authority : public Checker {
     const ReleaseOrder::Host* line = body->Find(host.id());
     if (line == nullptr) return;
     std::vector<Flow> flows;
+    std::map<Flow, std::set<GrantId>> of;
     for (const agent::GrantFlows& grant : propose->grants) {
       flows.insert(flows.end(), grant.flows.begin(), grant.flows.end());
+      for (const Flow& flow : grant.flows) of[flow].insert(grant.grant);
     }
     // Flows that are not those of the body are nobody's promise.
     if (FlowsDigest(flows) != line->flows_digest) return;
     const std::string digest = Sha256(propose->body);
-    flows_[{host.id(), digest}] = {flows.begin(), flows.end()};
+    flows_[{host.id(), digest}] = std::move(of);
     bodies_.emplace(digest, *body);
   }
 
@@ -46,6 +53,11 @@ class Authority : public Checker {
         for (const auto& [digest, body] : bodies_) {
           covered = covered || Covers(host, digest, opening.flow);
         }
+      }
+      if (covered && !opening.digest.empty() && !IsNamed(host, opening)) {
+        return Violate(absl::StrCat(host.id().str(), " opened ",
+                                    opening.flow.Line(),
+                                    ", and no order to open names its grant"));
       }
       if (covered) continue;
       Violate(absl::StrCat(host.id().str(), " opened ", opening.flow.Line(),
@@ -64,9 +76,21 @@ class Authority : public Checker {
     return QuorumMet(bodies_.at(digest), said_go_[digest], world_.plan());
   }
 
+  bool IsNamed(const Host& host, const Opening& opening) {
+    const std::pair key(host.id(), opening.digest);
+    const std::set<GrantId>& named = named_[key];
+    const std::set<GrantId>& wanted = flows_.at(key).at(opening.flow);
+    return std::any_of(wanted.begin(), wanted.end(), [&](const auto& grant) {
+      return named.contains(grant);
+    });
+  }
+
   std::map<std::string, std::set<OperatorId>> said_go_;
   std::map<std::string, ReleaseOrder> bodies_;
-  std::map<std::pair<HostId, std::string>, std::set<Flow>> flows_;
+  // By host and release order: each flow's grants; what orders to open named.
+  std::map<std::pair<HostId, std::string>, std::map<Flow, std::set<GrantId>>>
+      flows_;
+  std::map<std::pair<HostId, std::string>, std::set<GrantId>> named_;
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// S5: what people isolate is ordered in the same turn, journal or not, is
-// obeyed in any epoch, and is acknowledged only with the fence up.
+// S5: what people isolate is ordered in the same turn, journal or not, ahead of
+// all else that leaves in it, is obeyed in any epoch, and is acknowledged only
+// with the fence up.
 
 #include "absl/strings/str_cat.h"
 #include "tests/simulation/world.h"
@@ -19,7 +20,17 @@ class IsolationFirst : public Checker {
     if (orchestrator.number() != 0) return;
     if (std::holds_alternative<engine::IsolateHost>(order.what)) {
       told_.insert(order.host);
+      if (left_.empty()) return;
+      Violate(absl::StrCat(order.host.str(),
+                           " is told to isolate itself after ", left_,
+                           " left in the same turn"));
+    } else {
+      left_ = order.id.str();
     }
+  }
+  void TurnEnded(const Orchestrator& orchestrator,
+                 const runtime::Glimpse&) override {
+    if (orchestrator.number() == 0) left_.clear();
   }
   void Welcomed(const Orchestrator& orchestrator, const HostId& host,
                 uint64_t) override {
@@ -41,6 +52,7 @@ class IsolationFirst : public Checker {
     if (orchestrator.number() != 0) return;
     attached_.clear();
     told_.clear();
+    left_.clear();
   }
 
   void Answered(const Orchestrator& orchestrator, const engine::Event& event,
@@ -96,6 +108,7 @@ class IsolationFirst : public Checker {
     told_.erase(host);
   }
 
+  std::string left_;           // in this turn, and isolates nothing
   std::set<HostId> told_;      // and has not reported since
   std::set<HostId> attached_;  // welcomed
   std::set<std::pair<HostId, agent::OrderId>> isolations_;

@@ -1,6 +1,7 @@
 // S9: what people are shown is not better than the truth: a lost agent is no
-// success, and isolated is what was read back.
+// success, isolated is what was read back, and what cannot be tried is untried.
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/simulation/world.h"
 
@@ -69,6 +70,7 @@ class Honesty : public Checker {
     for (const engine::StepView& step : view.steps) {
       if (step.state == "reconnected" && !step.partial && !step.failed) {
         CheckBack(step);
+        CheckUntried(step);
       }
     }
     for (const engine::HostView& host : view.hosts) {
@@ -96,6 +98,31 @@ class Honesty : public Checker {
       if (!lost_.contains(host)) continue;
       return Violate(absl::StrCat(view.id.str(), " is shown as ", view.state,
                                   ", and ", host.str(), " is lost"));
+    }
+  }
+
+  // UDP that a host of it sends cannot be tried, and is said to be untried.
+  void CheckUntried(const engine::StepView& view) {
+    const PlannedStep* step = world_.plan().FindStep(view.id);
+    if (step == nullptr || !step->external.empty()) return;
+    if (world_.all_plans().size() > 1) return;  // it may have come back before
+    for (const GrantId& id : step->grants) {
+      const PlannedGrant* grant = world_.plan().FindGrant(id);
+      if (grant == nullptr || grant->strength != Strength::kHard) continue;
+      const bool udp = std::any_of(
+          grant->flows.begin(), grant->flows.end(), [&](const auto& flow) {
+            return flow.flow.protocol == Protocol::kUdp &&
+                   std::find(step->hosts.begin(), step->hosts.end(),
+                             flow.client) != step->hosts.end();
+          });
+      const bool said = std::any_of(
+          view.notes.begin(), view.notes.end(), [&](const std::string& note) {
+            return absl::StrContains(note, "untried") &&
+                   absl::StrContains(note, grant->id.str());
+          });
+      if (!udp || said) continue;
+      return Violate(absl::StrCat(view.id.str(), " is back, and nobody says ",
+                                  "that ", grant->id.str(), " is untried"));
     }
   }
 

@@ -207,6 +207,33 @@ TEST(Leases, AreRenewedFromOpeningToConfirmationAndNotLonger) {
   EXPECT_THAT(world.engine().LiveReleases(host, world.now()), IsEmpty());
 }
 
+TEST(Leases, AreNotRenewedForAStepThatIsIsolated) {
+  std::string slow = kUtility;
+  // The database soaks longer than the directory, which it needs.
+  slow.replace(slow.find("soak: 10s", slow.find("database:")), 9, "soak: 20s");
+  FakeWorld world;
+  ASSERT_EQ(world.Adopt(slow), absl::OkStatus());
+  world.ConnectAll();
+  IsolationOrdered isolate;
+  isolate.by = OperatorId("duty-commander");
+  ASSERT_EQ(world.Isolate(isolate), absl::OkStatus());
+  ASSERT_EQ(world.Start("duty-commander"), absl::OkStatus());
+  ASSERT_EQ(world.Decide("foundations", "duty-commander", true),
+            absl::OkStatus());
+  world.Advance(absl::Seconds(15));
+  ASSERT_EQ(world.StepNamed("directory").state, "reconnected");
+  ASSERT_EQ(world.StepNamed("database").state, "soaking");
+  // Its way in at the directory's host is leased still.
+  const HostId server("dir-1");
+  EXPECT_THAT(world.engine().LiveReleases(server, world.now()), SizeIs(1));
+  isolate.scope = IsolationOrdered::Scope::kSystem;
+  isolate.system = SystemId("database");
+  world.agent(server).cannot_close = true;
+  ASSERT_EQ(world.Isolate(isolate), absl::OkStatus());
+  EXPECT_EQ(world.StepNamed("database").state, "isolating");
+  EXPECT_THAT(world.engine().LiveReleases(server, world.now()), IsEmpty());
+}
+
 TEST(Run, KeepsItsPlanWhileItIsActive) {
   FakeWorld world;
   Begin(world);

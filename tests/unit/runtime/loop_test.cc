@@ -210,6 +210,26 @@ TEST_F(LoopTest, TakesIsolationsBeforeAnythingElse) {
   EXPECT_TRUE(start->has_value());
 }
 
+TEST_F(LoopTest, LetsIsolationsOfATurnLeaveFirst) {
+  Attach(db_);
+  Attach(app_, 2);
+  IsolateAll();
+  Turn();
+  ObeyIsolations();
+  Attach(app_, 3);
+  link_->sent.clear();
+  // One turn: a run starts, and then a host comes that was rolled back.
+  Ask(StartRun());
+  --fences_[app_].state_serial;
+  Say(app_, 4, Hello(app_));
+  Turn();
+  ASSERT_EQ(link_->sent.size(), 2u);
+  EXPECT_EQ(link_->sent[0].order.host, app_);
+  EXPECT_TRUE(
+      std::holds_alternative<engine::IsolateHost>(link_->sent[0].order.what));
+  EXPECT_EQ(link_->sent[1].order.host, db_);
+}
+
 // ── a journal that cannot be written ────────────────────────────────────────
 
 TEST_F(LoopTest, IsolatesAllTheSameAndSaysItIsNotRecorded) {

@@ -53,6 +53,7 @@ class FailingFence : public Fence {
   absl::StatusOr<FenceReading> Replace(const FenceRules& rules) override {
     calls.push_back("replace");
     if (!failure.ok()) return failure;
+    if (undone) return fence_->Read();
     return fence_->Replace(rules);
   }
   absl::StatusOr<FenceReading> Open(const std::string& digest,
@@ -86,6 +87,8 @@ class FailingFence : public Fence {
 
   absl::Status failure;
   bool readable = false;  // all the same
+  // What is put up is taken, and is gone again by the time it is read.
+  bool undone = false;
   std::vector<std::string> calls;
 
  private:

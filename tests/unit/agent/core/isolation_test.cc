@@ -133,6 +133,18 @@ TEST(Isolation, OvertakesAnOrderThatWaitsForTheDisk) {
   EXPECT_EQ(host.All<Report>()[1].outcome, Outcome::kDone);
 }
 
+TEST(Isolation, GoesAheadOfOrdersThatWait) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.Freeze("r/5/0", "apps/2");
+  host.body = host.Body("apps/2");
+  host.disk_hangs = true;
+  host.Order("r/6/0", host.Proposal("apps/2"));
+  host.Order("r/7/0", host.Opening());  // waits for the disk, behind the other
+  host.Order("r/8/0", IsolateHost{"now"});
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
 TEST(Isolation, TakesAWithdrawalThatWaitsForTheDiskWithIt) {
   ReleasedHost host;
   host.Give("r/4/0", host.Opening());
@@ -186,6 +198,19 @@ TEST(Isolation, ThatTheKernelRefusesIsNotCalledDoneAndIsTriedAgain) {
   host.Pass(absl::Seconds(2));
   EXPECT_FALSE(host.Passes(kDbFlow));
   EXPECT_EQ(host.Last<FenceChanged>().fence.mode, Mode::kQuarantined);
+}
+
+TEST(Isolation, ThatAnotherHandUndidIsNotCalledDoneAndIsTriedAgain) {
+  BenchHost host;
+  host.StartAgent();
+  host.Connect();
+  host.fence.undone = true;
+  const Report report = host.Give("r/1/0", IsolateHost{"now"});
+  EXPECT_EQ(report.outcome, Outcome::kFailed);
+  EXPECT_EQ(report.fence.mode, Mode::kOpen);
+  host.fence.undone = false;
+  host.Pass(absl::Seconds(2));
+  EXPECT_FALSE(host.Passes(kDbFlow));
 }
 
 TEST(Isolation, CanBeAskedForByRootWithoutAnyLink) {

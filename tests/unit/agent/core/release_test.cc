@@ -133,6 +133,16 @@ TEST(Opening, OfAnAcceptedReleaseOrderOpensItsFlows) {
   EXPECT_FALSE(host.Passes("tcp 10.77.0.21 10.77.0.11 22"));
 }
 
+TEST(Opening, OpensNoOtherGrantOfTheSameReleaseOrder) {
+  ReleasedHost host;
+  OpenFlows opening = host.Opening();
+  opening.grants = {GrantId("engine>db:postgres")};
+  const Report report = host.Give("r/4/0", opening);
+  EXPECT_EQ(report.outcome, Outcome::kDone);
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  EXPECT_FALSE(host.Passes(kWebFlow));
+}
+
 TEST(Opening, WithoutThePeopleItAsksForIsRefused) {
   ReleasedHost host;
   OpenFlows opening = host.Opening();
