@@ -9,9 +9,9 @@
 
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "absl/strings/match.h"
+#include "tests/unit/rpc/obedient.h"
 #include "tests/unit/rpc/small_estate.h"
 
 namespace sluice::rpc {
@@ -101,58 +101,6 @@ class OneCall
   grpc::ByteBuffer answer_;
   bool answered_ = false;
   std::promise<grpc::Status> done_;
-};
-
-// An agent that does whatever it is told, and says so.
-class Obedient {
- public:
-  explicit Obedient(const std::shared_ptr<grpc::Channel>& channel)
-      : stub_(v1::AgentLink::NewStub(channel)) {
-    stream_ = stub_->Attach(&context_);
-    v1::AgentMessage message;
-    message.mutable_hello()->set_protocol(1);
-    message.mutable_hello()->set_boot_id("boot");
-    *message.mutable_hello()->mutable_fence() = Fence();
-    stream_->Write(message);
-    thread_ = std::thread([this] { Obey(); });
-  }
-  ~Obedient() {
-    context_.TryCancel();
-    thread_.join();
-  }
-
- private:
-  static v1::FenceState Fence() {
-    v1::FenceState fence;
-    fence.set_mode(v1::FENCE_MODE_QUARANTINED);
-    fence.set_quarantine_number(1);
-    return fence;
-  }
-  void Obey() {
-    v1::OrchestratorMessage message;
-    while (stream_->Read(&message)) {
-      if (!message.has_order()) continue;
-      v1::AgentMessage answer;
-      v1::Report* report = answer.mutable_report();
-      report->set_order_id(message.order().id());
-      report->set_outcome(v1::OUTCOME_DONE);
-      *report->mutable_fence() = Fence();
-      if (message.order().has_freeze_evidence()) {
-        report->mutable_evidence()->set_text("nothing seen\n");
-        report->mutable_evidence()->set_digest(Sha256("nothing seen\n"));
-      } else if (message.order().has_propose()) {
-        report->mutable_release()->set_accepts(true);
-      }
-      stream_->Write(answer);
-    }
-  }
-
-  std::unique_ptr<v1::AgentLink::Stub> stub_;
-  grpc::ClientContext context_;
-  std::unique_ptr<
-      grpc::ClientReaderWriter<v1::AgentMessage, v1::OrchestratorMessage>>
-      stream_;
-  std::thread thread_;
 };
 
 struct Who {

@@ -242,7 +242,14 @@ class SmallEstate : public ::testing::Test {
   std::atomic<int> ahead_hours_ = 0;  // of the gatekeeper's clock
   journal::MemoryJournal journal_;
   runtime::ThreadWriter writer_{&journal_};
-  runtime::SystemClock clock_;
+  // The loop's clock, which can be put on.
+  struct LoopClock : public runtime::SystemClock {
+    absl::Time Now() override {
+      return runtime::SystemClock::Now() + absl::Minutes(ahead.load());
+    }
+    std::atomic<int> ahead = 0;  // minutes
+  };
+  LoopClock clock_;
   AgentRegistry agents_{{"small", "instance", absl::Milliseconds(200)}};
   OperatorHub operators_;
   std::unique_ptr<runtime::Loop> loop_;
