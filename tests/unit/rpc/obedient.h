@@ -1,4 +1,5 @@
-// An agent that does whatever it is told, and says so.
+// An agent that does whatever it is told until its gate is released, and says
+// so; orders after that it takes and does not answer.
 
 #pragma once
 
@@ -47,24 +48,28 @@ class Obedient {
   void Obey() {
     v1::OrchestratorMessage message;
     while (stream_->Read(&message)) {
-      if (!message.has_order()) continue;
+      const v1::Order& order = message.order();
+      if (!order.has_isolate_host() && !order.has_freeze_evidence() &&
+          !order.has_propose() && !order.has_read_fence()) {
+        continue;
+      }
       v1::AgentMessage answer;
       v1::Report* report = answer.mutable_report();
-      report->set_order_id(message.order().id());
+      report->set_order_id(order.id());
       report->set_outcome(v1::OUTCOME_DONE);
       *report->mutable_fence() = Fence();
-      if (message.order().has_freeze_evidence()) {
+      if (order.has_freeze_evidence()) {
         v1::EvidenceFrozen* evidence = report->mutable_evidence();
         evidence->set_text(manners_.evidence);
         evidence->set_digest(Sha256(manners_.evidence));
         for (const v1::CheckSpec& check :
-             message.order().freeze_evidence().inspections()) {
+             order.freeze_evidence().inspections()) {
           v1::CheckResult* result = evidence->add_results();
           result->set_id(check.id());
           result->set_verdict(manners_.inspections);
           result->set_reason("as told");
         }
-      } else if (message.order().has_propose()) {
+      } else if (order.has_propose()) {
         report->mutable_release()->set_accepts(true);
       }
       stream_->Write(answer);
