@@ -2,9 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -180,15 +182,27 @@ absl::StatusOr<AuditReport> ExportAudit(const AuditOptions& options) {
   }
   SLUICE_ASSIGN_OR_RETURN(const OwnCopy own,
                           LoadOwnCopy(options.manifest, ClientConfig()));
+  // Noted before the journal is opened: a running orchestrator goes on.
+  const std::optional<journal::Head> noted =
+      journal::SqliteJournal::RememberedHead(options.journal);
   SLUICE_ASSIGN_OR_RETURN(const std::unique_ptr<journal::SqliteJournal> journal,
-                          journal::SqliteJournal::Open(options.journal));
+                          journal::SqliteJournal::OpenToRead(options.journal));
+  const uint64_t last = journal->last_sequence();
+  if (noted.has_value() && noted->sequence > last) {
+    return absl::DataLossError(absl::StrCat(
+        "the journal ends at record ", last, " and record ", noted->sequence,
+        " was acknowledged: its end was lost, or it was copied without its "
+        "-wal; look at it with `sluice audit verify`"));
+  }
   Exporter exporter(options.out);
   SLUICE_RETURN_IF_ERROR(exporter.Begin(own));
   uint64_t sequence = 0;
   std::string previous = journal::GenesisHash();
-  while (true) {
-    SLUICE_ASSIGN_OR_RETURN(const std::vector<journal::Record> records,
-                            journal->Read(sequence + 1, kReadAtOnce));
+  while (sequence < last) {
+    SLUICE_ASSIGN_OR_RETURN(
+        const std::vector<journal::Record> records,
+        journal->Read(sequence + 1,
+                      std::min<uint64_t>(kReadAtOnce, last - sequence)));
     if (records.empty()) break;
     for (const journal::Record& record : records) {
       SLUICE_RETURN_IF_ERROR(journal::CheckLink(record, sequence, previous));

@@ -491,7 +491,7 @@ void CommandLine::AddOffline() {
             [this] { return AuditExport(terminal_, words_.audit); });
   sub->add_option("DIR", words_.audit.out)->required();
   sub->add_option("--journal", words_.audit.journal,
-                  "of an orchestrator that is stopped, or a copy (journal.db)")
+                  "in use, stopped, or a copy (journal.db)")
       ->type_name("FILE");
   sub->add_option("--manifest", words_.audit.manifest,
                   "whose approvers' keys count; hosts.keys beside it")

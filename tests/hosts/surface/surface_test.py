@@ -224,6 +224,47 @@ authorityKeyIdentifier = keyid
             self.assertEqual(how, "ended", said)
             self.assertIn("Cipher is (NONE)", said)
 
+    def test_secrets_leave_no_core_file(self):
+        for name in ("orchestrator", "agent-front-1"):
+            pid = self.estate.supervisor.processes[name].pid
+            with open(f"/proc/{pid}/limits", encoding="utf-8") as file:
+                self.assertRegex(file.read(), r"Max core file size +0 +0 ")
+
+    def test_a_key_that_others_can_read_is_not_used(self):
+        sluice = self.estate.sluice
+        agent = f"{self.estate.folder}/another-agent"
+        shutil.copytree(f"{self.folder}/agents/front-1", agent)
+        self.change(f"{agent}/agent.yaml", state=f"{agent}/state")
+        os.mkdir(f"{agent}/state", mode=0o700)
+        orchestrator = f"{self.folder}/orchestrator"
+        for key, program, config in (
+                (f"{orchestrator}/server.key", "sluice-orchestrator",
+                 f"{orchestrator}/orchestrator.yaml"),
+                (f"{agent}/agent.key", "sluice-agent",
+                 f"{agent}/agent.yaml")):
+            for path, loose, tight in ((key, 0o640, 0o600),
+                                       (os.path.dirname(key), 0o750, 0o700)):
+                os.chmod(path, loose)
+                try:
+                    done = subprocess.run(
+                        self.estate.lab.enter("visitor") +
+                        [f"{sluice.bin}/{program}", "--config", config],
+                        timeout=20, capture_output=True, text=True,
+                        check=False)
+                finally:
+                    os.chmod(path, tight)
+                self.assertNotEqual(done.returncode, 0, path)
+                self.assertIn(f"chmod {tight:o} {path}", done.stderr)
+
+    @staticmethod
+    def change(path, to=None, **settings):
+        """The same YAML file with other settings, there or at `to`."""
+        with open(path, encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+        content.update(settings)
+        with open(to or path, "w", encoding="utf-8") as file:
+            yaml.safe_dump(content, file)
+
     def test_z_silence_and_slow_readers_stop_no_isolation(self):
         estate = self.estate
         estate.supervisor.start(
@@ -269,13 +310,9 @@ authorityKeyIdentifier = keyid
     def desk(self):
         """The commander's client.yaml, at a machine of their own."""
         path = self.estate.sluice.client("duty-commander")
-        with open(path, encoding="utf-8") as file:
-            settings = yaml.safe_load(file)
-        settings["orchestrators"] = [self.address]
-        path = f"{os.path.dirname(path)}/desk.yaml"
-        with open(path, "w", encoding="utf-8") as file:
-            yaml.safe_dump(settings, file)
-        return path
+        desk = f"{os.path.dirname(path)}/desk.yaml"
+        self.change(path, to=desk, orchestrators=[self.address])
+        return desk
 
     def standing(self, state):
         """How many connections the orchestrator's kernel holds now."""
