@@ -46,6 +46,11 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config) {
   for (const auto& [unit, rule] : config.units) {
     options.units[unit] = rule.start;
   }
+  options.context.fence = [] {
+    NftablesFence fence;  // one is not for two threads
+    return fence.Read();
+  };
+  options.context.now = TimeSinceBoot;
   return options;
 }
 

@@ -25,6 +25,7 @@ constexpr std::pair<absl::string_view, Kind> kKinds[] = {
     {"plugin", CheckPlugin},
     {"listeners", CheckListeners},
     {"dns", CheckDns},
+    {"attempts", CheckAttempts},
 };
 
 // False when the agent ends meanwhile.
@@ -50,6 +51,23 @@ std::string Arg(const CheckSpec& spec, const std::string& name,
                 std::string otherwise) {
   const auto at = spec.args.find(name);
   return at == spec.args.end() ? std::move(otherwise) : at->second;
+}
+
+std::optional<absl::Duration> SpanArg(const CheckSpec& spec,
+                                      const std::string& name,
+                                      const std::string& otherwise) {
+  const std::string value = Arg(spec, name, otherwise);
+  absl::string_view text = value;
+  int days = 0;
+  if (const size_t d = text.find('d'); d != text.npos) {
+    if (!absl::SimpleAtoi(text.substr(0, d), &days) || days < 0) return {};
+    text.remove_prefix(d + 1);
+  }
+  absl::Duration rest;
+  if (!text.empty() && !absl::ParseDuration(text, &rest)) return {};
+  if (rest < absl::ZeroDuration() || rest == absl::InfiniteDuration())
+    return {};
+  return days * absl::Hours(24) + rest;
 }
 
 uint16_t PortArg(const CheckSpec& spec) {

@@ -3,12 +3,15 @@
 
 #pragma once
 
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "agents/checks/stop.h"
+#include "agents/isolation/fence.h"
 #include "common/prefix.h"
 #include "common/verdict.h"
 
@@ -24,6 +27,9 @@ struct CheckContext {
   std::vector<Prefix> addresses;  // of this host, as others reach it
   std::map<std::string, Plugin> plugins;
   std::string proc = "/proc";
+  // What the kernel holds now, from any thread; and the boot-time clock.
+  std::function<absl::StatusOr<FenceReading>()> fence = nullptr;
+  std::function<absl::Duration()> now = nullptr;
 };
 
 // Runs the check once. A kind that is not known is inconclusive.
@@ -48,6 +54,9 @@ CheckResult CheckListeners(const CheckSpec& spec, const CheckContext& context,
 CheckResult CheckDns(const CheckSpec& spec, const CheckContext& context,
                      const Stop& stop);
 
+CheckResult CheckAttempts(const CheckSpec& spec, const CheckContext& context,
+                          const Stop& stop);
+
 // ── for them ────────────────────────────────────────────────────────────────
 
 CheckResult Pass(std::string reason);
@@ -60,6 +69,12 @@ std::string Arg(const CheckSpec& spec, const std::string& name,
 
 // The port argument; 0 when it is none.
 uint16_t PortArg(const CheckSpec& spec);
+
+// The argument as a manifest's durations are written in specs ("1d2h", "60m",
+// "500ms"); none when it is no duration.
+std::optional<absl::Duration> SpanArg(const CheckSpec& spec,
+                                      const std::string& name,
+                                      const std::string& otherwise);
 
 // Where to look for a service of this host: the addresses that others use
 // first, then loopback. An `address` argument, when there is one, alone.

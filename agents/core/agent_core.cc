@@ -241,7 +241,9 @@ void AgentCore::RunDue() {
   }
   if (now_ >= repair_at_) {
     repair_at_ = absl::InfiniteDuration();
-    Call(fence::Replace{RulesWithoutLeases()}, Purpose::kRepair);
+    FenceRules rules = RulesWithoutLeases();
+    rules.watch_anew = true;
+    Call(fence::Replace{std::move(rules)}, Purpose::kRepair);
   }
   if (now_ >= save_at_) Save();
   if (now_ >= audit_at_) {

@@ -266,7 +266,9 @@ void AgentCore::OnAuditReading(const FenceReading& reading) {
 void AgentCore::Repair(const std::string& why) {
   alarm_ = why;
   Say(why);
-  Call(fence::Replace{RulesWithoutLeases()}, Purpose::kRepair);
+  FenceRules rules = RulesWithoutLeases();
+  rules.watch_anew = true;
+  Call(fence::Replace{std::move(rules)}, Purpose::kRepair);
 }
 
 FenceRules AgentCore::RulesWithoutLeases() const {

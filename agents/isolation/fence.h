@@ -22,6 +22,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -49,6 +50,8 @@ struct FenceRules {
   std::vector<Flow> vital;
   std::vector<Flow> standing;
   std::vector<Release> releases;
+  // The sensor's time starts anew: nobody knows what it missed.
+  bool watch_anew = false;
 };
 
 // A packet the fence refused: who tried to reach whom (the sensor). For one
@@ -80,6 +83,11 @@ struct FenceReading {
   // Refused TCP openings and UDP datagrams, bounded; kept across Replace()
   // while the fence stays up.
   std::vector<Attempt> attempts;
+  // Since when no refused opening outwards was missed, on the boot-time clock;
+  // none when that is not known, or there is no sensor.
+  std::optional<absl::Duration> watching_since;
+  // There was no room for more; what came after was not recorded.
+  bool sensor_full = false;
   // Changes whenever anything but counters, timers and leased elements does.
   std::string rules_digest;
 };

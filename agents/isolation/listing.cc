@@ -19,6 +19,8 @@ namespace {
 
 using Json = nlohmann::json;
 
+constexpr int kSensorSets = 4;  // in and out, IPv4 and IPv6
+
 absl::Status Unreadable(absl::string_view what) {
   return absl::DataLossError(absl::StrCat(
       "the kernel's listing of the fence cannot be understood (", what,
@@ -100,6 +102,16 @@ bool ParseSetName(absl::string_view name, std::string* group, SetKey* key) {
   return false;
 }
 
+void ReadSince(absl::string_view comment, Listing& listing) {
+  absl::Duration since;
+  if (!absl::ConsumePrefix(&comment, kSincePrefix) ||
+      !absl::ParseDuration(comment, &since)) {
+    return;
+  }
+  ++listing.dated_sensors;
+  listing.sensor_since = std::max(listing.sensor_since, since);
+}
+
 absl::Status ReadAttempts(const std::string& name, const Json& elements,
                           Listing& listing) {
   for (const Json& element : elements) {
@@ -129,6 +141,10 @@ absl::Status ReadSet(const Json& set, Listing& listing) {
   const Json none = Json::array();
   const Json& elements = found != set.end() ? *found : none;
   if (absl::StartsWith(name, kTriedIn) || absl::StartsWith(name, kTriedOut)) {
+    ReadSince(StringAt(set, "comment"), listing);
+    if (absl::StartsWith(name, kTriedOut) && elements.size() >= kMaxAttempts) {
+      listing.sensor_full = true;
+    }
     return ReadAttempts(name, elements, listing);
   }
   if (absl::EndsWith(name, kGuardSuffix)) {
@@ -177,6 +193,9 @@ Json Lasting(const std::string& kind, Json object) {
   if (kind == "counter") {
     object.erase("packets");
     object.erase("bytes");
+  }
+  if (kind == "set" && absl::StartsWith(name, "tried_")) {
+    object.erase("comment");  // since when it watches
   }
   if (kind == "set" && object.contains("elem")) {
     if (absl::StartsWith(name, "r_") || absl::StartsWith(name, "tried_")) {
@@ -267,6 +286,8 @@ FenceReading Listing::Reading() const {
   }
   reading.dropped_packets = dropped_packets;
   reading.attempts = attempts;
+  if (dated_sensors == kSensorSets) reading.watching_since = sensor_since;
+  reading.sensor_full = sensor_full;
   reading.rules_digest = rules_digest;
   return reading;
 }

@@ -38,6 +38,9 @@ struct Listing {
   std::vector<Jump> jumps;
   uint64_t dropped_packets = 0;
   std::vector<Attempt> attempts;
+  int dated_sensors = 0;        // sets that say since when they watch
+  absl::Duration sensor_since;  // the latest of them
+  bool sensor_full = false;     // of those for what goes out
   std::string rules_digest;
 
   const FlowSets& Group(const std::string& name) const;

@@ -1,5 +1,7 @@
 #include "agents/isolation/nftables_fence.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <iterator>
 #include <set>
@@ -11,6 +13,7 @@
 #include "agents/isolation/nft.h"
 #include "agents/isolation/rules_check.h"
 #include "agents/isolation/ruleset_parts.h"
+#include "common/contract.h"
 #include "common/digest.h"
 #include "common/status.h"
 
@@ -89,6 +92,15 @@ class Keep {
   const bool guests_;
 };
 
+// The sensor goes on unless something of it was lost.
+Sensor SensorFor(const Listing& before, const FenceRules& rules) {
+  const auto since = before.Reading().watching_since;
+  if (since.has_value() && !rules.watch_anew) return {before.attempts, *since};
+  timespec now = {};
+  SLUICE_CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
+  return {before.attempts, absl::DurationFromTimespec(now)};
+}
+
 bool IsWithin(const std::set<AddressBytes>& local, const Connection& c) {
   return local.contains(c.client) && local.contains(c.server);
 }
@@ -133,6 +145,8 @@ Listing NftablesFence::ListBefore(const FenceRules& rules) {
     if (!one.ok()) continue;
     sensor.attempts.insert(sensor.attempts.end(), one->attempts.begin(),
                            one->attempts.end());
+    sensor.dated_sensors += one->dated_sensors;
+    sensor.sensor_since = std::max(sensor.sensor_since, one->sensor_since);
   }
   return sensor;
 }
@@ -196,8 +210,9 @@ absl::StatusOr<FenceReading> NftablesFence::Replace(const FenceRules& rules) {
                                        "taking the fence down"));
     return Read();
   }
-  SLUICE_ASSIGN_OR_RETURN(const std::string text,
-                          ReplaceText(options_, rules, before.attempts));
+  SLUICE_ASSIGN_OR_RETURN(
+      const std::string text,
+      ReplaceText(options_, rules, SensorFor(before, rules)));
   SLUICE_RETURN_IF_ERROR(
       WithContext(nft_->Run(text).status(), "putting the fence up"));
   SLUICE_RETURN_IF_ERROR(ForgetForReplace(before, rules));

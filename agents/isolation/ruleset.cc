@@ -147,12 +147,12 @@ std::string ReleaseGroup(const std::string& digest) {
 
 absl::StatusOr<std::string> ReplaceText(const RulesetOptions& options,
                                         const FenceRules& rules,
-                                        const std::vector<Attempt>& attempts) {
+                                        const Sensor& sensor) {
   SLUICE_ASSIGN_OR_RETURN(const FlowSets management,
                           Place({}, rules.management));
-  std::string text = absl::StrCat("add table inet ", options.table,
-                                  "\ndelete table inet ", options.table, "\n",
-                                  FrameText(options, management, attempts));
+  std::string text =
+      absl::StrCat("add table inet ", options.table, "\ndelete table inet ",
+                   options.table, "\n", FrameText(options, management, sensor));
   Script script(options);
   script.Elements("add", kManagement, management);
   SLUICE_ASSIGN_OR_RETURN(const FlowSets vital, Place({}, rules.vital));

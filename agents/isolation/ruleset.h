@@ -44,11 +44,16 @@ absl::Status CheckOptions(const RulesetOptions& options);
 // REQUIRES: IsDigest(digest).
 std::string ReleaseGroup(const std::string& digest);
 
-// The whole table in the place of whatever is there. `attempts` are put back
-// into the sensor.
+// What the sensor held, and since when it has watched (boot-time clock; 1 ms).
+struct Sensor {
+  std::vector<Attempt> attempts;
+  absl::Duration since;
+};
+
+// The whole table in the place of whatever is there, `sensor` put back.
 absl::StatusOr<std::string> ReplaceText(const RulesetOptions& options,
                                         const FenceRules& rules,
-                                        const std::vector<Attempt>& attempts);
+                                        const Sensor& sensor);
 
 std::string DeleteText(const RulesetOptions& options);
 

@@ -76,7 +76,7 @@ class Frame {
   bool has_guests() const { return !options_.interior.empty(); }
   std::string Take() { return std::move(text_); }
 
-  void Sensor(const std::vector<Attempt>& attempts);
+  void Sensors(const Sensor& sensor);
   void Management(const FlowSets& management);
   void Neighbours();
   void Flows();
@@ -88,12 +88,12 @@ class Frame {
   std::string text_;
 };
 
-void Frame::Sensor(const std::vector<Attempt>& attempts) {
+void Frame::Sensors(const Sensor& sensor) {
   absl::StrAppend(&text_, "  counter ", kDropped, " { }\n");
   for (const bool outbound : {false, true}) {
     for (const Family family : {Family::kIpv4, Family::kIpv6}) {
       std::vector<std::string> elements;
-      for (const Attempt& attempt : attempts) {
+      for (const Attempt& attempt : sensor.attempts) {
         if (attempt.outbound != outbound || attempt.peer.family() != family ||
             elements.size() == kMaxAttempts) {
           continue;
@@ -107,7 +107,8 @@ void Frame::Sensor(const std::vector<Attempt>& attempts) {
       Set(absl::StrCat(outbound ? kTriedOut : kTriedIn, is4 ? "4" : "6"),
           absl::StrCat("type ", is4 ? "ipv4_addr" : "ipv6_addr",
                        " . inet_proto . inet_service; size ", kMaxAttempts,
-                       "; flags dynamic; counter;"),
+                       "; flags dynamic; counter; comment \"", kSincePrefix,
+                       absl::ToInt64Milliseconds(sensor.since), "ms\";"),
           elements.empty()
               ? ""
               : absl::StrCat("{ ", absl::StrJoin(elements, ", "), " }"));
@@ -347,9 +348,9 @@ std::string GuardedJump(const std::string& group, const std::string& chain) {
 }
 
 std::string FrameText(const RulesetOptions& options, const FlowSets& management,
-                      const std::vector<Attempt>& attempts) {
+                      const Sensor& sensor) {
   Frame frame(options);
-  frame.Sensor(attempts);
+  frame.Sensors(sensor);
   frame.Management(management);
   frame.Neighbours();
   frame.Flows();

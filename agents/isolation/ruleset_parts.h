@@ -20,7 +20,8 @@ inline constexpr char kDropped[] = "dropped";
 // The sensor's sets: "tried_in4", "tried_out6", …
 inline constexpr char kTriedIn[] = "tried_in";
 inline constexpr char kTriedOut[] = "tried_out";
-inline constexpr int kMaxAttempts = 1024;  // a set
+inline constexpr char kSincePrefix[] = "since ";  // and "5310022ms"
+inline constexpr int kMaxAttempts = 1024;         // a set
 
 std::string SetName(const std::string& group, const SetKey& key);
 std::string GuardName(const std::string& group);
@@ -41,6 +42,6 @@ std::string GuardedJump(const std::string& group, const std::string& chain);
 
 // The table without its groups' flows.
 std::string FrameText(const RulesetOptions& options, const FlowSets& management,
-                      const std::vector<Attempt>& attempts);
+                      const Sensor& sensor);
 
 }  // namespace sluice::agent

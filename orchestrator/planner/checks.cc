@@ -27,6 +27,16 @@ bool RangeSame(const Port::Range& a, const Port::Range& b) {
   return a.ports == b.ports && a.protocol == b.protocol;
 }
 
+bool LooksAtAttempts(const System& system) {
+  const auto looks = [](const std::vector<Check>& checks) {
+    return std::any_of(checks.begin(), checks.end(), [](const Check& check) {
+      const auto* spec = std::get_if<CheckSpec>(&check.what);
+      return spec != nullptr && spec->kind == "attempts";
+    });
+  };
+  return looks(system.inspect) || looks(system.health) || looks(system.watch);
+}
+
 // A task where a machine's verdict is wanted, or the other way round.
 absl::Status WrongKind(const Draft& draft, const Check& check,
                        absl::string_view what) {
@@ -36,8 +46,13 @@ absl::Status WrongKind(const Draft& draft, const Check& check,
 
 }  // namespace
 
-CheckResolver::CheckResolver(const Draft& draft) : draft_(draft) {
+CheckResolver::CheckResolver(const Draft& draft,
+                             const std::vector<PlannedGrant>& grants)
+    : draft_(draft) {
   for (const System& system : draft.model->systems) {
+    if (!callable_.has_value() && LooksAtAttempts(system)) {
+      callable_.emplace(*draft.model, grants);
+    }
     for (const HostId& host : system.hosts) {
       std::vector<Port::Range>& declared = declared_[host];
       for (const Port& port : system.ports) {
@@ -77,6 +92,10 @@ absl::Status CheckResolver::Resolve(const DraftStep& step,
     PlannedCheck result{check.id, std::get<CheckSpec>(check.what)};
     if (result.spec.kind == "listeners") {
       result.spec.args["ports"] = DeclaredPorts(system);
+    }
+    if (result.spec.kind == "attempts" && callable_.has_value()) {
+      result.spec.args["declared"] = callable_->Declared(system.hosts);
+      result.spec.args["estate"] = callable_->estate();
     }
     const auto arg = result.spec.args.find("port");
     if (arg == result.spec.args.end()) return result;

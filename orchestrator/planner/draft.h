@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "orchestrator/model/model.h"
+#include "orchestrator/planner/callable.h"
 #include "orchestrator/planner/plan.h"
 
 namespace sluice::planning {
@@ -82,7 +84,7 @@ absl::StatusOr<std::vector<PlannedHost>> ResolveHosts(const Draft& draft);
 // Fills a step's checks and tasks, ports as numbers.
 class CheckResolver {
  public:
-  explicit CheckResolver(const Draft& draft);
+  CheckResolver(const Draft& draft, const std::vector<PlannedGrant>& grants);
   absl::Status Resolve(const DraftStep& step, PlannedStep& planned) const;
 
  private:
@@ -92,6 +94,7 @@ class CheckResolver {
   // What may listen on a host: every port of every system there, and the
   // ports of vital flows that come in.
   absl::flat_hash_map<HostId, std::vector<Port::Range>> declared_;
+  std::optional<Callable> callable_;  // where an inspection asks for it
 };
 
 // The digests of the stages and of the whole plan, which has all else by now.

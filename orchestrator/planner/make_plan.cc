@@ -51,8 +51,9 @@ PlannedStep Describe(const Draft& draft, const DraftStep& step) {
   return planned;
 }
 
-absl::Status AddSteps(const Draft& draft, Plan& plan) {
-  const planning::CheckResolver checks(draft);
+absl::Status AddSteps(const Draft& draft,
+                      const std::vector<PlannedGrant>& grants, Plan& plan) {
+  const planning::CheckResolver checks(draft, grants);
   plan.steps.reserve(draft.steps.size());
   for (const DraftStep& step : draft.steps) {
     plan.steps.push_back(Describe(draft, step));
@@ -129,7 +130,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> MakePlan(const Model& model) {
   SLUICE_ASSIGN_OR_RETURN(plan->hosts, planning::ResolveHosts(draft));
   SLUICE_ASSIGN_OR_RETURN(planning::Grants grants,
                           planning::ResolveGrants(draft));
-  SLUICE_RETURN_IF_ERROR(AddSteps(draft, *plan));
+  SLUICE_RETURN_IF_ERROR(AddSteps(draft, grants.grants, *plan));
   plan->grants = std::move(grants.grants);
   for (size_t i = 0; i < plan->steps.size(); ++i) {
     plan->steps[i].grants = std::move(grants.opened_by[i]);

@@ -34,12 +34,12 @@ LEASE = 8
 class SmallEstate:
     """REQUIRES: root. Everything it made is gone after close()."""
 
-    def __init__(self, prefix=PREFIX):
+    def __init__(self, prefix=PREFIX, manifest=MANIFEST):
         self.folder = tempfile.mkdtemp(prefix=prefix)
         self.lab = lab_module.Lab(prefix)
         self.supervisor = processes.Supervisor(self.lab, self.folder)
         self.sluice = sluice_module.Sluice(self.lab, self.supervisor,
-                                           MANIFEST, HOSTS)
+                                           manifest, HOSTS)
         self.since = {}   # (step, state) → when it was first so, Unix ms
         self.numbers = []
 

@@ -62,7 +62,11 @@ Json ToJson(const FenceReading& reading) {
          {"port", attempt.port},
          {"packets", attempt.packets}});
   }
-  return {{"mode", reading.mode == Mode::kOpen ? "open" : "quarantined"},
+  const absl::Duration since =
+      reading.watching_since.value_or(-absl::Milliseconds(1));
+  return {{"watching_since_ms", absl::ToInt64Milliseconds(since)},
+          {"sensor_full", reading.sensor_full},
+          {"mode", reading.mode == Mode::kOpen ? "open" : "quarantined"},
           {"management", Lines(reading.management)},
           {"vital", Lines(reading.vital)},
           {"standing", Lines(reading.standing)},
@@ -77,6 +81,7 @@ absl::StatusOr<FenceRules> Rules(const Json& command) {
   rules.mode = command.value("mode", "quarantined") == "open"
                    ? Mode::kOpen
                    : Mode::kQuarantined;
+  rules.watch_anew = command.value("watch_anew", false);
   SLUICE_ASSIGN_OR_RETURN(rules.management, Flows(command, "management"));
   SLUICE_ASSIGN_OR_RETURN(rules.vital, Flows(command, "vital"));
   SLUICE_ASSIGN_OR_RETURN(rules.standing, Flows(command, "standing"));

@@ -5,6 +5,16 @@ from cases import ALL_8080, BOTH, FenceTest
 from estate import ADDRESSES, FenceError, flow
 
 
+FLOOD = """
+import socket
+for port in range(10000, 11100):
+    s = socket.socket()
+    s.setblocking(False)
+    s.connect_ex(("10.66.0.1", port))
+    s.close()
+"""
+
+
 class Reading(FenceTest):
     def test_the_sensor_tells_who_tried(self):
         self.state = "quarantined"
@@ -27,6 +37,37 @@ class Reading(FenceTest):
                             (False, "udp", peer, 5353),
                             (True, "tcp", peer, 3333)):
                 self.case(f"recorded: {attempt}", True, attempt in seen)
+
+    def test_the_sensor_knows_since_when_it_watches(self):
+        self.state = "quarantined"
+        first = self.server.quarantine()["watching_since_ms"]
+        self.case("a new sensor has a beginning", True, first > 0)
+        self.case("made anew, it goes on", first, self.server.quarantine(
+            standing=ALL_8080)["watching_since_ms"])
+        self.server.lease("a", 60000, flow("tcp", "client", "server", 1000))
+        self.case("with a lease, it goes on", first,
+                  self.server.read()["watching_since_ms"])
+        anew = self.server.quarantine(watch_anew=True)["watching_since_ms"]
+        self.case("in doubt, it begins anew", True, anew > first)
+        netns.sh("server", "nft flush ruleset")
+        self.case("without a fence", -1,
+                  self.server.read()["watching_since_ms"])
+        after = self.server.quarantine()["watching_since_ms"]
+        self.case("after another hand's flush", True, after > anew)
+        netns.sh("server", "nft delete table inet sluice")
+
+    def test_a_full_sensor_says_so_and_refuses_all_the_same(self):
+        self.state = "full sensor"
+        self.server.quarantine()
+        # From its own ports to many others: each is an opening of its own.
+        netns.sh("server", "python3 -c '" + FLOOD + "'")
+        reading = self.server.read()
+        self.case("full", True, reading["sensor_full"])
+        self.case("bounded", 1024, sum(
+            a["outbound"] for a in reading["attempts"]))
+        self.attempt("out of it", "refused", "server", "client", 3333)
+        self.case("kept by a new table", True,
+                  self.server.quarantine()["sensor_full"])
 
     def test_the_digest_changes_with_the_rules_only(self):
         self.state = "reading"

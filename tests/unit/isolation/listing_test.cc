@@ -52,6 +52,28 @@ TEST(Listing, TellsWhatTheKernelHolds) {
   EXPECT_EQ(reading.attempts[0].packets, 7u);
 }
 
+// S9: all four sets say since when, or nobody knows.
+TEST(Listing, KnowsSinceWhenTheSensorWatches) {
+  EXPECT_FALSE(
+      ParseListing(Recorded()).value().Reading().watching_since.has_value());
+  std::string dated;
+  for (const char* name :
+       {"tried_in4", "tried_in6", "tried_out4", "tried_out6"}) {
+    const std::string before = dated.empty() ? Recorded() : dated;
+    EXPECT_FALSE(
+        ParseListing(before).value().Reading().watching_since.has_value());
+    dated = absl::StrReplaceAll(
+        before, {{absl::StrCat("\"name\": \"", name, "\","),
+                  absl::StrCat("\"name\": \"", name,
+                               "\", \"comment\": \"since 9000ms\",")}});
+  }
+  const FenceReading reading = ParseListing(dated).value().Reading();
+  EXPECT_EQ(reading.watching_since, absl::Seconds(9));
+  EXPECT_FALSE(reading.sensor_full);
+  EXPECT_EQ(reading.rules_digest,
+            ParseListing(Recorded()).value().Reading().rules_digest);
+}
+
 TEST(Listing, CountsOnlyLiveReleasesAsLive) {
   Listing listing = ParseListing(Recorded()).value();
   EXPECT_EQ(listing.Live().size(), 3u);

@@ -64,9 +64,10 @@ TEST(Ruleset, PutsTheSensorBack) {
   attempt.peer = Prefix::Parse("203.0.113.9").value();
   attempt.port = 443;
   attempt.packets = 7;
-  EXPECT_THAT(ReplaceText({}, {}, {attempt}).value(),
+  EXPECT_THAT(ReplaceText({}, {}, {{attempt}, absl::Seconds(9)}).value(),
               HasSubstr("set tried_out4 { type ipv4_addr . inet_proto . "
                         "inet_service; size 1024; flags dynamic; counter; "
+                        "comment \"since 9000ms\"; "
                         "elements = { 203.0.113.9 . tcp . 443 counter "
                         "packets 7 bytes 0 }; }"));
 }

@@ -1,3 +1,4 @@
+#include "orchestrator/planner/callable.h"
 #include "orchestrator/planner/plan.h"
 
 #include "gmock/gmock.h"
@@ -417,6 +418,39 @@ TEST(Checks, OfListenersKnowEveryDeclaredPortOfTheHosts) {
                 ->inspect[0]
                 .spec.args.at("ports"),
             "161/udp,8080/tcp,9000-9010/tcp");
+}
+
+// What is declared: what its hosts may call, and where the estate lies.
+TEST(Checks, OfAttemptsKnowWhatTheHostsMayCall) {
+  Estate estate = SmallUtility();
+  estate.Get("billing-engine")
+      .inspect.push_back(
+          testing::Probe("billing-engine/inspect-1", "attempts", {}));
+  const auto plan = estate.Planned();
+  const CheckSpec& spec =
+      plan->FindStep(StepId("billing-engine"))->inspect[0].spec;
+  EXPECT_THAT(spec.args.at("declared"), HasSubstr("5432/tcp@10.77.0.21"));
+  EXPECT_THAT(spec.args.at("declared"), HasSubstr("5432/tcp@fd77::21"));
+  EXPECT_THAT(spec.args.at("declared"), Not(HasSubstr("10.77.0.31")));
+  // app-1 and app-2 end in .31 and .32.
+  EXPECT_THAT(spec.args.at("estate"), HasSubstr("10.77.0.31,10.77.0.32"));
+}
+
+TEST(Ranges, AreJoinedWhereTwoHalvesMakeAWhole) {
+  std::vector<Prefix> ranges;
+  for (int i = 0; i < 256; ++i) {
+    ranges.push_back(testing::Range(absl::StrCat("10.77.0.", i)));
+  }
+  ranges.push_back(testing::Range("10.77.1.1"));
+  ranges.push_back(testing::Range("fd77::2"));
+  ranges.push_back(testing::Range("fd77::3"));
+  EXPECT_THAT(
+      planning::JoinRanges(ranges),
+      ElementsAre(testing::Range("10.77.0.0/24"), testing::Range("10.77.1.1"),
+                  testing::Range("fd77::2/127")));
+  EXPECT_THAT(planning::JoinRanges(
+                  {testing::Range("0.0.0.0/1"), testing::Range("128.0.0.0/1")}),
+              ElementsAre(testing::Range("0.0.0.0/0")));
 }
 
 TEST(Checks, ThatPeopleDoAreTasks) {
