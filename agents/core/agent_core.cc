@@ -233,7 +233,9 @@ void AgentCore::RunDue() {
   const bool reading = std::any_of(
       calls_.begin(), calls_.end(),
       [](const auto& call) { return call.second == Purpose::kLease; });
-  if (lease_due && !reading) Call(fence::Read{}, Purpose::kLease);
+  if (lease_due && !reading && now_ >= leases_at_) {
+    Call(fence::Read{}, Purpose::kLease);
+  }
   for (auto& [step, watching] : watches_) {
     if (watching.running != 0 || now_ < watching.next) continue;
     watching.running = ++last_request_;
@@ -259,7 +261,7 @@ absl::Duration AgentCore::NextDeadline() const {
       std::min({audit_at_, repair_at_, save_at_, DiskDeadline()});
   for (const auto& [digest, release] : state_.releases) {
     if (release.HasAny(Grant::State::kOpen)) {
-      next = std::min(next, release.guard_until);
+      next = std::min(next, std::max(release.guard_until, leases_at_));
     }
   }
   for (const auto& [step, watching] : watches_) {

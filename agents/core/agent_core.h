@@ -231,6 +231,7 @@ class AgentCore {
   absl::Duration looked_at_ = -absl::InfiniteDuration();  // the last audit
   absl::Duration audit_at_ = absl::InfiniteDuration();
   absl::Duration repair_at_ = absl::InfiniteDuration();
+  absl::Duration leases_at_;  // not looked at before: the kernel said nothing
   absl::Duration save_at_ = absl::InfiniteDuration();
 };
 

@@ -90,7 +90,12 @@ void AgentCore::On(const FenceDone& event) {
       if (!event.status.ok()) Call(fence::Read{}, Purpose::kLease);
       break;
     case Purpose::kLease:
-      if (event.status.ok()) OnLeaseReading(event.reading);
+      if (event.status.ok()) {
+        OnLeaseReading(event.reading);
+      } else {
+        // What ran out is closed by the kernel itself; that much can wait.
+        leases_at_ = now_ + kRetryEvery;
+      }
       break;
     case Purpose::kSweep:
       if (!event.status.ok()) {

@@ -206,10 +206,12 @@ void AgentCore::Carry(const Order& order, const OpenFlows& what) {
   std::erase_if(flows, [&](const Flow& flow) {
     return std::binary_search(open.begin(), open.end(), flow);
   });
+  // A grant may have no flow here, while its peers are out: it holds its lease
+  // all the same, though no guard stands for it.
+  if (open.empty()) release.guard_until = now_ + LeaseNow(release);
   if (flows.empty()) {
     job.calls.push_back(fence::Read{});
   } else {
-    if (open.empty()) release.guard_until = now_ + LeaseNow(release);
     job.calls.push_back(fence::Open{
         what.release_digest, release.guard_until - now_, std::move(flows)});
   }

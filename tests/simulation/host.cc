@@ -17,6 +17,8 @@ using agent::Event;
 namespace {
 
 constexpr size_t kOlderStates = 40;
+// More events at one moment than an agent has work for: it spins.
+constexpr int kTurnsAtOnce = 10'000;
 
 // To every orchestrator of the management network, at 7443 as a rule.
 std::vector<Flow> ManagementOf(const Plan& plan, const PlannedHost& host) {
@@ -191,7 +193,13 @@ void Host::Feed(Event event) {
   const uint64_t changes = kernel_.changes();
   seen_open_.clear();
   seen_changes_ = changes;
+  int turns = 0;
   while (!events_.empty()) {
+    if (++turns > kTurnsAtOnce) {
+      world_.Violate("L1", absl::StrCat("the agent of ", id().str(),
+                                        " does the same over and over"));
+      break;
+    }
     const Event next = std::move(events_.front());
     events_.pop_front();
     const agent::AgentCore::Output output = core_->Step(next, boot_clock());

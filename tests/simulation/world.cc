@@ -14,6 +14,10 @@ namespace sluice::simulation {
 namespace {
 
 constexpr absl::Duration kCalm = absl::Seconds(5);
+// More steps at one moment than any estate has work for: somebody spins.
+constexpr int kAtOnce = 100'000;
+// A day that goes badly to its end takes some 300'000.
+constexpr uint64_t kMostSteps = 1'000'000;
 
 absl::Time StartOfAll() { return absl::FromUnixSeconds(1'795'000'000); }
 
@@ -154,9 +158,20 @@ void World::Run() {
   people_->Begin();
   traffic_->Begin();
   absl::Time finished_at = absl::InfiniteFuture();
+  int at_once = 0;
   while (!agenda_.empty() && violations_.empty()) {
     if (agenda_.next() > limit) break;
+    const absl::Time before = now();
     agenda_.Step();
+    at_once = now() == before ? at_once + 1 : 0;
+    if (agenda_.steps() > kMostSteps) {
+      Violate("L1", absl::StrCat("nothing comes to rest: ", kMostSteps,
+                                 " steps by now"));
+    }
+    if (at_once > kAtOnce) {
+      Violate("L1", absl::StrCat("the same is done over and over without time ",
+                                 "passing, ", kAtOnce, " steps by now"));
+    }
     if (!people_->finished()) {
       finished_at = absl::InfiniteFuture();
     } else if (finished_at == absl::InfiniteFuture()) {

@@ -81,6 +81,7 @@ class FailingFence : public Fence {
     return fence_->Confirm(digest, flows);
   }
   absl::StatusOr<FenceReading> Read() override {
+    ++reads;
     if (!failure.ok() && !readable) return failure;
     return fence_->Read();
   }
@@ -90,6 +91,7 @@ class FailingFence : public Fence {
   // What is put up is taken, and is gone again by the time it is read.
   bool undone = false;
   std::vector<std::string> calls;
+  int reads = 0;
 
  private:
   Fence* fence_;

@@ -252,6 +252,45 @@ TEST(Lease, RunsOutUnlessRenewedAndThatIsReported) {
   EXPECT_EQ(host.Last<LeaseLost>().release_digest, host.digest);
 }
 
+// The kernel closes it; the agent asks again each second, not without end.
+TEST(Lease, ThatRanOutIsAskedForCalmlyWhileTheKernelDoesNotAnswer) {
+  ReleasedHost host;
+  host.Give("r/4/0", host.Opening());
+  host.fence.failure = absl::UnavailableError("netlink is busy");
+  host.Pass(absl::Seconds(61));
+  const int before = host.fence.reads;
+  host.Pass(absl::Seconds(10));
+  EXPECT_LE(host.fence.reads - before, 15);
+  host.fence.failure = absl::OkStatus();
+  host.Pass(absl::Seconds(2));
+  EXPECT_EQ(host.Last<LeaseLost>().release_digest, host.digest);
+}
+
+// Its peers are out for now: there is nothing to guard, and nothing runs out.
+TEST(Lease, OfAGrantWithoutAFlowHereBeginsWhenItOpens) {
+  ReleasedHost host;
+  const GrantId empty("engine>ledger:main");
+  ReleaseOrder order = host.MakeOrder();
+  order.round = 2;
+  order.hosts[0].flows_digest = FlowsDigest({});
+  Propose proposal;
+  proposal.body = order.Body();
+  proposal.round = "apps/1";
+  proposal.grants = {{empty, {}}};
+  ASSERT_EQ(host.Give("r/4/0", proposal).outcome, Outcome::kDone);
+  host.Pass(absl::Seconds(5));
+  const std::string digest = Sha256(proposal.body);
+  const OpenFlows opening{digest,
+                          {empty},
+                          {SignedGo("duty-commander", proposal.body),
+                           SignedGo("billing-owner", proposal.body)}};
+  EXPECT_EQ(host.Give("r/5/0", opening).outcome, Outcome::kDone);
+  host.PassRenewing(absl::Minutes(2), digest);
+  EXPECT_TRUE(host.All<LeaseLost>().empty());
+  host.Pass(absl::Seconds(61));
+  EXPECT_EQ(host.Last<LeaseLost>().release_digest, digest);
+}
+
 TEST(Lease, ThatRanOutIsNotRenewedButOpensAgainUnderTheSameOrder) {
   ReleasedHost host;
   host.Give("r/4/0", host.Opening());
