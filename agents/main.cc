@@ -41,8 +41,12 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config) {
   Workers::Options options;
   options.context.addresses = config.addresses;
   for (const auto& [name, rule] : config.plugins) {
-    options.context.plugins[name] = {rule.command, rule.timeout};
+    options.context.plugins[name] = {rule.command, rule.timeout, rule.user};
   }
+  for (const auto& [name, rule] : config.yara) {
+    options.context.yara[name] = {rule.rules, rule.paths};
+  }
+  options.context.tls_authorities = config.tls_authorities;
   for (const auto& [unit, rule] : config.units) {
     options.units[unit] = rule.start;
   }

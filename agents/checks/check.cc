@@ -25,6 +25,15 @@ constexpr std::pair<absl::string_view, Kind> kKinds[] = {
     {"plugin", CheckPlugin},
     {"listeners", CheckListeners},
     {"dns", CheckDns},
+    {"udp", CheckUdp},
+    {"tls", CheckTls},
+    {"grpc", CheckGrpc},
+    {"systemd", CheckSystemd},
+    {"process", CheckProcess},
+    {"mount", CheckMount},
+    {"clock", CheckClock},
+    {"packages", CheckPackages},
+    {"yara", CheckYara},
     {"attempts", CheckAttempts},
 };
 

@@ -20,13 +20,25 @@ namespace sluice::agent {
 struct Plugin {
   std::vector<std::string> command;
   absl::Duration timeout = absl::Seconds(10);
+  std::string user;  // it runs as; empty: the agent's own
+};
+
+struct YaraRules {
+  std::string rules;               // a file
+  std::vector<std::string> paths;  // where these rules may look
 };
 
 // What this host's own file lets checks use.
 struct CheckContext {
   std::vector<Prefix> addresses;  // of this host, as others reach it
   std::map<std::string, Plugin> plugins;
+  std::map<std::string, YaraRules> yara;
+  std::string tls_authorities;  // a PEM file; empty: the system's own
   std::string proc = "/proc";
+  std::string systemctl = "/usr/bin/systemctl";
+  std::string dpkg = "/usr/bin/dpkg";
+  std::string rpm = "/usr/bin/rpm";
+  std::string yara_program = "/usr/bin/yara";
   // What the kernel holds now, from any thread; and the boot-time clock.
   std::function<absl::StatusOr<FenceReading>()> fence = nullptr;
   std::function<absl::Duration()> now = nullptr;
@@ -54,6 +66,24 @@ CheckResult CheckListeners(const CheckSpec& spec, const CheckContext& context,
 CheckResult CheckDns(const CheckSpec& spec, const CheckContext& context,
                      const Stop& stop);
 
+CheckResult CheckUdp(const CheckSpec& spec, const CheckContext& context,
+                     const Stop& stop);
+CheckResult CheckTls(const CheckSpec& spec, const CheckContext& context,
+                     const Stop& stop);
+CheckResult CheckGrpc(const CheckSpec& spec, const CheckContext& context,
+                      const Stop& stop);
+CheckResult CheckSystemd(const CheckSpec& spec, const CheckContext& context,
+                         const Stop& stop);
+CheckResult CheckProcess(const CheckSpec& spec, const CheckContext& context,
+                         const Stop& stop);
+CheckResult CheckMount(const CheckSpec& spec, const CheckContext& context,
+                       const Stop& stop);
+CheckResult CheckClock(const CheckSpec& spec, const CheckContext& context,
+                       const Stop& stop);
+CheckResult CheckPackages(const CheckSpec& spec, const CheckContext& context,
+                          const Stop& stop);
+CheckResult CheckYara(const CheckSpec& spec, const CheckContext& context,
+                      const Stop& stop);
 CheckResult CheckAttempts(const CheckSpec& spec, const CheckContext& context,
                           const Stop& stop);
 
@@ -62,6 +92,10 @@ CheckResult CheckAttempts(const CheckSpec& spec, const CheckContext& context,
 CheckResult Pass(std::string reason);
 CheckResult Fail(std::string reason);
 CheckResult Inconclusive(std::string reason);
+
+// `kept`: a time service told the kernel. `uncertain`: its own estimate.
+CheckResult JudgeClock(bool kept, absl::Duration offset,
+                       absl::Duration uncertain, absl::Duration allowed);
 
 // The argument, or `otherwise`.
 std::string Arg(const CheckSpec& spec, const std::string& name,

@@ -1,5 +1,6 @@
-// http and https: one GET to this host's own service. No proxy, no redirect,
-// no name lookup: the address is the host's own.
+// http, https and tls: one GET to this host's own service, or no more than the
+// handshake. No proxy, no redirect, no name lookup: the address is the host's
+// own.
 
 #include <curl/curl.h>
 
@@ -58,6 +59,22 @@ int64_t CertificateDays(CURL* curl) {
   return -1;
 }
 
+// Empty, or why the certificate's end is not far enough away.
+std::string JudgeEnd(const CheckSpec& spec, CURL* curl, bool& known) {
+  int64_t min_days = 0;
+  known = true;
+  if (!absl::SimpleAtoi(Arg(spec, "min-days", "0"), &min_days) ||
+      min_days <= 0) {
+    return "";
+  }
+  const int64_t days = CertificateDays(curl);
+  known = days >= 0;
+  if (!known) return "when its certificate ends could not be read";
+  if (days >= min_days) return "";
+  return absl::StrCat("its certificate ends in ", days, " days, fewer than ",
+                      min_days);
+}
+
 CheckResult Judge(const CheckSpec& spec, CURL* curl, const Exchange& exchange,
                   const std::string& where) {
   long status = 0;
@@ -73,25 +90,38 @@ CheckResult Judge(const CheckSpec& spec, CURL* curl, const Exchange& exchange,
                              contains, "'",
                              exchange.full ? " in its first 64 KiB" : ""));
   }
-  int64_t min_days = 0;
-  if (absl::SimpleAtoi(Arg(spec, "min-days", "0"), &min_days) && min_days > 0) {
-    const int64_t days = CertificateDays(curl);
-    if (days < 0) {
-      return Inconclusive(
-          absl::StrCat(where, ": when its certificate ends could not be read"));
-    }
-    if (days < min_days) {
-      return Fail(absl::StrCat(where, ": its certificate ends in ", days,
-                               " days, fewer than ", min_days));
-    }
+  bool known = true;
+  if (const std::string why = JudgeEnd(spec, curl, known); !why.empty()) {
+    const std::string said = absl::StrCat(where, ": ", why);
+    return known ? Fail(said) : Inconclusive(said);
   }
   return Pass(absl::StrCat(where, " answered ", status));
 }
 
+CheckResult JudgeHandshake(const CheckSpec& spec, CURL* curl,
+                           const std::string& where) {
+  bool known = true;
+  if (const std::string why = JudgeEnd(spec, curl, known); !why.empty()) {
+    const std::string said = absl::StrCat(where, ": ", why);
+    return known ? Fail(said) : Inconclusive(said);
+  }
+  const int64_t days = CertificateDays(curl);
+  return Pass(
+      absl::StrCat(where, ": a valid certificate",
+                   days < 0 ? "" : absl::StrCat(", for ", days, " days")));
+}
+
 }  // namespace
+
+CheckResult CheckTls(const CheckSpec& spec, const CheckContext& context,
+                     const Stop& stop) {
+  return CheckHttp(spec, context, stop);
+}
 
 CheckResult CheckHttp(const CheckSpec& spec, const CheckContext& context,
                       const Stop& stop) {
+  const bool handshake = spec.kind == "tls";
+  const std::string scheme = handshake ? "https" : spec.kind;
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   const uint16_t port = PortArg(spec);
@@ -114,8 +144,8 @@ CheckResult CheckHttp(const CheckSpec& spec, const CheckContext& context,
     if (curl == nullptr) return Inconclusive("out of memory for a request");
     const std::string endpoint = Endpoint(place, port);
     const std::string url = absl::StrCat(
-        spec.kind, "://",
-        name.empty() ? endpoint : absl::StrCat(name, ":", port), path);
+        scheme, "://", name.empty() ? endpoint : absl::StrCat(name, ":", port),
+        path);
     const std::unique_ptr<curl_slist, void (*)(curl_slist*)> to(
         curl_slist_append(nullptr, absl::StrCat("::", endpoint).c_str()),
         curl_slist_free_all);
@@ -125,12 +155,16 @@ CheckResult CheckHttp(const CheckSpec& spec, const CheckContext& context,
     curl_easy_setopt(curl, CURLOPT_CONNECT_TO, to.get());
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, spec.kind.c_str());
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme.c_str());
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(left));
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
     curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);
+    if (handshake) curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
+    if (!context.tls_authorities.empty()) {
+      curl_easy_setopt(curl, CURLOPT_CAINFO, context.tls_authorities.c_str());
+    }
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "sluice-agent");
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
@@ -139,7 +173,11 @@ CheckResult CheckHttp(const CheckSpec& spec, const CheckContext& context,
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, WatchStop);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &exchange);
     const CURLcode code = curl_easy_perform(curl);
-    const std::string where = absl::StrCat(spec.kind, "://", endpoint, path);
+    const std::string where =
+        handshake ? endpoint : absl::StrCat(scheme, "://", endpoint, path);
+    if (handshake && code == CURLE_OK) {
+      return JudgeHandshake(spec, curl, where);
+    }
     if (code == CURLE_OK || exchange.full) {
       return Judge(spec, curl, exchange, where);
     }

@@ -18,6 +18,20 @@ std::string FirstLine(absl::string_view output) {
   return OneLine(line.substr(0, line.find('|')), 200);
 }
 
+// As another user it has no capability and gets none back.
+std::vector<std::string> AsUser(const std::vector<std::string>& command,
+                                const UserIds& ids) {
+  std::vector<std::string> argv = {"/usr/bin/setpriv",
+                                   absl::StrCat("--reuid=", ids.user),
+                                   absl::StrCat("--regid=", ids.group),
+                                   "--init-groups",
+                                   "--no-new-privs",
+                                   "--inh-caps=-all",
+                                   "--"};
+  argv.insert(argv.end(), command.begin(), command.end());
+  return argv;
+}
+
 }  // namespace
 
 CheckResult CheckPlugin(const CheckSpec& spec, const CheckContext& context,
@@ -30,9 +44,18 @@ CheckResult CheckPlugin(const CheckSpec& spec, const CheckContext& context,
                      "' is not among the plugins of this host's agent.yaml; "
                      "if it may run, write it there"));
   }
+  std::vector<std::string> argv = plugin->second.command;
+  if (const std::string& user = plugin->second.user; !user.empty()) {
+    const std::optional<UserIds> ids = FindUser(user);
+    if (!ids.has_value()) {
+      return Inconclusive(absl::StrCat("this host has no user '", user,
+                                       "', as whom agent.yaml runs ", name));
+    }
+    argv = AsUser(argv, *ids);
+  }
   const absl::Duration timeout = std::min(spec.timeout, plugin->second.timeout);
   const absl::StatusOr<ProcessResult> result =
-      RunProcess(plugin->second.command, timeout, Leftovers::kKill, stop);
+      RunProcess(argv, timeout, Leftovers::kKill, stop);
   if (!result.ok()) return Inconclusive(std::string(result.status().message()));
   if (result->stopped) return Inconclusive("the agent is ending");
   if (result->timed_out) {

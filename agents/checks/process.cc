@@ -2,9 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@ namespace sluice::agent {
 namespace {
 
 constexpr off_t kMaxOutput = 64 << 10;
+constexpr rlim_t kMaxMemory = rlim_t{1} << 30;  // of addresses
 constexpr absl::Duration kGrace = absl::Milliseconds(500);
 
 class Descriptor {
@@ -95,6 +98,14 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
   return pid;
 }
 
+// What a check may use; a unit's start script hands its limits to its service.
+void Bound(pid_t pid) {
+  const rlimit memory{kMaxMemory, kMaxMemory};
+  const rlimit none{0, 0};
+  prlimit(pid, RLIMIT_AS, &memory, nullptr);
+  prlimit(pid, RLIMIT_CORE, &none, nullptr);
+}
+
 // True when the process ended within `time`.
 bool WaitFor(int pidfd, absl::Duration time, const Stop* stop) {
   const absl::Time until = absl::Now() + time;
@@ -115,6 +126,18 @@ bool WaitFor(int pidfd, absl::Duration time, const Stop* stop) {
 
 }  // namespace
 
+std::optional<UserIds> FindUser(const std::string& name) {
+  std::vector<char> buffer(16384);
+  passwd entry = {};
+  passwd* found = nullptr;
+  if (getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found) !=
+          0 ||
+      found == nullptr) {
+    return std::nullopt;
+  }
+  return UserIds{found->pw_uid, found->pw_gid};
+}
+
 absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
                                          absl::Duration timeout,
                                          Leftovers leftovers,
@@ -126,6 +149,7 @@ absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
   if (!pid.ok()) return pid.status();
   // (Debian 12's <sys/pidfd.h> is not for C++.)
   const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  if (leftovers == Leftovers::kKill) Bound(*pid);
   ProcessResult result;
   const bool ended = pidfd.get() >= 0 && WaitFor(pidfd.get(), timeout, &stop);
   if (!ended) {

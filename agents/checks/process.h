@@ -1,8 +1,11 @@
 // Running one allow-listed program: no shell, a clean environment, a time
-// limit for its whole process group, and a bounded output.
+// limit for its whole process group, and bounds on its memory and output.
 
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +28,13 @@ enum class Leftovers {
   kKill,  // whatever the program left behind in its group goes
   kKeep,  // a unit's start script leaves its service running
 };
+
+struct UserIds {
+  uid_t user = 0;
+  gid_t group = 0;
+};
+// None when this host knows no such user.
+std::optional<UserIds> FindUser(const std::string& name);
 
 // Blocks until the program ended. An error means that it could not be started.
 // The output is a file in memory, not a pipe: what a service left behind keeps

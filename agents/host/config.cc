@@ -171,6 +171,8 @@ absl::Status ReadPlugins(const Source& source, const YAML::Node& node,
                   return source.Error(field,
                                       "write a time up to 5m, such as 10s");
                 }
+              } else if (name == "user") {
+                SLUICE_ASSIGN_OR_RETURN(rule.user, source.NameOf(field));
               } else {
                 return false;
               }
@@ -180,6 +182,39 @@ absl::Status ReadPlugins(const Source& source, const YAML::Node& node,
           return source.Error(value, "a plugin needs its command");
         }
         config.plugins[plugin] = std::move(rule);
+        return true;
+      });
+}
+
+absl::Status ReadYara(const Source& source, const YAML::Node& node,
+                      AgentConfig& config) {
+  return source.EachField(
+      node, "yara",
+      [&](const std::string& name,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        YaraRule rule;
+        SLUICE_RETURN_IF_ERROR(source.EachField(
+            value, "yara rules",
+            [&](const std::string& field,
+                const YAML::Node& what) -> absl::StatusOr<bool> {
+              if (field == "rules") {
+                SLUICE_ASSIGN_OR_RETURN(rule.rules, source.Path(what));
+                return true;
+              }
+              if (field != "paths") return false;
+              SLUICE_ASSIGN_OR_RETURN(rule.paths, source.Texts(what));
+              for (std::string& path : rule.paths) {
+                if (path[0] != '/' || absl::StrContains(path, "..")) {
+                  return source.Error(what, "where to look is whole paths");
+                }
+                while (path.size() > 1 && path.back() == '/') path.pop_back();
+              }
+              return true;
+            }));
+        if (rule.rules.empty() || rule.paths.empty()) {
+          return source.Error(value, "yara rules have 'rules' and 'paths'");
+        }
+        config.yara[name] = std::move(rule);
         return true;
       });
 }
@@ -309,6 +344,10 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_RETURN_IF_ERROR(ReadUnits(source, value, config));
   } else if (name == "plugins") {
     SLUICE_RETURN_IF_ERROR(ReadPlugins(source, value, config));
+  } else if (name == "yara") {
+    SLUICE_RETURN_IF_ERROR(ReadYara(source, value, config));
+  } else if (name == "tls-authorities") {
+    SLUICE_ASSIGN_OR_RETURN(config.tls_authorities, source.Path(value));
   } else {
     return false;
   }

@@ -17,7 +17,11 @@
 //   quorum: {incident-commander: 1}         # at least, at every gate
 //   quorum-at: {outside: {security: 1}}     # more at single stages
 //   units: {postgresql.service: {start: [systemctl, start, postgresql]}}
-//   plugins: {check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s}}
+//   plugins:                      # user: whom it runs as, instead of the agent
+//     check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s,
+//                   user: nobody}
+//   yara: {webshells: {rules: webshells.yar, paths: [/var/www]}}
+//   tls-authorities: estate-ca.pem  # for https and tls; default: the system's
 
 #pragma once
 
@@ -43,6 +47,12 @@ struct UnitRule {
 struct PluginRule {
   std::vector<std::string> command;  // argv
   absl::Duration timeout = absl::Seconds(10);
+  std::string user;  // it runs as; empty: as the agent
+};
+
+struct YaraRule {
+  std::string rules;               // a file
+  std::vector<std::string> paths;  // whole; where it may look
 };
 
 struct AgentConfig {
@@ -63,6 +73,8 @@ struct AgentConfig {
   std::map<StageId, Quorum> quorum_at;
   std::map<std::string, UnitRule> units;
   std::map<std::string, PluginRule> plugins;
+  std::map<std::string, YaraRule> yara;
+  std::string tls_authorities;  // empty: the system's own
 };
 
 // Unknown fields, duplicate keys, aliases and a second document are errors:

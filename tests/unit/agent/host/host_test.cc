@@ -41,6 +41,9 @@ units:
   nginx.service: {}
 plugins:
   check_pgsql: {command: [/usr/lib/nagios/plugins/check_pgsql], timeout: 3s}
+  check_raid: {command: [/usr/local/bin/check_raid], user: nagios}
+yara: {webshells: {rules: webshells.yar, paths: [/var/www/]}}
+tls-authorities: estate-ca.pem
 )";
 
 TEST(Config, IsReadWhole) {
@@ -59,6 +62,12 @@ TEST(Config, IsReadWhole) {
   EXPECT_THAT(config->units.at("nginx.service").start,
               ElementsAre("/usr/bin/systemctl", "start", "nginx.service"));
   EXPECT_EQ(config->plugins.at("check_pgsql").timeout, absl::Seconds(3));
+  EXPECT_EQ(config->plugins.at("check_pgsql").user, "");
+  EXPECT_EQ(config->plugins.at("check_raid").user, "nagios");
+  EXPECT_EQ(config->yara.at("webshells").rules,
+            "/etc/sluice/agents/webshells.yar");
+  EXPECT_THAT(config->yara.at("webshells").paths, ElementsAre("/var/www"));
+  EXPECT_EQ(config->tls_authorities, "/etc/sluice/agents/estate-ca.pem");
 }
 
 // What one change to the file makes of it.
@@ -89,6 +98,13 @@ TEST(Config, RefusesWhatCouldBeMisread) {
               HasSubstr("not a unit's name"));
   EXPECT_THAT(ErrorAfter("units:", "---\nunits:"),
               HasSubstr("one YAML document"));
+  EXPECT_THAT(ErrorAfter("/var/www/", "var/www"), HasSubstr("whole paths"));
+  EXPECT_THAT(ErrorAfter("/var/www/", "/var/www/../.."),
+              HasSubstr("whole paths"));
+  EXPECT_THAT(ErrorAfter("rules: webshells.yar, ", ""),
+              HasSubstr("'rules' and 'paths'"));
+  EXPECT_THAT(ErrorAfter("user: nagios", "user: 'a b'"),
+              HasSubstr("no spaces"));
   EXPECT_FALSE(ParseConfig("", "agent.yaml").ok());
 }
 
