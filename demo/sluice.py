@@ -1,5 +1,5 @@
 """Sluice itself, as the estate's people run it: the orchestrator on a host of
-its own, an agent on every other, and operators with their own certificates."""
+its own, an agent on every other, and operators with their own SSH keys."""
 
 import json
 import os

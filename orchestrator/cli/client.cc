@@ -33,8 +33,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ClientConfig& config,
   AllowOnlyTls13();
   grpc::SslCredentialsOptions tls;
   tls.pem_root_certs = config.authority_pem;
-  tls.pem_cert_chain = config.certificate_pem;
-  tls.pem_private_key = config.key_pem;
   grpc::ChannelArguments arguments;
   // Addresses are dialled; the certificate carries this one name.
   arguments.SetSslTargetNameOverride("orchestrator.sluice");
@@ -171,7 +169,7 @@ struct Client::Impl {
   // Whether to ask once more: nobody was logged in, and now somebody is. What
   // was answered so was not done.
   absl::StatusOr<bool> LoggedInNow(const grpc::Status& status) {
-    if (config.who.empty() || !NeedsLogin(status.error_code())) return false;
+    if (!NeedsLogin(status.error_code())) return false;
     auto token = LogIn(channel, config);
     if (!token.ok()) return token.status();
     session = *std::move(token);
@@ -290,7 +288,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Dial(const ClientConfig& config,
   impl->channel = dialler.channel(ready);
   impl->stub = v1::Operator::NewStub(impl->channel);
   impl->identities = v1::Identities::NewStub(impl->channel);
-  if (!config.who.empty()) impl->session = StoredSession(config);
+  impl->session = StoredSession(config);
   return std::unique_ptr<Client>(new Client(std::move(impl)));
 }
 
@@ -352,12 +350,6 @@ absl::StatusOr<v1::IdentityList> Client::ListIdentities() {
 }
 
 absl::Status Client::Login() {
-  if (impl_->config.who.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        impl_->config.file,
-        " asks with a certificate, which needs no login; to log in with an SSH "
-        "key write `operator: NAME` instead of `certificate:` and `key:`"));
-  }
   auto token = LogIn(impl_->channel, impl_->config);
   if (!token.ok()) return token.status();
   impl_->session = *std::move(token);

@@ -92,14 +92,19 @@ absl::StatusOr<ClientConfig> FromYaml(const std::string& file,
   if (!root.IsMap()) return Bad(file, "is not a client.yaml: not a mapping");
   for (const auto& entry : root) {
     const std::string key = entry.first.Scalar();
-    if (key != "orchestrators" && key != "operator" && key != "certificate" &&
-        key != "key" && key != "authority" && key != "signing-key" &&
-        key != "manifest") {
+    if (key == "certificate" || key == "key") {
+      return Bad(file, absl::StrCat(
+                           "'", key,
+                           ":' is not taken any more: operators log in with an "
+                           "SSH key. Write `operator: NAME`, and give NAME a "
+                           "`key:` under `approvers:` in the manifest"));
+    }
+    if (key != "orchestrators" && key != "operator" && key != "authority" &&
+        key != "signing-key" && key != "manifest") {
       return Bad(file, absl::StrCat("'", key,
                                     "' is not a field of a client.yaml; there "
-                                    "are orchestrators, operator, "
-                                    "certificate, key, authority, signing-key "
-                                    "and manifest"));
+                                    "are orchestrators, operator, authority, "
+                                    "signing-key and manifest"));
     }
   }
   ClientConfig config{.file = file};
@@ -116,21 +121,11 @@ absl::StatusOr<ClientConfig> FromYaml(const std::string& file,
     }
     config.orchestrators.push_back(Resolved(file, node.Scalar()));
   }
-  if (const YAML::Node who = root["operator"]) {
-    if (!who.IsScalar() || who.Scalar().empty()) {
-      return Bad(file, "'operator:' names an approver of the manifest");
-    }
-    if (root["certificate"] || root["key"]) {
-      return Bad(file,
-                 "'operator:' logs in with an SSH key and 'certificate:' with "
-                 "a certificate; keep one of the two");
-    }
-    config.who = who.Scalar();
-  } else {
-    SLUICE_ASSIGN_OR_RETURN(config.certificate_pem,
-                            PemOf(file, root, "certificate"));
-    SLUICE_ASSIGN_OR_RETURN(config.key_pem, PemOf(file, root, "key"));
+  const YAML::Node who = root["operator"];
+  if (!who || !who.IsScalar() || who.Scalar().empty()) {
+    return Bad(file, "'operator:' has to name an approver of the manifest");
   }
+  config.who = who.Scalar();
   SLUICE_ASSIGN_OR_RETURN(config.authority_pem, PemOf(file, root, "authority"));
   SLUICE_ASSIGN_OR_RETURN(config.signing_key,
                           PathOf(file, root, "signing-key"));

@@ -14,10 +14,8 @@ struct ClientConfig {
   // "10.77.0.1:7443", "[fd77::1]:7443", "unix:/absolute/path"; tried in this
   // order.
   std::vector<std::string> orchestrators;
-  // Who logs in, with an SSH key; empty: the certificate says who asks.
+  // Who logs in, with an SSH key.
   std::string who;
-  std::string certificate_pem;
-  std::string key_pem;
   std::string authority_pem;
   // The SSH key that decisions are signed with, or its .pub; may be empty.
   std::string signing_key;

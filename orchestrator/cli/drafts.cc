@@ -277,10 +277,8 @@ std::string ClientYaml(const Plan& plan, const std::string& who) {
       "# Use it with --client FILE or SLUICE_CLIENT=FILE, or as\n"
       "# ~/.config/sluice/client.yaml. Paths are relative to this file.\n"
       "orchestrators: ",
-      YamlList(orchestrators), "\n",
-      who.empty() ? "certificate: operator.crt\nkey: operator.key\n"
-                  : absl::StrCat("operator: ", YamlText(who), "\n"),
-      "authority: ca.crt\n"
+      YamlList(orchestrators), "\noperator: ", YamlText(who),
+      "\nauthority: ca.crt\n"
       "# Your own copy of the manifest: `sluice go` compares what the\n"
       "# orchestrator asks you to sign with it, and hosts' evidence with the\n"
       "# keys in hosts.keys beside it.\n"

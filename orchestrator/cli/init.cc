@@ -156,8 +156,8 @@ absl::Status Initializer::CheckInput() {
   }
   for (const Approver& approver : plan_.approvers) {
     operators_.insert(approver.id.str());
+    if (approver.key.empty()) report_.keyless.push_back(approver.id.str());
   }
-  operators_.insert(options_.operators.begin(), options_.operators.end());
   for (const std::string& name : operators_) {
     SLUICE_RETURN_IF_ERROR(CheckName("operator", name));
   }
@@ -273,20 +273,7 @@ absl::Status Initializer::Operator(const Authority& authority,
       {"hosts.keys", HostKeys()},
       {"ca.crt", authority.credential().certificate_pem}};
   files.insert(files.end(), manifest_files_.begin(), manifest_files_.end());
-  // Whoever has an SSH key logs in with it.
-  const Approver* approver = plan_.FindApprover(OperatorId(name));
-  if (approver != nullptr && !approver->key.empty()) {
-    files.push_back({"client.yaml", ClientYaml(plan_, name)});
-    return WriteDirectory(directory, files);
-  }
-  SLUICE_ASSIGN_OR_RETURN(
-      Credential person,
-      authority.Issue(
-          {.name = name, .uri = Uri(absl::StrCat("operator/", name))},
-          options_.days));
-  files.push_back({"client.yaml", ClientYaml(plan_, "")});
-  files.push_back({"operator.crt", std::move(person.certificate_pem)});
-  files.push_back({"operator.key", std::move(person.key_pem)});
+  files.push_back({"client.yaml", ClientYaml(plan_, name)});
   return WriteDirectory(directory, files);
 }
 

@@ -17,13 +17,13 @@ struct InitOptions {
   bool add = false;  // to an authority that is there
   // Keys for agents too, made here: for hosts that cannot enrol.
   bool agent_keys = false;
-  // Operators without approver entry: they may look and isolate.
-  std::vector<std::string> operators;
 };
 
 struct InitReport {
   std::vector<std::string> agents;     // made now
   std::vector<std::string> operators;  // made now
+  // Approvers whose SSH key the manifest does not name: they cannot log in.
+  std::vector<std::string> keyless;
   int kept = 0;                        // there already, not touched
   bool made_orchestrator = false;
   // --add: the orchestrator's copy of the manifest is not this one.

@@ -189,6 +189,12 @@ ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
          absl::StrCat(CountText(report->operators.size(), "operator"), ": ",
                       absl::StrJoin(report->operators, ", ")));
   }
+  if (!report->keyless.empty()) {
+    line("  ",
+         absl::StrCat("without `key:` in the manifest, so they cannot log in: ",
+                      absl::StrJoin(report->keyless, ", "),
+                      "; add the public half of each one's SSH key"));
+  }
   if (report->kept > 0) {
     line("  ", absl::StrCat("kept as found: ", report->kept,
                             report->kept == 1 ? " directory" : " directories"));

@@ -273,9 +273,6 @@ void CommandLine::AddManifestCommands() {
                 "what is missing, to an authority that is there");
   sub->add_flag("--agent-keys", words_.init.agent_keys,
                 "keys for agents too, made here: for hosts that cannot enrol");
-  sub->add_option("--operator", words_.init.operators,
-                  "somebody more, who may look and isolate but sign nothing")
-      ->type_name("NAME");
 }
 
 void CommandLine::AddEstateOptions(CLI::App* sub) {

@@ -12,14 +12,10 @@ namespace {
 
 constexpr size_t kMostVerified = 32'768;
 
-absl::string_view KindOf(const Caller& caller) {
-  return caller.kind == Caller::Kind::kHost ? "a host's (host "
-                                            : "an operator's (operator ";
-}
-
 std::string NameOf(const Caller& caller) {
-  return caller.kind == Caller::Kind::kHost ? caller.host.str()
-                                            : caller.who.str();
+  return caller.kind == Caller::Kind::kHost
+             ? absl::StrCat("host ", caller.host.str())
+             : absl::StrCat("operator ", caller.who.str());
 }
 
 }  // namespace
@@ -108,15 +104,11 @@ absl::StatusOr<Caller> Gatekeeper::WhoCalls(const Presented& presented) {
         caller.host = HostId(identity.name);
         break;
       case Identity::Kind::kOperator:
-        // The issuer speaks for hosts alone: who took it is no operator.
-        if (!caller.by_authority) {
-          return absl::PermissionDeniedError(
-              "a certificate for an operator counts only when the authority "
-              "itself signed it; log in with `sluice login`");
-        }
-        caller.kind = Caller::Kind::kOperator;
-        caller.who = OperatorId(identity.name);
-        break;
+        // Whoever takes a machine takes its files: people come with a key
+        // that they carry, and for a time.
+        return absl::PermissionDeniedError(
+            "certificates speak for hosts alone, and this one names an "
+            "operator; log in with your SSH key: `sluice login`");
       case Identity::Kind::kOrchestrator:
         return absl::PermissionDeniedError(
             "the certificate is a server's, and servers ask nothing here");
@@ -188,15 +180,11 @@ absl::Status Gatekeeper::MayCall(absl::string_view method,
   }
   if (for_hosts != (caller.kind == Caller::Kind::kHost)) {
     return absl::PermissionDeniedError(absl::StrCat(
-        "the certificate is ", KindOf(caller), NameOf(caller), "), and only ",
-        for_hosts ? "hosts attach here" : "operators may ask this",
-        "; use the right one"));
+        NameOf(caller), " asks, and only ",
+        for_hosts ? "hosts attach here, with the certificate they enrolled for"
+                  : "operators may ask this: log in with `sluice login`"));
   }
   if (for_hosts) return CheckHost(caller, level == Level::kKnownKey);
-  if (caller.session.empty() && caller.certificate.ExpiredAt(now())) {
-    return absl::UnauthenticatedError(
-        "the operator's certificate has expired; log in with `sluice login`");
-  }
   if (rule == nullptr) {
     return absl::UnimplementedError(
         "this orchestrator knows no such call; it is of another version");

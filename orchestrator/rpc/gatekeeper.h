@@ -2,9 +2,9 @@
 // access.h, in one place that every call passes before its service sees it.
 //
 // A certificate is believed when the estate's authority stands behind it, it
-// names one bearer of this estate, and its key is the one the journal knows
-// for that host. Expiry alone removes nobody: it leaves a known host the right
-// to renew. Any thread.
+// names one host of this estate, and its key is the one the journal knows for
+// that host; it speaks for nobody else. People come with a session. Expiry
+// alone removes no host: it leaves a known one the right to renew. Any thread.
 
 #pragma once
 

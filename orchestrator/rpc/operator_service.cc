@@ -61,10 +61,9 @@ void OperatorService::AskFor(const OperatorId& by, Maker make,
   request.make = std::move(make);
   request.reply = [reactor, reply](const runtime::Answer& answer) {
     reply->set_sequence(answer.sequence);
-    reply->set_message(
-        answer.message.empty()
-            ? absl::StrCat("Recorded as ", answer.sequence, ".")
-            : answer.message);
+    reply->set_message(answer.message.empty()
+                           ? absl::StrCat("Recorded as ", answer.sequence, ".")
+                           : answer.message);
     reactor->Finish(ToGrpc(answer.status));
   };
   const absl::Status status = inbox_->Ask(std::move(request));

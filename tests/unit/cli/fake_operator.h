@@ -1,5 +1,5 @@
-// An orchestrator's Operator service with answers from a can, behind mutual
-// TLS made by our own `sluice init` code.
+// An orchestrator's Operator service with answers from a can, behind TLS made
+// by our own `sluice init` code. Everybody is logged in.
 
 #pragma once
 

@@ -100,6 +100,7 @@ TEST_F(InitTest, MakesEveryFileWithItsMode) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_THAT(report->agents, ElementsAre("app-1", "db-1"));
   EXPECT_THAT(report->operators, ElementsAre("duty-commander"));
+  EXPECT_THAT(report->keyless, ElementsAre("duty-commander"));
   for (const char* name :
        {"authority/ca.crt", "authority/ca.key", "orchestrator/ca.crt",
         "orchestrator/orchestrator.yaml", "orchestrator/manifest.yaml",
@@ -107,9 +108,7 @@ TEST_F(InitTest, MakesEveryFileWithItsMode) {
         "orchestrator/server.key", "orchestrator/issuer.crt",
         "orchestrator/issuer.key", "agents/db-1/agent.yaml",
         "agents/db-1/ca.crt", "agents/db-1/agent.crt", "agents/db-1/agent.key",
-        "operators/duty-commander/client.yaml",
-        "operators/duty-commander/operator.crt",
-        "operators/duty-commander/operator.key"}) {
+        "operators/duty-commander/client.yaml"}) {
     EXPECT_EQ(ModeOf(out_ + "/" + name), 0600u) << name;
   }
   for (const char* name : {"", "authority", "orchestrator", "agents",
@@ -123,15 +122,12 @@ TEST_F(InitTest, CertificatesNameOneBearerAndOnePurpose) {
   const Cert ca = ReadCert(out_ + "/authority/ca.crt");
   const Cert server = ReadCert(out_ + "/orchestrator/server.crt");
   const Cert agent = ReadCert(out_ + "/agents/db-1/agent.crt");
-  const Cert person = ReadCert(out_ + "/operators/duty-commander/operator.crt");
   EXPECT_THAT(NamesOf(server.get()),
               ElementsAre("URI:sluice://city-utility/orchestrator",
                           "DNS:orchestrator.sluice", "IP of 4 bytes",
                           "IP of 16 bytes"));
   EXPECT_THAT(NamesOf(agent.get()),
               ElementsAre("URI:sluice://city-utility/agent/db-1"));
-  EXPECT_THAT(NamesOf(person.get()),
-              ElementsAre("URI:sluice://city-utility/operator/duty-commander"));
   EXPECT_TRUE(IsGoodFor(server.get(), ca.get(), X509_PURPOSE_SSL_SERVER));
   EXPECT_FALSE(IsGoodFor(server.get(), ca.get(), X509_PURPOSE_SSL_CLIENT));
   EXPECT_TRUE(IsGoodFor(agent.get(), ca.get(), X509_PURPOSE_SSL_CLIENT));
@@ -143,7 +139,9 @@ TEST_F(InitTest, CertificatesNameOneBearerAndOnePurpose) {
 TEST_F(InitTest, MakesNoKeysForWhoMakesTheirOwn) {
   agent_keys_ = false;
   plan_.approvers[0].key = "ssh-ed25519 AAAA";
-  ASSERT_TRUE(Make().ok());
+  const auto report = Make();
+  ASSERT_TRUE(report.ok());
+  EXPECT_THAT(report->keyless, testing::IsEmpty());
   EXPECT_TRUE(std::filesystem::exists(out_ + "/agents/db-1/agent.yaml"));
   EXPECT_FALSE(std::filesystem::exists(out_ + "/agents/db-1/agent.key"));
   const std::string person = out_ + "/operators/duty-commander/";

@@ -103,10 +103,10 @@ TEST_F(ManifestCommand, InitSaysWhatItMadeAndNeverTwice) {
   EXPECT_THAT(out_, HasSubstr("12 hosts: app-1"));
   EXPECT_EQ(Run({"init", kManifest, "--out", dir_ / "e"}), kMistakes);
   EXPECT_THAT(err_, HasSubstr("already"));
-  EXPECT_EQ(Run({"init", kManifest, "--out", dir_ / "e", "--add", "--operator",
-                 "night-shift"}),
-            kDone);
-  EXPECT_THAT(out_, HasSubstr("1 operator: night-shift"));
+  std::filesystem::remove_all(dir_ / "e/operators/duty-commander");
+  EXPECT_EQ(Run({"init", kManifest, "--out", dir_ / "e", "--add"}), kDone);
+  EXPECT_THAT(out_, HasSubstr("1 operator: duty-commander"));
+  EXPECT_THAT(out_, HasSubstr("so they cannot log in"));
 }
 
 TEST_F(ManifestCommand, HelpIsGroupedByPurpose) {

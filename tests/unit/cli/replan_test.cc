@@ -47,8 +47,7 @@ class Replanning : public ::testing::Test {
     ASSERT_TRUE(made.ok()) << made.status();
     std::ofstream(client_) << "orchestrators: "
                               "[\"unix:../../orchestrator/operator.sock\"]\n"
-                              "certificate: operator.crt\n"
-                              "key: operator.key\n"
+                              "operator: duty-commander\n"
                               "authority: ca.crt\n";
     std::ofstream(new_) << absl::StrReplaceAll(kManifest,
                                                {{"soak: 5s", "soak: 9s"}});

@@ -110,6 +110,7 @@ struct Who {
   // What each level's calls come to; OK: let in.
   std::map<Level, grpc::StatusCode> comes_to;
   grpc::StatusCode unknown = grpc::StatusCode::PERMISSION_DENIED;
+  std::vector<std::string> more;  // sessions
 };
 
 class Walk : public SmallEstate {
@@ -123,6 +124,7 @@ class Walk : public SmallEstate {
     manifest_.replace(manifest_.find("systems:"), 0,
                       "  spare-1: {address: [10.9.0.13]}\n"
                       "  spare-2: {address: [10.9.0.14]}\n");
+    manifest_.insert(manifest_.find("hosts:"), stranger_);
   }
 
   void Cast() {
@@ -148,10 +150,17 @@ class Walk : public SmallEstate {
     for (const char* name : {"duty-commander", "it-lead", "security-officer"}) {
       Add({name, Dial(), "", levels(kNo, kNo, kYes, kYes), unimplemented});
     }
-    const Credential visitor = *ThePeople().authority.Issue(
-        {.name = "visitor", .uri = "sluice://small/operator/visitor"}, 1);
-    Add({"a visitor", Dial(&visitor), "", levels(kNo, kNo, kYes, kNo),
-         unimplemented});
+    // Logged in, and then dropped from the manifest.
+    Who visitor{"a visitor", Dial(), Session("stranger"),
+                levels(kNo, kNo, kYes, kNo), unimplemented};
+    // They log out in each state, and cannot log in again.
+    for (int i = 0; i < 4; ++i) visitor.more.push_back(Session("stranger"));
+    DropTheStranger();
+    Add(std::move(visitor));
+    const Credential person = *ThePeople().authority.Issue(
+        {.name = "x", .uri = "sluice://small/operator/duty-commander"}, 1);
+    Add({"an operator by the authority", Dial(&person), "",
+         levels(kNo, kNo, kNo, kNo), kNo});
     const Credential host = Enrolled("spare-1");
     Add({"a host", Dial(&host), "", levels(kYes, kYes, kNo, kNo), kNo});
     const Credential expired = {
@@ -179,6 +188,17 @@ class Walk : public SmallEstate {
             levels(kCut, kCut, kCut, kCut), kCut};
     cut.comes_to[Level::kAnybody] = kCut;
     Add(cut);
+  }
+  void DropTheStranger() {
+    v1::PlanRequest request;
+    v1::ManifestFile* file = request.add_files();
+    file->set_name("small.yaml");
+    manifest_.erase(manifest_.find(stranger_), stranger_.size());
+    file->set_text(manifest_);
+    v1::Accepted accepted;
+    const grpc::Status adopted = v1::Operator::NewStub(Dial())->AdoptPlan(
+        Context(Session("it-lead")).get(), request, &accepted);
+    ASSERT_TRUE(adopted.ok()) << adopted.error_message();
   }
   void Add(Who who) { cast_.push_back(std::move(who)); }
 
@@ -239,6 +259,10 @@ class Walk : public SmallEstate {
         ThePeople().keys.contains(who.name)) {
       sessions_[who.name] = Session(who.name);
     }
+    if (method == "/sluice.v1.Login/Logout" && !who.more.empty()) {
+      who.session = who.more.back();
+      who.more.pop_back();
+    }
   }
 
   void WalkThrough(const std::string& state) {
@@ -274,6 +298,9 @@ class Walk : public SmallEstate {
     return text;
   }
 
+  const std::string stranger_ = absl::StrCat(
+      "  stranger: {roles: [security], key: \"",
+      ThePeople().keys.at("stranger").public_key().Line(), "\"}\n");
   std::vector<Who> cast_;
   std::map<std::string, std::string> sessions_;
   int knocks_ = 0;

@@ -203,6 +203,67 @@ TEST_F(Enrolment, ACertificateOfTheAuthorityPinsItsKeyAtFirstSight) {
   EXPECT_TRUE(Attachment(Dial(&first)).Welcomed());
 }
 
+// The authority's key lies in a safe, and is a file all the same.
+TEST_F(Enrolment, ACertificateIsNoOperatorWhoeverSignedIt) {
+  for (const Authority* signer :
+       {&ThePeople().authority, &ThePeople().issuer}) {
+    const Credential person = *signer->Issue(
+        {.name = "x", .uri = "sluice://small/operator/duty-commander"}, 1);
+    v1::Status status;
+    const grpc::Status got = v1::Operator::NewStub(Dial(&person))
+                                 ->GetStatus(Context().get(), {}, &status);
+    EXPECT_EQ(got.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+    EXPECT_THAT(got.error_message(), HasSubstr("`sluice login`"));
+    // Nor does it help a session, or stand in the way of a login.
+    EXPECT_FALSE(v1::Operator::NewStub(Dial(&person))
+                     ->GetStatus(Context(Session("it-lead")).get(), {}, &status)
+                     .ok());
+    v1::ChallengeRequest ask;
+    ask.set_operator_("it-lead");
+    v1::LoginChallenge challenge;
+    EXPECT_TRUE(v1::Login::NewStub(Dial(&person))
+                    ->Challenge(Context().get(), ask, &challenge)
+                    .ok());
+  }
+}
+
+TEST_F(Enrolment, WhoeverLostTheirRoleMayLookAndIsolate) {
+  const std::string session = Session("security-officer");
+  v1::PlanRequest request;
+  v1::ManifestFile* file = request.add_files();
+  file->set_name("small.yaml");
+  std::string without = manifest_;
+  const size_t line = without.find("  security-officer:");
+  without.erase(line, without.find('\n', line) + 1 - line);
+  file->set_text(without);
+  v1::Accepted accepted;
+  const auto people = v1::Operator::NewStub(Dial());
+  const grpc::Status adopted =
+      people->AdoptPlan(Context(Session("it-lead")).get(), request, &accepted);
+  ASSERT_TRUE(adopted.ok()) << adopted.error_message();
+
+  v1::Status status;
+  EXPECT_TRUE(people->GetStatus(Context(session).get(), {}, &status).ok());
+  v1::IsolateRequest isolate;
+  isolate.set_all(true);
+  const auto isolating = Context(session);
+  const auto reader = people->Isolate(isolating.get(), isolate);
+  v1::IsolateProgress progress;
+  EXPECT_TRUE(reader->Read(&progress));
+  isolating->TryCancel();
+  const grpc::Status start =
+      people->Start(Context(session).get(), {}, &accepted);
+  EXPECT_EQ(start.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(start.error_message(), HasSubstr("look and isolate"));
+  // What they send is not even read.
+  file->set_text("sluice: [");
+  const grpc::Status adopt =
+      people->AdoptPlan(Context(session).get(), request, &accepted);
+  EXPECT_EQ(adopt.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+  EXPECT_THAT(adopt.error_message(), HasSubstr("change the plan"));
+  EXPECT_FALSE(Login("security-officer").ok());
+}
+
 TEST_F(Enrolment, WhoeverTookTheIssuerIsNoServerNoOperatorAndNoKnownHost) {
   const Authority& issuer = ThePeople().issuer;
   // No host: its key is not the one that enrolled.

@@ -18,13 +18,13 @@ using ::testing::MatchesRegex;
 class Deciding : public SmallEstate {
  protected:
   explicit Deciding(const std::string& gate) {
-    absl::StrReplaceAll(
-        {{"roles: [technical-lead]", "roles: [technical-lead, "
-                                     "incident-commander]"},
-         {"    hosts: [db-1]\n",
-          "    hosts: [db-1]\n"
-          "    inspect: [{listeners: declared-only}]\n"}},
-        &manifest_);
+    absl::StrReplaceAll({{"roles: [technical-lead]",
+                          "roles: [technical-lead, "
+                          "incident-commander]"},
+                         {"    hosts: [db-1]\n",
+                          "    hosts: [db-1]\n"
+                          "    inspect: [{listeners: declared-only}]\n"}},
+                        &manifest_);
     absl::StrAppend(&manifest_,
                     "stages:\n"
                     "  - name: data\n    systems: [database]\n    gate: ",
@@ -53,9 +53,8 @@ class Deciding : public SmallEstate {
     const grpc::Status started =
         People()->Start(As("duty-commander").get(), {}, &accepted);
     ASSERT_TRUE(started.ok()) << started.error_message();
-    Until("the gate asks", [](const v1::Status& status) {
-      return StateOf(status) == "asking";
-    });
+    Until("the gate asks",
+          [](const v1::Status& status) { return StateOf(status) == "asking"; });
   }
   void TearDown() override {
     database_.reset();
@@ -83,8 +82,8 @@ class Deciding : public SmallEstate {
     bool held = false;
     while (!held && reader->Read(&status)) held = holds(status);
     context->TryCancel();
-    ASSERT_TRUE(held) << what << " did not come about: "
-                      << status.ShortDebugString();
+    ASSERT_TRUE(held) << what
+                      << " did not come about: " << status.ShortDebugString();
   }
 
   // What this person sees now, signed by them.
@@ -146,9 +145,8 @@ TEST_F(OneVote, OnEvidenceThatChangedIsTold) {
       Dial(&db_), Obedient::Manners{.boot = "another boot",
                                     .evidence = "a listener nobody knows\n",
                                     .inspections = v1::VERDICT_FAIL});
-  Until("the gate waits", [](const v1::Status& status) {
-    return StateOf(status) == "waiting";
-  });
+  Until("the gate waits",
+        [](const v1::Status& status) { return StateOf(status) == "waiting"; });
   ExpectTold(Decide("duty-commander", before),
              "gate 'data' is not open: it waits: database failed: on db-1: "
              "inspection database/inspect-1 failed: as told; waits for a "
@@ -211,9 +209,8 @@ TEST_F(ShortGate, AfterItsTimeIsToldHowToAskAgain) {
   const v1::DecideRequest request = Go("duty-commander");
   clock_.ahead = 11;
   loop_->inbox().Wake();
-  Until("the gate holds", [](const v1::Status& status) {
-    return StateOf(status) == "held";
-  });
+  Until("the gate holds",
+        [](const v1::Status& status) { return StateOf(status) == "held"; });
   ExpectTold(Decide("duty-commander", request),
              "gate 'data' is not open: it holds: nobody completed its quorum "
              "by [0-9:]* UTC; `sluice retry` asks again");
@@ -224,8 +221,9 @@ TEST_F(ShortGate, AfterItsTimeIsToldSoBeforeAnybodyElseNoticed) {
   const v1::DecideRequest request = Go("duty-commander");
   clock_.ahead = 11;
   const grpc::Status late = Decide("duty-commander", request);
-  ExpectTold(late, "gate 'data' (asked until|is not open)(.|\n)*`sluice retry` "
-                   "asks again");
+  ExpectTold(late,
+             "gate 'data' (asked until|is not open)(.|\n)*`sluice retry` "
+             "asks again");
 }
 
 }  // namespace

@@ -10,19 +10,25 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <thread>
 
 #include "absl/strings/str_replace.h"
 #include "common/digest.h"
 #include "orchestrator/rpc/agent_registry.h"
 #include "orchestrator/rpc/operator_hub.h"
 #include "orchestrator/rpc/server.h"
+#include "orchestrator/rpc/tls.h"
 #include "orchestrator/runtime/driver.h"
 #include "orchestrator/runtime/system_clock.h"
 #include "sluice/v1/agent.grpc.pb.h"
+#include "sluice/v1/identity.grpc.pb.h"
 #include "sluice/v1/operator.grpc.pb.h"
 #include "tests/unit/rpc/certificates.h"
+#include "tests/unit/rpc/people.h"
 #include "tests/unit/runtime/fakes.h"
 
 namespace sluice::rpc {
@@ -40,9 +46,6 @@ struct Keys {
   Pair nameless = authority.Issue("DNS:db-1");
   Pair two_faced = authority.Issue(
       "URI:sluice://small/agent/db-1,URI:sluice://small/agent/app-1");
-  Pair commander =
-      authority.Issue("URI:sluice://small/operator/duty-commander");
-  Pair visitor = authority.Issue("URI:sluice://small/operator/visitor");
   Pair foreign_db = foreign_authority.Issue("URI:sluice://small/agent/db-1");
 };
 inline Keys& TheKeys() {
@@ -100,6 +103,22 @@ class Agent {
       stream_;
 };
 
+// Every call of a channel carries this session.
+class WithSession : public grpc::MetadataCredentialsPlugin {
+ public:
+  explicit WithSession(std::string token) : token_(std::move(token)) {}
+  bool IsBlocking() const override { return false; }
+  grpc::Status GetMetadata(
+      grpc::string_ref, grpc::string_ref, const grpc::AuthContext&,
+      std::multimap<grpc::string, grpc::string>* metadata) override {
+    metadata->emplace(kSessionKey, token_);
+    return grpc::Status::OK;
+  }
+
+ private:
+  const std::string token_;
+};
+
 class ServerTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -108,7 +127,9 @@ class ServerTest : public ::testing::Test {
     loop_ = std::make_unique<runtime::Loop>(
         *std::move(memory), &writer_, &agents_, &operators_,
         runtime::LoopOptions{"instance", absl::Milliseconds(200)});
-    ASSERT_TRUE(loop_->Begin(runtime::Adopted(), clock_.Now()).ok());
+    ASSERT_TRUE(
+        loop_->Begin(runtime::Adopted(ThePeople().Manifest()), clock_.Now())
+            .ok());
     driver_ = std::make_unique<runtime::Driver>(&clock_, loop_.get());
     ServerOptions options;
     options.listen = {"127.0.0.1:0"};
@@ -121,27 +142,59 @@ class ServerTest : public ::testing::Test {
         Server::Start(options, &agents_, &operators_, &loop_->inbox());
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
+    for (const char* name : {"duty-commander", "security-officer"}) {
+      sessions_[name] = LogIn(name);
+    }
+    while (AllRecords() < 2 + sessions_.size()) std::this_thread::yield();
   }
   void TearDown() override {
     server_.reset();
     driver_.reset();
   }
 
-  std::shared_ptr<grpc::Channel> Dial(const Pair& pair) {
+  std::shared_ptr<grpc::Channel> Dial(const Pair& pair,
+                                      const std::string& session = "") {
     grpc::SslCredentialsOptions tls;
     tls.pem_root_certs = TheKeys().authority.certificate();
     tls.pem_cert_chain = pair.certificate;
     tls.pem_private_key = pair.key;
+    auto credentials = grpc::SslCredentials(tls);
+    if (!session.empty()) {
+      credentials = grpc::CompositeChannelCredentials(
+          credentials, grpc::MetadataCredentialsFromPlugin(
+                           std::make_unique<WithSession>(session)));
+    }
     grpc::ChannelArguments arguments;
     arguments.SetString(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
                         "orchestrator.sluice");
     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     return grpc::CreateCustomChannel(
-        absl::StrCat("127.0.0.1:", server_->ports()[0]),
-        grpc::SslCredentials(tls), arguments);
+        absl::StrCat("127.0.0.1:", server_->ports()[0]), credentials,
+        arguments);
+  }
+  std::string LogIn(const std::string& who) {
+    const auto stub = v1::Login::NewStub(Dial(Pair()));
+    v1::ChallengeRequest ask;
+    ask.set_operator_(who);
+    v1::LoginChallenge challenge;
+    grpc::ClientContext asking;
+    EXPECT_TRUE(stub->Challenge(&asking, ask, &challenge).ok());
+    v1::LoginRequest request;
+    request.set_text(challenge.text());
+    request.set_signature(
+        ThePeople().keys.at(who).Sign(signed_as::kLogin, challenge.text()));
+    v1::Session session;
+    grpc::ClientContext context;
+    const grpc::Status status = stub->Login(&context, request, &session);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return session.token();
   }
   std::unique_ptr<v1::Operator::Stub> Operator(const Pair& pair) {
     return v1::Operator::NewStub(Dial(pair));
+  }
+  // Somebody who is logged in.
+  std::unique_ptr<v1::Operator::Stub> Operator(const std::string& who) {
+    return v1::Operator::NewStub(Dial(Pair(), sessions_.at(who)));
   }
   // Once the loop has done what it had to.
   void OnLoop(std::function<void()> work) {
@@ -154,7 +207,9 @@ class ServerTest : public ::testing::Test {
                     .ok());
     done.get_future().wait();
   }
-  size_t Records() {
+  // Without those of the logins that every test begins with.
+  size_t Records() { return AllRecords() - sessions_.size(); }
+  size_t AllRecords() {
     size_t records = 0;
     OnLoop([&] { records = journal_.size(); });
     return records;
@@ -163,7 +218,7 @@ class ServerTest : public ::testing::Test {
     grpc::ClientContext context;
     v1::Status status;
     const grpc::Status got =
-        Operator(TheKeys().commander)->GetStatus(&context, {}, &status);
+        Operator("duty-commander")->GetStatus(&context, {}, &status);
     EXPECT_TRUE(got.ok()) << got.error_message();
     return status;
   }
@@ -182,5 +237,6 @@ class ServerTest : public ::testing::Test {
   std::unique_ptr<runtime::Loop> loop_;
   std::unique_ptr<runtime::Driver> driver_;
   std::unique_ptr<Server> server_;
+  std::map<std::string, std::string> sessions_;  // open, by operator
 };
 }  // namespace sluice::rpc
