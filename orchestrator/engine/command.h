@@ -4,7 +4,10 @@
 
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -34,9 +37,21 @@ struct FreezeEvidence {
   std::string round;  // "data/1"
   std::vector<PlannedCheck> inspections;
 };
+// A text that a thousand orders carry: copies share it.
+class SharedText {
+ public:
+  SharedText() : SharedText(std::string()) {}
+  SharedText(std::string text)  // NOLINT: as good as the text itself
+      : text_(std::make_shared<const std::string>(std::move(text))) {}
+  const std::string& str() const { return *text_; }
+
+ private:
+  std::shared_ptr<const std::string> text_;
+};
+
 struct Propose {
   std::string round;
-  std::string body;
+  SharedText body;
   std::map<GrantId, std::vector<Flow>> grants;  // all that opens on this host
 };
 struct OpenFlows {
@@ -66,18 +81,13 @@ struct Confirm {
   std::vector<DecisionMade> decisions;  // where the gate confirms by them
 };
 struct ReadFence {};
-struct ChangeTrust {
-  std::string text;
-  std::vector<std::string> signatures;
-};
 
 struct Order {
   OrderId id;
   HostId host;
   absl::Duration deadline = absl::Seconds(30);
   std::variant<IsolateHost, Withdraw, FreezeEvidence, Propose, OpenFlows,
-               TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence,
-               ChangeTrust>
+               TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence>
       what;
 };
 
@@ -86,8 +96,7 @@ struct Order {
 // A line of the history, in words; also what a notify script is given.
 struct Announce {
   // "run", "gate", "decision", "task", "isolation", "failure", "connecting",
-  // "reconnected", "hold", "host", "alarm", "waiver", "identity",
-  // "trust"
+  // "reconnected", "hold", "host", "alarm", "waiver", "identity"
   std::string kind;
   std::string who;  // the operator or host it is about; may be empty
   std::string text;

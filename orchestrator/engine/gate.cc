@@ -354,13 +354,13 @@ void EvidenceReported(Turn& turn, OrderKey key, const Pending& pending,
   Round& round = *gate.forming;
   RoundHost& host = round.hosts[report.host];
   const auto* frozen = std::get_if<EvidenceFrozen>(&report.detail);
-  const std::vector<int> steps = round.steps;
   if (report.outcome != Outcome::kDone || frozen == nullptr ||
       !IsDigest(frozen->digest)) {
     host.out = report.reason.empty() ? "it gave no evidence" : report.reason;
     const std::string why =
         absl::StrCat("it gave no evidence", Because(report.reason));
     const bool away = !turn.world.Connected(report.host);
+    const std::vector<int> steps = round.steps;
     for (const int number : steps) {
       TakeHostOut(turn, number, report.host, away ? Out::kAbsent : Out::kFailed,
                   why);
@@ -373,9 +373,11 @@ void EvidenceReported(Turn& turn, OrderKey key, const Pending& pending,
   host.evidence_signature = frozen->signature;
   host.results = frozen->results;
   host.boot_id = turn.world.hosts[report.host].boot_id;
-  const std::vector<CheckReport> results = frozen->results;
-  for (const int number : steps) {
-    JudgeInspections(turn, number, report.host, results);
+  const int of = round.number;
+  for (const int number : turn.plan().StepsOn(report.host)) {
+    const Step& step = turn.step(number);
+    if (step.gate != pending.gate || step.round != of) continue;
+    JudgeInspections(turn, number, report.host, frozen->results);
   }
 }
 

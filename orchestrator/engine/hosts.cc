@@ -51,16 +51,18 @@ void TouchHost(Turn& turn, const HostId& id) {
 // belongs to none of its release orders was opened by another hand.
 std::string StrangeFlows(Turn& turn, const FenceSeen& fence) {
   if (!turn.world.run_active()) return "";
-  std::set<std::string> known;
-  for (const Gate& gate : turn.run().gates) {
-    for (const auto& [number, round] : gate.released) {
-      known.insert(round.digest);
-    }
-  }
+  const std::vector<Gate>& gates = turn.run().gates;
+  const auto released = [&](const std::string& digest) {
+    return std::any_of(gates.begin(), gates.end(), [&](const Gate& gate) {
+      return std::any_of(
+          gate.released.begin(), gate.released.end(),
+          [&](const auto& entry) { return entry.second.digest == digest; });
+    });
+  };
   for (const FenceSeen::Release& release : fence.releases) {
     const bool live = release.lease_remaining > absl::ZeroDuration();
     const int open = release.standing_flows + (live ? release.leased_flows : 0);
-    if (open == 0 || known.contains(release.digest)) continue;
+    if (open == 0 || released(release.digest)) continue;
     return absl::StrCat(Count(static_cast<size_t>(open), "flow"),
                         " open that nobody released in this run");
   }
@@ -266,18 +268,25 @@ std::string AwayText(const World& world, const HostId& id) {
 void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
                   Seen seen) {
   Host& host = turn.world.hosts[id];
-  const std::optional<FenceSeen> before = host.fence;
-  const bool older = before.has_value() &&
-                     (fence.state_serial < before->state_serial ||
-                      fence.quarantine_number < before->quarantine_number);
+  const bool known = host.fence.has_value();
+  const uint64_t before = known ? host.fence->quarantine_number : 0;
+  const bool older = known && (fence.state_serial < host.fence->state_serial ||
+                               fence.quarantine_number < before);
   // A repeated answer carries what was read then (S8).
   if (older && seen != Seen::kHello) return;
+  // Most readings say what was known, and nothing goes on by them. One that
+  // ends an isolation lets its steps join a round.
+  const bool news = !known || fence.mode != host.fence->mode ||
+                    fence.quarantine_number != before ||
+                    seen == Seen::kIsolationReport;
   host.fence = fence;
   if (host.never_isolated && host.quarantined()) {
     host.never_isolated = false;
     host.must_be_quarantined = true;
+    TouchHost(turn, id);
+  } else if (news) {
+    TouchHost(turn, id);
   }
-  TouchHost(turn, id);
   if (host.isolating.has_value() || seen == Seen::kIsolationReport) return;
 
   if (older && host.must_be_quarantined) {
@@ -293,11 +302,10 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
                           " should be in quarantine and has no fence: it is "
                           "isolated again"));
     IsolateHosts(turn, {id}, Stop::kFailed, "its fence was down");
-  } else if (before.has_value() &&
-             fence.quarantine_number > before->quarantine_number) {
-    const std::string why = absl::StrCat(
-        "something else isolated it (quarantine number ",
-        fence.quarantine_number, ", ", before->quarantine_number, " known)");
+  } else if (known && fence.quarantine_number > before) {
+    const std::string why =
+        absl::StrCat("something else isolated it (quarantine number ",
+                     fence.quarantine_number, ", ", before, " known)");
     turn.Say("alarm", id.str(), absl::StrCat(id.str(), ": ", why));
     VoidHost(turn, id, why);
   } else if (const std::string strange = StrangeFlows(turn, fence);
@@ -348,13 +356,7 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
   }
   const OrderSet pending = host.pending;
   for (const OrderKey& key : pending) {
-    const auto order = world.orders.find(key);
-    if (order != world.orders.end() &&
-        order->second.good_until <= turn.now()) {
-      turn.Forget(key);
-    } else if (key.sequence != turn.stamp.sequence) {
-      turn.SendAgain(key);
-    }
+    if (key.sequence != turn.stamp.sequence) turn.SendAgain(key);
   }
   TouchHost(turn, event.host);
 }

@@ -127,6 +127,7 @@ void AwaitSoaks(Turn& turn, int number) {
 
 void AdvanceLate(Turn& turn, int number) {
   const Step& step = turn.step(number);
+  if (!turn.plan().step(number).soft && step.late.empty()) return;
   const bool may_open = In<Probing>(step) || In<Soaking>(step) ||
                         In<Accepting>(step) || In<Reconnected>(step);
   if (!may_open || step.stop != Stop::kNone || turn.run().paused) return;

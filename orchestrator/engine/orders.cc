@@ -10,15 +10,13 @@
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/soak.h"
-#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
 namespace {
 
 void Dispatch(Turn& turn, OrderKey key, const OrderReported& report) {
-  const Pending pending = turn.world.orders.at(key);
-  switch (pending.purpose) {
+  switch (turn.world.orders.at(key).purpose) {
     // These stay out until they are done.
     case Purpose::kIsolate:
       IsolationReported(turn, key, report);
@@ -27,8 +25,9 @@ void Dispatch(Turn& turn, OrderKey key, const OrderReported& report) {
       WithdrawalReported(turn, key, report);
       return;
     default:
-      turn.Forget(key);
+      break;
   }
+  const Pending pending = turn.Take(key);
   switch (pending.purpose) {
     case Purpose::kFreeze:
       EvidenceReported(turn, key, pending, report);
@@ -54,9 +53,6 @@ void Dispatch(Turn& turn, OrderKey key, const OrderReported& report) {
       return;
     case Purpose::kLate:
       LateReported(turn, key, pending, report);
-      return;
-    case Purpose::kTrust:
-      TrustReported(turn, pending, report);
       return;
     case Purpose::kNothing:
     case Purpose::kIsolate:

@@ -93,6 +93,7 @@ void PlanIndex::IndexGrants() {
       if (number < 0 || grants_[number].owner >= 0) continue;
       GrantInfo& grant = grants_[number];
       grant.owner = i;
+      step.soft = step.soft || (!grant.hard && grant.target >= 0);
       step.grants.push_back(number);
       step.touching.push_back(number);
       step.all_hosts.insert(step.all_hosts.end(), grant.servers.begin(),

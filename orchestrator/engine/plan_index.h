@@ -42,6 +42,7 @@ struct StepInfo {
   std::vector<int> hard_dependents;  // sorted
   std::vector<int> group;            // the others of its joint group; sorted
   std::vector<int> grants;           // that it opens; sorted
+  bool soft = false;                 // some of them for soft needs
   std::vector<int> touching;         // its own and all that reach its system
   std::vector<HostId> all_hosts;     // its own and its grants'; sorted
   // An entry runs the checks of the system it enters.

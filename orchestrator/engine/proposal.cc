@@ -203,6 +203,7 @@ void ProposeRound(Turn& turn, int stage) {
   for (const int number : round.steps) {
     if (In<Inspecting>(turn.step(number))) turn.Enter(number, Ready{});
   }
+  const SharedText body = round.body;
   for (auto& [id, opening] : grants) {
     Pending meta;
     meta.purpose = Purpose::kPropose;
@@ -211,7 +212,7 @@ void ProposeRound(Turn& turn, int stage) {
     round.waiting.insert(
         turn.Send(id,
                   Propose{absl::StrCat(planned.id.str(), "/", round.number),
-                          round.body, std::move(opening)},
+                          body, std::move(opening)},
                   kProposeDeadline, std::move(meta)));
   }
   turn.TouchGate(stage);

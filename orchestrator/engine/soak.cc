@@ -72,6 +72,7 @@ void ComeBack(Turn& turn, int number) {
   turn.Say("reconnected", turn.plan().name(number), text);
   turn.Enter(number, Reconnected{static_cast<int>(order.size())});
   const bool all =
+      order.size() >= run.steps.size() &&
       std::all_of(run.steps.begin(), run.steps.end(), [](const Step& step) {
         return In<Reconnected>(step) && step.stop == Stop::kNone;
       });

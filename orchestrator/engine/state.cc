@@ -65,10 +65,10 @@ int HostsWell(const World& world, const Step& step) {
   return static_cast<int>(std::count_if(
       step.parts.begin(), step.parts.end(), [&](const auto& entry) {
         const auto& [host, part] = entry;
+        if (!part.in || !world.Connected(host)) return false;
+        if (step.doubtful.empty()) return true;
         const auto doubt = step.doubtful.lower_bound({host, CheckId()});
-        const bool doubted =
-            doubt != step.doubtful.end() && doubt->first.first == host;
-        return part.in && world.Connected(host) && !doubted;
+        return doubt == step.doubtful.end() || doubt->first.first != host;
       }));
 }
 

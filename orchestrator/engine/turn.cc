@@ -76,13 +76,17 @@ void Turn::SetOrderDeadline(const OrderKey& key, absl::Time deadline) {
 }
 
 void Turn::Forget(const OrderKey& key) {
-  const auto it = world.orders.find(key);
-  if (it == world.orders.end()) return;
-  SetOrderDeadline(key, absl::InfiniteFuture());
-  Host& host = world.hosts[it->second.order.host];
+  if (world.orders.contains(key)) Take(key);
+}
+
+Pending Turn::Take(const OrderKey& key) {
+  auto taken = world.orders.extract(key);
+  Pending pending = std::move(taken.mapped());
+  world.order_timers.erase({pending.deadline, key});
+  Host& host = world.hosts[pending.order.host];
   host.pending.erase(key);
   host.isolation_orders.erase(key);
-  world.orders.erase(it);
+  return pending;
 }
 
 void Turn::ForgetAll(OrderSet* keys) {

@@ -4,12 +4,12 @@
 
 #pragma once
 
-#include <set>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/container/btree_set.h"
 #include "absl/time/time.h"
 #include "orchestrator/engine/state.h"
 
@@ -50,6 +50,8 @@ class Turn {
 
   // Forgets an order: answered, or no longer wanted.
   void Forget(const OrderKey& key);
+  // The same, for who needs it once more. REQUIRES: it is outstanding.
+  Pending Take(const OrderKey& key);
   void ForgetAll(OrderSet* keys);
   void SetOrderDeadline(const OrderKey& key, absl::Time deadline);
 
@@ -76,8 +78,8 @@ class Turn {
   void NoteProgress(int step, Progress::What what);
 
   Output& output_;
-  std::set<int> touched_steps_;
-  std::set<int> touched_gates_;
+  absl::btree_set<int> touched_steps_;
+  absl::btree_set<int> touched_gates_;
   size_t unsent_ = 0;  // orders that wait for their agent
 };
 

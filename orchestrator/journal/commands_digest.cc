@@ -61,7 +61,7 @@ class Writer {
   void Write(const engine::Propose& order) {
     Text("propose");
     Text(order.round);
-    Text(order.body);
+    Text(order.body.str());
     Number(static_cast<int64_t>(order.grants.size()));
     for (const auto& [grant, flows] : order.grants) {
       Id(grant);
@@ -115,12 +115,6 @@ class Writer {
     }
   }
   void Write(const engine::ReadFence&) { Text("read-fence"); }
-  void Write(const engine::ChangeTrust& order) {
-    Text("change-trust");
-    Text(order.text);
-    Number(static_cast<int64_t>(order.signatures.size()));
-    for (const std::string& signature : order.signatures) Text(signature);
-  }
 
   void Write(const Order& order) {
     Id(order.id);

@@ -233,7 +233,7 @@ struct OrderFiller {
   void operator()(const engine::Propose& order) {
     v1::Propose* to = out->mutable_propose();
     to->set_round(order.round);
-    to->set_body(order.body);
+    to->set_body(order.body.str());
     for (const auto& [grant, flows] : order.grants) {
       v1::GrantFlows* entry = to->add_grants();
       entry->set_grant(grant.str());
@@ -285,11 +285,6 @@ struct OrderFiller {
     }
   }
   void operator()(const engine::ReadFence&) { out->mutable_read_fence(); }
-  void operator()(const engine::ChangeTrust& order) {
-    v1::ChangeTrust* to = out->mutable_change_trust();
-    to->set_text(order.text);
-    for (const std::string& one : order.signatures) to->add_signatures(one);
-  }
 };
 
 }  // namespace

@@ -69,7 +69,7 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     evidence_.insert(frozen.digest);
     report->detail = std::move(frozen);
   } else if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
-    const auto parsed = ReleaseOrder::Parse(propose->body);
+    const auto parsed = ReleaseOrder::Parse(propose->body.str());
     const ReleaseOrder::Host* line =
         parsed.ok() ? parsed->Find(host_) : nullptr;
     engine::ReleaseAnswered answer{true, ""};
@@ -91,9 +91,9 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     } else if (line->flows_digest != FlowsDigest(flows)) {
       answer = {false, "its flows are not those of its digest"};
     } else {
-      release.body = propose->body;
+      release.body = propose->body.str();
       release.lease = absl::Seconds(line->lease_seconds);
-      releases_[Sha256(propose->body)] = std::move(release);
+      releases_[Sha256(propose->body.str())] = std::move(release);
     }
     report->detail = std::move(answer);
   } else if (const auto* open = std::get_if<engine::OpenFlows>(&order.what)) {

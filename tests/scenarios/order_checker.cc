@@ -64,9 +64,9 @@ void OrderChecker::Left(const Order& order) {
     if (!withdraw->peers.empty()) return;
     for (const GrantId& grant : withdraw->grants) Unwell(order.host, grant);
   } else if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
-    const std::string digest = Sha256(propose->body);
+    const std::string digest = Sha256(propose->body.str());
     voided_[digest];
-    bodies_[digest] = propose->body;
+    bodies_[digest] = propose->body.str();
   } else if (const auto* open = std::get_if<engine::OpenFlows>(&order.what)) {
     CheckOpen(order, *open);
   }
@@ -224,9 +224,9 @@ void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
     const bool enters = std::any_of(
         entered.begin(), entered.end(),
         [&](const PlannedStep* one) { return one->system == step.system; });
-    const bool this_one = std::any_of(
-        entered.begin(), entered.end(),
-        [&](const PlannedStep* one) { return one->id == step.id; });
+    const bool this_one =
+        std::any_of(entered.begin(), entered.end(),
+                    [&](const PlannedStep* one) { return one->id == step.id; });
     if (enters ? !this_one : !step.external.empty()) continue;
     bool passed = report->outcome == engine::Outcome::kDone && done != nullptr;
     for (const PlannedCheck& check : step.health) {

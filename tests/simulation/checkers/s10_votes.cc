@@ -37,11 +37,11 @@ class Votes : public Checker {
   void OrderLeft(const Orchestrator& orchestrator, uint64_t,
                  const engine::Order& order) override {
     if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
-      const auto body = ReleaseOrder::Parse(propose->body);
+      const auto body = ReleaseOrder::Parse(propose->body.str());
       if (!body.ok()) return;
-      bodies_.emplace(Sha256(propose->body), *body);
+      bodies_.emplace(Sha256(propose->body.str()), *body);
       if (orchestrator.number() == 0) {
-        proposed_.try_emplace(Sha256(propose->body), world_.now());
+        proposed_.try_emplace(Sha256(propose->body.str()), world_.now());
       }
       return;
     }
