@@ -21,6 +21,7 @@ inline constexpr absl::string_view kEvidence = "evidence@sluice";
 inline constexpr absl::string_view kIsolate = "isolate@sluice";
 inline constexpr absl::string_view kRelease = "release@sluice";
 inline constexpr absl::string_view kRotation = "rotation@sluice";
+inline constexpr absl::string_view kDelegation = "delegation@sluice";
 }  // namespace signed_as
 
 class SignatureVerifier {

@@ -60,6 +60,7 @@ void AgentCore::On(const Started& event) {
   if (rebooted) {
     state_.evidence.clear();  // and with it every opening
     state_.shut_peers.clear();
+    for (auto& [delegator, seen] : state_.delegations) seen.spent = true;
   }
   for (auto& [digest, release] : state_.releases) {
     for (auto& [name, grant] : release.grants) {

@@ -159,6 +159,7 @@ class AgentCore {
   void Carry(const Order& order, const Watch& what);
   void Carry(const Order& order, const Confirm& what);
   void Carry(const Order& order, const ReadFence& what);
+  void Carry(const Order& order, const ChangeTrust& what);
   void Carry(const Order& order, const Unreadable& what);
   void ShutPeers(const std::vector<Prefix>& peers);
   void PlanWithdrawal(

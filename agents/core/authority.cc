@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kMaxSeats = 100;
 // More than any quorum needs; each costs a verification.
 constexpr size_t kMaxDecisions = 128;
+constexpr size_t kMaxSignatures = 64;
 
 // A person is a key: whoever holds it.
 using People = std::map<std::string, std::set<RoleId>>;
@@ -74,33 +75,50 @@ bool AsksNobody(const Quorum& quorum) {
                      [](const auto& entry) { return entry.second <= 0; });
 }
 
-const Approver* FindApprover(const Trust& trust, const OperatorId& id) {
-  for (const Approver& approver : trust.approvers) {
-    if (approver.id == id) return &approver;
-  }
-  return nullptr;
-}
-
 // Who started the run may go by another name with the same key.
 bool IsStarter(const ReleaseOrder& order, const Approver& approver,
                const Trust& trust) {
-  const Approver* starter = FindApprover(trust, order.started_by);
+  const Approver* starter = trust.Find(order.started_by);
   return approver.id == order.started_by ||
          (starter != nullptr && starter->key == approver.key);
 }
 
 absl::Status WantAll(const Quorum& quorum, const People& people,
-                     const ReleaseOrder& order, absl::string_view whose,
+                     absl::string_view unmet, absl::string_view next,
                      const std::vector<std::string>& faults) {
   const absl::StatusOr<std::vector<std::string>> missing =
       EmptySeats(quorum, people);
   if (!missing.ok()) return missing.status();
   if (missing->empty()) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrCat(
-      "the decisions do not meet ", whose, " of ", order.stage.str(),
-      ": missing ", absl::StrJoin(*missing, ", "), faults.empty() ? "" : " (",
-      absl::StrJoin(faults, "; "), faults.empty() ? "" : ")",
-      "; ask for them at the gate"));
+  return absl::PermissionDeniedError(
+      absl::StrCat(unmet, ": missing ", absl::StrJoin(*missing, ", "),
+                   faults.empty() ? "" : " (", absl::StrJoin(faults, "; "),
+                   faults.empty() ? "" : ")", "; ", next));
+}
+
+absl::Status WantAll(const Quorum& quorum, const People& people,
+                     const ReleaseOrder& order, absl::string_view whose,
+                     const std::vector<std::string>& faults) {
+  return WantAll(quorum, people,
+                 absl::StrCat("the decisions do not meet ", whose, " of ",
+                              order.stage.str()),
+                 "ask for them at the gate", faults);
+}
+
+// S10: a deputy fills the delegator's seat only while the delegator fills none,
+// and stays one person however many they stand in for.
+void SeatStandIns(const ReleaseOrder& order, const Trust& trust,
+                  People& people) {
+  for (const StandIn& one : trust.stand_ins) {
+    const Approver* from = trust.Find(one.delegator);
+    const Approver* to = trust.Find(one.deputy);
+    if (from == nullptr || to == nullptr || from->key == to->key) continue;
+    if (people.contains(from->key) || !people.contains(to->key)) continue;
+    if (order.no_self_approval && IsStarter(order, *from, trust)) continue;
+    for (const RoleId& role : one.roles) {
+      if (from->roles.contains(role)) people[to->key].insert(role);
+    }
+  }
 }
 
 }  // namespace
@@ -113,6 +131,23 @@ Quorum Trust::MinimumFor(const StageId& stage) const {
     minimum[role] = std::max(minimum[role], count);
   }
   return minimum;
+}
+
+Quorum Trust::MostMinimum() const {
+  Quorum most = quorum;
+  for (const auto& [stage, more] : stages) {
+    for (const auto& [role, count] : more) {
+      most[role] = std::max(most[role], count);
+    }
+  }
+  return most;
+}
+
+const Approver* Trust::Find(const OperatorId& id) const {
+  for (const Approver& approver : approvers) {
+    if (approver.id == id) return &approver;
+  }
+  return nullptr;
 }
 
 absl::Status CheckCanBeReleased(const ReleaseOrder& order, const Trust& trust) {
@@ -177,7 +212,7 @@ absl::Status Judge(const ReleaseOrder& order, absl::string_view text,
                                        decision.roles.end());
       continue;
     }
-    const Approver* approver = FindApprover(trust, decision.by);
+    const Approver* approver = trust.Find(decision.by);
     if (approver == nullptr) {
       faults.push_back(by + " is no approver of this host");
       continue;
@@ -195,6 +230,7 @@ absl::Status Judge(const ReleaseOrder& order, absl::string_view text,
     people[approver->key].insert(approver->roles.begin(),
                                  approver->roles.end());
   }
+  SeatStandIns(order, trust, people);
   absl::Status met = WantAll(order.quorum, people, order, "the quorum", faults);
   if (!met.ok() || trust.verifier == nullptr) return met;
   return WantAll(trust.MinimumFor(order.stage), people, order,
@@ -213,6 +249,47 @@ absl::Status CheckConfirmation(const ReleaseOrder& order,
                                const std::vector<Decision>& decisions,
                                const Trust& trust) {
   return Judge(order, ConfirmText(order.Digest()), decisions, trust);
+}
+
+absl::Status CheckRotationSigned(absl::string_view text,
+                                 const std::vector<std::string>& signatures,
+                                 const Trust& trust) {
+  const Quorum quorum = trust.MostMinimum();
+  if (trust.verifier == nullptr || AsksNobody(quorum)) {
+    return absl::FailedPreconditionError(
+        "this host's agent.yaml pins no minimum quorum, so nobody can say how "
+        "many of the old keys are enough; write `quorum:` there as root");
+  }
+  if (signatures.size() > kMaxSignatures) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(signatures.size(), " signatures are more than the ",
+                     kMaxSignatures, " this agent looks at"));
+  }
+  People people;
+  int strange = 0;
+  for (const std::string& signature : signatures) {
+    bool known = false;
+    for (const Approver& approver : trust.approvers) {
+      if (!trust.verifier
+               ->Verify(approver.key, signed_as::kRotation, text, signature)
+               .ok()) {
+        continue;
+      }
+      known = true;
+      people[approver.key].insert(approver.roles.begin(), approver.roles.end());
+    }
+    if (!known) ++strange;
+  }
+  std::vector<std::string> faults;
+  if (strange > 0) {
+    faults.push_back(absl::StrCat(
+        strange, strange == 1 ? " signature is" : " signatures are",
+        " by nobody whom this host believes now, or over another text"));
+  }
+  return WantAll(quorum, people,
+                 "the signatures are no quorum of the people whom this host "
+                 "believes now",
+                 "ask them to sign the rotation", faults);
 }
 
 }  // namespace sluice::agent

@@ -26,18 +26,31 @@ struct Approver {
 
 using Quorum = std::map<RoleId, int>;
 
+// Somebody who stands in for another now (common/delegation.h).
+struct StandIn {
+  OperatorId delegator;
+  OperatorId deputy;
+  std::set<RoleId> roles;  // those of them that the delegator has here count
+};
+
 // What the host's own file pins: whom it believes, and how many of them it
 // wants at least, whatever a gate asks for.
 struct Trust {
   std::vector<Approver> approvers;
   Quorum quorum;                     // of every stage
   std::map<StageId, Quorum> stages;  // raises it for single ones, never lowers
+  // Of the last rotation that made it; of the host's own file, what it says.
+  uint64_t serial = 0;
+  std::vector<StandIn> stand_ins;
   // Not owned. Without one nobody is believed to be anybody: decisions count
   // as the orchestrator presents them. Real agents have one.
   const SignatureVerifier* verifier = nullptr;
 
   // The most of both for each role.
   Quorum MinimumFor(const StageId& stage) const;
+  // The most of all stages for each role: what changing this trust takes.
+  Quorum MostMinimum() const;
+  const Approver* Find(const OperatorId& id) const;
 };
 
 // Whether this host could ever be shown decisions that it accepts for the
@@ -59,5 +72,13 @@ absl::Status CheckDecisions(const ReleaseOrder& order,
 absl::Status CheckConfirmation(const ReleaseOrder& order,
                                const std::vector<Decision>& decisions,
                                const Trust& trust);
+
+// OK when the people whom `trust` believes signed exactly `text` (namespace
+// rotation@sluice) and meet its MostMinimum(): a quorum of the old keys. A host
+// that pins no minimum takes no rotation, since nobody could say how many are
+// enough.
+absl::Status CheckRotationSigned(absl::string_view text,
+                                 const std::vector<std::string>& signatures,
+                                 const Trust& trust);
 
 }  // namespace sluice::agent

@@ -93,6 +93,11 @@ struct Confirm {
   std::vector<Decision> decisions;  // where the order confirms by decision
 };
 struct ReadFence {};
+// A rotation or a delegation, and the signatures that came with it.
+struct ChangeTrust {
+  std::string text;
+  std::vector<std::string> signatures;
+};
 // What could not be read: an unknown kind, a flow that is none. Refused with
 // `why`.
 struct Unreadable {
@@ -105,7 +110,7 @@ struct Order {
   absl::Duration deadline = absl::Seconds(30);
   std::variant<IsolateHost, Withdraw, FreezeEvidence, Propose, OpenFlows,
                TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence,
-               Unreadable>
+               ChangeTrust, Unreadable>
       what;
 };
 

@@ -8,6 +8,7 @@
 #include "agents/core/admission.h"
 #include "agents/core/agent_core.h"
 #include "agents/core/evidence.h"
+#include "agents/core/trust.h"
 #include "common/digest.h"
 
 namespace sluice::agent {
@@ -26,7 +27,7 @@ template <class T>
 constexpr bool kIsJob =
     std::is_same_v<T, IsolateHost> || std::is_same_v<T, Withdraw> ||
     std::is_same_v<T, Propose> || std::is_same_v<T, OpenFlows> ||
-    std::is_same_v<T, Confirm>;
+    std::is_same_v<T, Confirm> || std::is_same_v<T, ChangeTrust>;
 
 bool IsJob(const Order& order) {
   return std::visit(
@@ -159,7 +160,7 @@ void AgentCore::Carry(const Order& order, const Propose& what) {
   Report report{.order = order.id};
   ForgetLapsed(state_, now_);
   absl::StatusOr<KnownRelease> release =
-      AdmitProposal(what, state_, options_.trust, now_);
+      AdmitProposal(what, state_, TrustNow(options_.trust, state_, now_), now_);
   if (!release.ok()) {
     report.outcome = Outcome::kRefused;
     report.reason = OneLine(release.status().message(), 400);
@@ -179,7 +180,7 @@ void AgentCore::Carry(const Order& order, const Propose& what) {
 
 void AgentCore::Carry(const Order& order, const OpenFlows& what) {
   const absl::StatusOr<KnownRelease*> admitted =
-      AdmitOpening(what, state_, options_.trust, now_);
+      AdmitOpening(what, state_, TrustNow(options_.trust, state_, now_), now_);
   if (!admitted.ok()) {
     Refuse(order.id, admitted.status().message());
     return;
@@ -292,8 +293,8 @@ void AgentCore::Carry(const Order& order, const Watch& what) {
 }
 
 void AgentCore::Carry(const Order& order, const Confirm& what) {
-  const absl::StatusOr<KnownRelease*> admitted =
-      AdmitConfirmation(what, state_, options_.trust, now_);
+  const absl::StatusOr<KnownRelease*> admitted = AdmitConfirmation(
+      what, state_, TrustNow(options_.trust, state_, now_), now_);
   const absl::Status status =
       admitted.ok() ? CheckWatch(what.step) : admitted.status();
   if (!status.ok()) {
@@ -324,6 +325,25 @@ void AgentCore::Carry(const Order& order, const Confirm& what) {
 
 void AgentCore::Carry(const Order& order, const ReadFence&) {
   Answer({.order = order.id});
+}
+
+// Whom this host believes is on its disk before anybody is told.
+void AgentCore::Carry(const Order& order, const ChangeTrust& what) {
+  const absl::StatusOr<std::string> said =
+      AdmitTrust(what, options_.trust, state_, now_);
+  if (!said.ok()) {
+    Say(absl::StrCat("a change of whom this host believes was refused: ",
+                     said.status().message()));
+    Refuse(order.id, OneLine(said.status().message(), 400));
+    return;
+  }
+  Say(*said);
+  Job job;
+  job.report.order = order.id;
+  job.calls.push_back(fence::Read{});
+  job.save_last = true;
+  job.keep_answer = true;
+  Begin(std::move(job));
 }
 
 void AgentCore::Carry(const Order& order, const Unreadable& what) {

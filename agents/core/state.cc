@@ -148,6 +148,34 @@ absl::Status ReadRelease(Reader& reader, AgentState& state) {
   return absl::OkStatus();
 }
 
+// A text of several lines, with its length in front.
+absl::StatusOr<std::string> ReadText(Reader& reader, absl::string_view size) {
+  SLUICE_ASSIGN_OR_RETURN(const uint64_t count,
+                          reader.ToNumber<uint64_t>(size));
+  SLUICE_ASSIGN_OR_RETURN(const absl::string_view bytes,
+                          reader.TakeBytes(count));
+  return std::string(bytes);
+}
+
+absl::Status ReadTrust(Reader& reader, AgentState& state) {
+  if (reader.StartsWith("rotation")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto size, reader.Take("rotation"));
+    SLUICE_ASSIGN_OR_RETURN(state.rotation, ReadText(reader, size));
+  }
+  while (reader.StartsWith("delegation")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto words,
+                            reader.TakeWords("delegation", 4));
+    SeenDelegation seen;
+    SLUICE_ASSIGN_OR_RETURN(const int64_t at,
+                            reader.ToNumber<int64_t>(words[1]));
+    seen.seen_at = absl::Nanoseconds(at);
+    seen.spent = words[2] == "spent";
+    SLUICE_ASSIGN_OR_RETURN(seen.text, ReadText(reader, words[3]));
+    state.delegations[OperatorId(words[0])] = std::move(seen);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ReadAnswer(Reader& reader, AgentState& state) {
   SLUICE_ASSIGN_OR_RETURN(const absl::string_view value, reader.Take("answer"));
   const std::vector<absl::string_view> parts =
@@ -213,6 +241,15 @@ std::string AgentState::Encode() const {
     absl::StrAppend(&text, "shut ", peer.ToString(), " ",
                     absl::ToInt64Nanoseconds(at), "\n");
   }
+  if (!rotation.empty()) {
+    absl::StrAppend(&text, "rotation ", rotation.size(), "\n", rotation);
+  }
+  for (const auto& [delegator, seen] : delegations) {
+    absl::StrAppend(&text, "delegation ", delegator.str(), " ",
+                    absl::ToInt64Nanoseconds(seen.seen_at), " ",
+                    seen.spent ? "spent" : "counts", " ", seen.text.size(),
+                    "\n", seen.text);
+  }
   for (const auto& [digest, release] : releases) {
     const std::string body = release.order.Body();
     absl::StrAppend(&text, "release ", release.round, " ",
@@ -261,6 +298,7 @@ absl::StatusOr<AgentState> AgentState::Decode(absl::string_view text) {
                             reader.ToNumber<int64_t>(words[1]));
     state.shut_peers[peer] = absl::Nanoseconds(at);
   }
+  SLUICE_RETURN_IF_ERROR(ReadTrust(reader, state));
   while (reader.StartsWith("release")) {
     SLUICE_RETURN_IF_ERROR(ReadRelease(reader, state));
   }

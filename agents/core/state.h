@@ -69,6 +69,15 @@ struct SavedAnswer {
   std::string reason;
 };
 
+// A delegation that was shown to this host, the newest of its delegator.
+struct SeenDelegation {
+  std::string text;        // common/delegation.h
+  absl::Duration seen_at;  // boot-time clock
+  // Since a reboot or a rotation nobody can say how much of it is left: it is
+  // remembered only so that it cannot begin again.
+  bool spent = false;
+};
+
 struct AgentState {
   static constexpr size_t kMaxAnswers = 256;
   static constexpr size_t kMaxShutPeers = 1024;
@@ -87,6 +96,9 @@ struct AgentState {
   // Peers that everything was closed to, and when (boot-time clock): evidence
   // from before that opens nothing to them any more.
   std::map<Prefix, absl::Duration> shut_peers;
+  // The last rotation taken (common/rotation.h); empty: none, agent.yaml rules.
+  std::string rotation;
+  std::map<OperatorId, SeenDelegation> delegations;  // by delegator
   std::deque<SavedAnswer> answers;                 // oldest first
 
   // Canonical text, its last line a digest of all before.

@@ -340,6 +340,11 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_ASSIGN_OR_RETURN(config.quorum, ReadQuorum(source, value));
   } else if (name == "quorum-at") {
     SLUICE_RETURN_IF_ERROR(ReadQuorumAt(source, value, config));
+  } else if (name == "trust-serial") {
+    SLUICE_ASSIGN_OR_RETURN(const std::string text, source.Text(value));
+    if (!absl::SimpleAtoi(text, &config.trust_serial)) {
+      return source.Error(value, "write the serial of a rotation, or 0");
+    }
   } else if (name == "units") {
     SLUICE_RETURN_IF_ERROR(ReadUnits(source, value, config));
   } else if (name == "plugins") {
@@ -444,6 +449,7 @@ CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
   options.trust = {.approvers = config.approvers,
                    .quorum = config.quorum,
                    .stages = config.quorum_at,
+                   .serial = config.trust_serial,
                    .verifier = &verifier};
   return options;
 }

@@ -16,6 +16,7 @@
 //     duty-commander: {roles: [incident-commander], key: "ssh-ed25519 AAAA…"}
 //   quorum: {incident-commander: 1}         # at least, at every gate
 //   quorum-at: {outside: {security: 1}}     # more at single stages
+//   trust-serial: 2       # rotations up to here are in this file (default: 0)
 //   units: {postgresql.service: {start: [systemctl, start, postgresql]}}
 //   plugins:                      # user: whom it runs as, instead of the agent
 //     check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s,
@@ -71,6 +72,8 @@ struct AgentConfig {
   std::vector<Approver> approvers;
   Quorum quorum;
   std::map<StageId, Quorum> quorum_at;
+  // Rotations up to this one are written into this file: they rule no more.
+  uint64_t trust_serial = 0;
   std::map<std::string, UnitRule> units;
   std::map<std::string, PluginRule> plugins;
   std::map<std::string, YaraRule> yara;

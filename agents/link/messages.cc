@@ -262,6 +262,11 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
                            StepId(from.confirm().step()),
                            ReadDecisions(from.confirm().decisions())};
       break;
+    case v1::Order::kChangeTrust:
+      order.what = ChangeTrust{from.change_trust().text(),
+                               {from.change_trust().signatures().begin(),
+                                from.change_trust().signatures().end()}};
+      break;
     case v1::Order::kReadFence:
       order.what = ReadFence{};
       break;

@@ -320,8 +320,10 @@ absl::StatusOr<v1::Durations> Client::GetDurations() {
   return impl_->Call(&Stub::GetDurations, v1::GetDurationsRequest(), false);
 }
 
-absl::StatusOr<v1::Manifest> Client::GetManifest() {
-  return impl_->Call(&Stub::GetManifest, v1::GetManifestRequest(), false);
+absl::StatusOr<v1::Manifest> Client::GetManifest(bool previous) {
+  v1::GetManifestRequest request;
+  request.set_previous(previous);
+  return impl_->Call(&Stub::GetManifest, request, false);
 }
 
 absl::StatusOr<v1::PlanPreview> Client::PreviewPlan(
@@ -404,6 +406,11 @@ absl::StatusOr<v1::Accepted> Client::Resume() {
 
 absl::StatusOr<v1::Accepted> Client::End(const v1::EndRequest& request) {
   return impl_->Call(&Stub::End, request, true);
+}
+
+absl::StatusOr<v1::Accepted> Client::ChangeTrust(
+    const v1::TrustRequest& request) {
+  return impl_->Call(&Stub::ChangeTrust, request, true);
 }
 
 absl::Status Client::WatchStatus(

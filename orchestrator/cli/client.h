@@ -36,7 +36,8 @@ class Client {
   absl::StatusOr<v1::GateDetail> GetGate(const std::string& gate);
   absl::StatusOr<v1::History> GetHistory(const v1::GetHistoryRequest& request);
   absl::StatusOr<v1::Durations> GetDurations();
-  absl::StatusOr<v1::Manifest> GetManifest();
+  // `previous`: of the plan before the one in force.
+  absl::StatusOr<v1::Manifest> GetManifest(bool previous = false);
   absl::StatusOr<v1::PlanPreview> PreviewPlan(const v1::PlanRequest& request);
 
   absl::StatusOr<v1::Accepted> AdoptPlan(const v1::PlanRequest& request);
@@ -56,6 +57,7 @@ class Client {
   absl::StatusOr<v1::Accepted> Pause();
   absl::StatusOr<v1::Accepted> Resume();
   absl::StatusOr<v1::Accepted> End(const v1::EndRequest& request);
+  absl::StatusOr<v1::Accepted> ChangeTrust(const v1::TrustRequest& request);
 
   // Streams: called for each message, until the stream ends (the status it
   // ended with), the callback gives false (OK) or Cancel() (Cancelled).

@@ -137,17 +137,7 @@ std::string ApproversYaml(const Plan& plan) {
                     "\n    key: ", YamlText(approver.key), "\n");
   }
   absl::StrAppend(&out, "approvers:", people.empty() ? " {}\n" : "\n", people);
-  std::map<RoleId, int> least;
-  bool first = true;
-  for (const PlannedStage& stage : plan.stages) {
-    std::map<RoleId, int> both;
-    for (const auto& [role, count] : stage.gate.approvals) {
-      if (count < 1 || (!first && !least.contains(role))) continue;
-      both[role] = first ? count : std::min(count, least[role]);
-    }
-    least = std::move(both);
-    first = false;
-  }
+  std::map<RoleId, int> least = AskedEverywhere(plan);
   if (people.empty()) least.clear();
   std::vector<std::string> wanted;
   for (const auto& [role, count] : least) {
@@ -203,6 +193,21 @@ std::string YamlText(absl::string_view text) {
     }
   }
   return absl::StrCat(out, "\"");
+}
+
+std::map<RoleId, int> AskedEverywhere(const Plan& plan) {
+  std::map<RoleId, int> least;
+  bool first = true;
+  for (const PlannedStage& stage : plan.stages) {
+    std::map<RoleId, int> both;
+    for (const auto& [role, count] : stage.gate.approvals) {
+      if (count < 1 || (!first && !least.contains(role))) continue;
+      both[role] = first ? count : std::min(count, least[role]);
+    }
+    least = std::move(both);
+    first = false;
+  }
+  return least;
 }
 
 std::string OrchestratorYaml(const Plan& plan) {

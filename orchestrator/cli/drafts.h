@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,10 @@ struct Endpoint {
 
 // Double-quoted YAML, whatever is in `text`.
 std::string YamlText(absl::string_view text);
+
+// The people whom every gate of the plan asks for, the lowest count of each
+// role: hosts that want no more refuse no gate.
+std::map<RoleId, int> AskedEverywhere(const Plan& plan);
 
 std::string OrchestratorYaml(const Plan& plan);
 // REQUIRES: every orchestrator address of the plan parses as an Endpoint.

@@ -29,6 +29,9 @@ std::string HostText(const v1::Status& status, const v1::Host& host, int width,
   if (!host.agent_version().empty()) {
     absl::StrAppend(&out, "agent    ", host.agent_version(), "\n");
   }
+  if (!host.trust().empty()) {
+    absl::StrAppend(&out, Hang("trust    ", host.trust(), width));
+  }
   bool header = false;
   for (const v1::Step& step : status.steps()) {
     if (std::find(step.hosts().begin(), step.hosts().end(), host.id()) ==

@@ -36,8 +36,9 @@ absl::StatusOr<OwnCopy> LoadOwnCopy(const std::string& named,
 absl::StatusOr<std::map<HostId, std::string>> ParseHostKeys(
     const std::string& text, const std::string& file);
 
-// OK when the order's stage, steps, gate rule, flows, leases, soaks and validity
-// are those that the own copy gives. FailedPrecondition says what differs;
+// OK when the order's stage, steps, gate rule, flows, leases, soaks and
+// validity are those that the own copy gives. FailedPrecondition says what
+// differs;
 // nothing may be signed then. The plan's own digest is not compared: after a
 // change elsewhere in the estate a gate keeps its round, since what people
 // decide there is the same.

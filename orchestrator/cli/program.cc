@@ -21,6 +21,7 @@
 #include "orchestrator/cli/replan.h"
 #include "orchestrator/cli/run_commands.h"
 #include "orchestrator/cli/session.h"
+#include "orchestrator/cli/trust_commands.h"
 #include "orchestrator/cli/watch.h"
 
 #ifndef SLUICE_VERSION
@@ -60,6 +61,7 @@ struct Words {
   int enrol_minutes = 60;
   RevokeOptions revoke;
   AuditVerifyOptions audit_verify;
+  TrustWords trust;
 };
 
 class CommandLine {
@@ -80,6 +82,14 @@ class CommandLine {
     AddOffline();
     AddRunCommands();
     AddIdentities();
+    AddTrustCommands(
+        [this](const std::string& name, const std::string& text,
+               std::function<ExitCode()> run) {
+          CLI::App* sub = Add(name, text, std::move(run));
+          Json(sub);
+          return sub;
+        },
+        terminal_, words_.common, words_.trust);
   }
 
   int Run(std::vector<std::string> arguments) {
@@ -565,12 +575,13 @@ void CommandLine::AddRunCommands() {
 }
 
 constexpr const char* kCommands[] = {
-    "validate", "plan",   "diff",    "explain", "forecast", "fmt",
-    "import",   "init",   "isolate", "start",   "status",   "gates",
-    "show",     "go",     "no-go",   "done",    "retry",    "skip",
-    "pause",    "resume", "replan",  "end",     "brief",    "durations",
-    "history",  "gate",   "audit",   "help",
-    "login",    "logout", "enrol",   "revoke",  "identities"};
+    "validate", "plan",   "diff",       "explain", "forecast", "fmt",
+    "import",   "init",   "isolate",    "start",   "status",   "gates",
+    "show",     "go",     "no-go",      "done",    "retry",    "skip",
+    "pause",    "resume", "replan",     "end",     "brief",    "durations",
+    "history",  "gate",   "audit",      "help",    "login",    "logout",
+    "enrol",    "revoke", "identities", "rotate",  "sign",     "send",
+    "delegate"};
 
 }  // namespace
 

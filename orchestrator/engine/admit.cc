@@ -14,6 +14,7 @@
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
+#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/waits.h"
 #include "orchestrator/engine/waivers.h"
 
@@ -67,6 +68,10 @@ class Admission {
     return world_.identities.Admit(event, now_);
   }
 
+  absl::Status operator()(const TrustChanged& event) const {
+    return CheckTrustChange(world_, event, now_);
+  }
+
   absl::Status operator()(const RunStarted& event) const {
     if (world_.plan == nullptr) {
       return absl::FailedPreconditionError(
@@ -100,7 +105,7 @@ class Admission {
                        DidYouMean(event.gate.str(), Ids(plan.plan().stages)),
                        " `sluice gates` lists them"));
     }
-    SLUICE_RETURN_IF_ERROR(MayVote(event, plan.planned_stage(stage)));
+    SLUICE_RETURN_IF_ERROR(MayVote(event, stage));
     const Gate& gate = world_.run->gates[stage];
     for (const auto& [number, round] : gate.released) {
       if (round.digest == event.body_digest && event.go &&
@@ -352,11 +357,16 @@ class Admission {
                      event.by.str(), " is none of them: ask one"));
   }
 
-  absl::Status MayVote(const DecisionMade& event,
-                       const PlannedStage& stage) const {
+  absl::Status MayVote(const DecisionMade& event, int number) const {
+    const PlannedStage& stage = world_.run->plan().planned_stage(number);
+    const std::vector<StandsIn> stand_ins =
+        StandInsOf(world_, event.by, number, now_);
     bool has_role = false;
     for (const auto& [role, count] : stage.gate.approvals) {
       has_role = has_role || HasRole(event.roles, role);
+      for (const StandsIn& one : stand_ins) {
+        has_role = has_role || HasRole(one.roles, role);
+      }
     }
     if (!has_role) {
       return absl::PermissionDeniedError(

@@ -81,13 +81,18 @@ struct Confirm {
   std::vector<DecisionMade> decisions;  // where the gate confirms by them
 };
 struct ReadFence {};
+struct ChangeTrust {
+  std::string text;
+  std::vector<std::string> signatures;
+};
 
 struct Order {
   OrderId id;
   HostId host;
   absl::Duration deadline = absl::Seconds(30);
   std::variant<IsolateHost, Withdraw, FreezeEvidence, Propose, OpenFlows,
-               TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence>
+               TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence,
+               ChangeTrust>
       what;
 };
 
@@ -96,7 +101,8 @@ struct Order {
 // A line of the history, in words; also what a notify script is given.
 struct Announce {
   // "run", "gate", "decision", "task", "isolation", "failure", "connecting",
-  // "reconnected", "hold", "host", "alarm", "waiver", "identity"
+  // "reconnected", "hold", "host", "alarm", "waiver", "identity",
+  // "trust"
   std::string kind;
   std::string who;  // the operator or host it is about; may be empty
   std::string text;

@@ -11,6 +11,7 @@
 #include "orchestrator/engine/people.h"
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
+#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/turn.h"
 #include "orchestrator/engine/waivers.h"
 
@@ -39,6 +40,7 @@ struct Apply {
   void operator()(const RunEnded& event) { ApplyEnd(turn, event); }
   void operator()(const TimePassed&) {}
   void operator()(const IdentityChanged& event) { ApplyIdentity(turn, event); }
+  void operator()(const TrustChanged& event) { ApplyTrust(turn, event); }
 };
 
 }  // namespace

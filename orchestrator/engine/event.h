@@ -175,6 +175,13 @@ struct WaiverGiven {
   std::string reason;
   absl::Time until;
 };
+// A rotation or a delegation (common/rotation.h, delegation.h) and the armoured
+// signatures over it, handed in by `by`.
+struct TrustChanged {
+  OperatorId by;
+  std::string text;
+  std::vector<std::string> signatures;
+};
 struct RunPaused {
   OperatorId by;
 };
@@ -236,6 +243,6 @@ using Event =
                  OrderReported, WatchChanged, LeaseLost, FenceChanged,
                  DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
                  WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed,
-                 IdentityChanged>;
+                 IdentityChanged, TrustChanged>;
 
 }  // namespace sluice::engine

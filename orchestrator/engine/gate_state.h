@@ -36,9 +36,16 @@ struct RoundHost {
   bool is_void = false;
 };
 
+// For whom somebody stood in when they decided.
+struct StandsIn {
+  OperatorId delegator;
+  std::vector<RoleId> roles;
+};
+
 struct Vote {
   DecisionMade decision;
   absl::Time at;
+  std::vector<StandsIn> stands_in = {};
 };
 
 struct Round {

@@ -121,7 +121,11 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
   }
   for (const Vote& vote : round->votes) {
     view.votes.push_back({vote.decision.by, vote.decision.roles,
-                          vote.decision.go, vote.decision.reason, vote.at});
+                          vote.decision.go, vote.decision.reason, vote.at,
+                          {}});
+    for (const StandsIn& one : vote.stands_in) {
+      view.votes.back().stands_in_for.push_back(one.delegator);
+    }
   }
   for (const int number : round->steps) {
     view.steps.push_back(run.plan().planned(number).id);

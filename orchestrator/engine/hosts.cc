@@ -356,7 +356,13 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
   }
   const OrderSet pending = host.pending;
   for (const OrderKey& key : pending) {
-    if (key.sequence != turn.stamp.sequence) turn.SendAgain(key);
+    const auto order = world.orders.find(key);
+    if (order != world.orders.end() &&
+        order->second.good_until <= turn.now()) {
+      turn.Forget(key);
+    } else if (key.sequence != turn.stamp.sequence) {
+      turn.SendAgain(key);
+    }
   }
   TouchHost(turn, event.host);
 }

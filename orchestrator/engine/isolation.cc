@@ -42,7 +42,10 @@ void SupersedeOrders(Turn& turn, const HostId& id) {
   const OrderSet pending = host.pending;
   for (const OrderKey& key : pending) {
     const auto it = turn.world.orders.find(key);
-    if (key == host.isolating || it == turn.world.orders.end()) continue;
+    if (key == host.isolating || it == turn.world.orders.end() ||
+        it->second.purpose == Purpose::kTrust) {
+      continue;
+    }
     if (it->second.purpose == Purpose::kWithdraw) {
       if (!host.isolating.has_value()) continue;
       for (const int number : it->second.steps) {

@@ -10,6 +10,7 @@
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/soak.h"
+#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -53,6 +54,9 @@ void Dispatch(Turn& turn, OrderKey key, const OrderReported& report) {
       return;
     case Purpose::kLate:
       LateReported(turn, key, pending, report);
+      return;
+    case Purpose::kTrust:
+      TrustReported(turn, pending, report);
       return;
     case Purpose::kNothing:
     case Purpose::kIsolate:

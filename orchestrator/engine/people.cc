@@ -27,6 +27,7 @@ void ForgetRunOrders(Turn& turn) {
     pending.steps.clear();
     if (pending.purpose != Purpose::kIsolate &&
         pending.purpose != Purpose::kWithdraw &&
+        pending.purpose != Purpose::kTrust &&
         pending.purpose != Purpose::kNothing) {
       keys.push_back(key);
     }

@@ -43,6 +43,7 @@ enum class Purpose : uint8_t {
   kWatch,
   kConfirm,
   kLate,
+  kTrust,  // outlives isolations and runs
 };
 
 struct Pending {
@@ -55,6 +56,8 @@ struct Pending {
   std::vector<int> steps;  // of a withdrawal
   absl::Time sent;
   absl::Time deadline = absl::InfiniteFuture();  // infinite: agent is away
+  // An agent that comes back later is not given it any more.
+  absl::Time good_until = absl::InfiniteFuture();
 };
 
 struct Host {
@@ -78,6 +81,7 @@ struct Host {
   uint64_t isolation = 0;
   OrderSet isolation_orders;
   std::string note;
+  std::string trust;  // what it said to the last change of whom it believes
 
   bool connected() const { return link == Link::kConnected; }
   bool quarantined() const {
@@ -97,6 +101,15 @@ struct Waiver {
   OperatorId by;
   std::string reason;
   absl::Time until;
+};
+
+// The newest delegation of one person.
+struct Delegated {
+  OperatorId deputy;
+  std::vector<RoleId> roles;  // none: taken back
+  absl::Time from;
+  absl::Time until;
+  std::string text;
 };
 
 struct Run {
@@ -134,6 +147,9 @@ struct World {
   std::map<OrderKey, Pending> orders;
   std::optional<Run> run;
   Identities identities;
+  std::map<OperatorId, Delegated> stand_ins;  // by delegator
+  uint64_t rotation_serial = 0;               // the highest that was sent
+  std::string rotation;                       // its text
 
   // What will happen by itself, and when. Each entry belongs to one order,
   // step or host, which holds the same time.

@@ -41,6 +41,7 @@ class Writer {
     Add(int64_t{vote.decision.go});
     Add(vote.decision.body_digest);
     Add(vote.at);
+    for (const StandsIn& one : vote.stands_in) Add(one.delegator.str());
   }
 
  private:
@@ -282,6 +283,14 @@ std::string StateText(const World& world) {
   AddOrders(&out, world);
   if (world.run.has_value()) AddRun(&out, *world.run);
   AddIdentities(&out, world.identities);
+  for (const auto& [delegator, one] : world.stand_ins) {
+    out.Line("stand-in");
+    out.Add(one.text);
+  }
+  if (!world.rotation.empty()) {
+    out.Line("rotation");
+    out.Add(world.rotation);
+  }
   return out.Take();
 }
 

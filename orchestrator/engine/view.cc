@@ -118,6 +118,7 @@ HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
   view.id = id;
   view.since = host.since;
   view.agent_version = host.agent_version;
+  view.trust = host.trust;
   view.link = host.link == Host::Link::kConnected ? "connected"
               : host.link == Host::Link::kLost    ? "lost"
                                                   : "never";

@@ -58,6 +58,7 @@ struct HostView {
   uint64_t dropped_packets = 0;
   std::string agent_version;
   std::string text;
+  std::string trust;  // its answer to the last change of whom it believes
 };
 
 struct VoteView {
@@ -66,6 +67,7 @@ struct VoteView {
   bool go = false;
   std::string reason;
   absl::Time at;
+  std::vector<OperatorId> stands_in_for;
 };
 
 struct GateView {

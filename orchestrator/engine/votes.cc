@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
+#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -20,13 +21,13 @@ namespace {
 // augmenting paths. Quorums are a handful of seats.
 class Seating {
  public:
-  Seating(const std::map<RoleId, int>& quorum, const std::vector<Vote>& votes)
-      : votes_(votes) {
+  Seating(const std::map<RoleId, int>& quorum, const std::vector<Vote>& votes) {
+    for (const Vote& vote : votes) roles_.push_back(RolesOf(vote, votes));
     for (const auto& [role, count] : quorum) {
       for (int i = 0; i < count; ++i) seats_.push_back(role);
     }
     taken_by_.assign(seats_.size(), -1);
-    for (size_t vote = 0; vote < votes_.size(); ++vote) {
+    for (size_t vote = 0; vote < roles_.size(); ++vote) {
       std::vector<bool> tried(seats_.size(), false);
       Seat(static_cast<int>(vote), &tried);
     }
@@ -41,8 +42,23 @@ class Seating {
   }
 
  private:
+  // A deputy has the delegator's roles only while the delegator has not voted,
+  // as hosts count it (agents/core/authority.cc).
+  static std::vector<RoleId> RolesOf(const Vote& vote,
+                                     const std::vector<Vote>& votes) {
+    std::vector<RoleId> roles = vote.decision.roles;
+    for (const StandsIn& one : vote.stands_in) {
+      const bool voted =
+          std::any_of(votes.begin(), votes.end(), [&](const Vote& other) {
+            return other.decision.by == one.delegator;
+          });
+      if (!voted) roles.insert(roles.end(), one.roles.begin(), one.roles.end());
+    }
+    return roles;
+  }
+
   bool Seat(int vote, std::vector<bool>* tried) {
-    const std::vector<RoleId>& roles = votes_[vote].decision.roles;
+    const std::vector<RoleId>& roles = roles_[vote];
     for (size_t seat = 0; seat < seats_.size(); ++seat) {
       if ((*tried)[seat]) continue;
       if (std::find(roles.begin(), roles.end(), seats_[seat]) == roles.end()) {
@@ -57,7 +73,7 @@ class Seating {
     return false;
   }
 
-  const std::vector<Vote>& votes_;
+  std::vector<std::vector<RoleId>> roles_;  // by vote
   std::vector<RoleId> seats_;
   std::vector<int> taken_by_;
 };
@@ -96,7 +112,9 @@ void ReleaseRound(Turn& turn, int stage) {
 // A gate that confirms by decision is asked once more, after the soak.
 void ConfirmByDecision(Turn& turn, int stage, Round* round,
                        const DecisionMade& decision) {
-  round->confirm_votes.push_back({decision, turn.now()});
+  round->confirm_votes.push_back(
+      {decision, turn.now(),
+       StandInsOf(turn.world, decision.by, stage, turn.now())});
   const std::map<RoleId, int>& quorum =
       turn.plan().planned_stage(stage).gate.approvals;
   if (!MissingVotes(quorum, round->confirm_votes).empty()) return;
@@ -147,7 +165,9 @@ void ApplyDecision(Turn& turn, const DecisionMade& decision) {
     }
     return;
   }
-  gate.forming->votes.push_back({decision, turn.now()});
+  gate.forming->votes.push_back(
+      {decision, turn.now(),
+       StandInsOf(turn.world, decision.by, stage, turn.now())});
   turn.TouchGate(stage);
   if (!decision.go) {
     Refuse(turn, stage, decision);

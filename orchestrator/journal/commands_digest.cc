@@ -115,6 +115,12 @@ class Writer {
     }
   }
   void Write(const engine::ReadFence&) { Text("read-fence"); }
+  void Write(const engine::ChangeTrust& order) {
+    Text("change-trust");
+    Text(order.text);
+    Number(static_cast<int64_t>(order.signatures.size()));
+    for (const std::string& signature : order.signatures) Text(signature);
+  }
 
   void Write(const Order& order) {
     Id(order.id);

@@ -293,6 +293,11 @@ EventOr FromPb(const pb::WaiverGiven& from) {
                          from.reason(),
                          absl::FromUnixNanos(from.until_ns())};
 }
+EventOr FromPb(const pb::TrustChanged& from) {
+  return en::TrustChanged{OperatorId(from.by()),
+                          from.text(),
+                          {from.signatures().begin(), from.signatures().end()}};
+}
 EventOr FromPb(const pb::TimePassed&) { return en::TimePassed{}; }
 EventOr FromPb(const pb::IdentityChanged& from) {
   if (from.what() <= pb::IdentityChanged::WHAT_UNSPECIFIED ||
@@ -361,6 +366,8 @@ EventOr ReadAny(uint32_t kind, absl::string_view payload,
       return Read<pb::RunEnded>(payload);
     case pb::KIND_WAIVER_GIVEN:
       return Read<pb::WaiverGiven>(payload);
+    case pb::KIND_TRUST_CHANGED:
+      return Read<pb::TrustChanged>(payload);
     case pb::KIND_TIME_PASSED:
       return Read<pb::TimePassed>(payload);
     case pb::KIND_IDENTITY_CHANGED:

@@ -249,6 +249,13 @@ pb::WaiverGiven ToPb(const en::WaiverGiven& event) {
   out.set_until_ns(absl::ToUnixNanos(event.until));
   return out;
 }
+pb::TrustChanged ToPb(const en::TrustChanged& event) {
+  pb::TrustChanged out;
+  out.set_by(event.by.str());
+  out.set_text(event.text);
+  for (const std::string& one : event.signatures) out.add_signatures(one);
+  return out;
+}
 pb::TimePassed ToPb(const en::TimePassed&) { return pb::TimePassed(); }
 
 pb::IdentityChanged ToPb(const en::IdentityChanged& event) {
@@ -302,6 +309,9 @@ pb::Kind KindOf(const en::Event& event) {
     pb::Kind operator()(const en::RunEnded&) { return pb::KIND_RUN_ENDED; }
     pb::Kind operator()(const en::WaiverGiven&) {
       return pb::KIND_WAIVER_GIVEN;
+    }
+    pb::Kind operator()(const en::TrustChanged&) {
+      return pb::KIND_TRUST_CHANGED;
     }
     pb::Kind operator()(const en::TimePassed&) { return pb::KIND_TIME_PASSED; }
     pb::Kind operator()(const en::IdentityChanged&) {

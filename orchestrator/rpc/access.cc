@@ -37,6 +37,7 @@ constexpr Rule kTable[] = {
     {"/sluice.v1.Operator/Pause", Level::kApprover},
     {"/sluice.v1.Operator/Resume", Level::kApprover},
     {"/sluice.v1.Operator/End", Level::kApprover},
+    {"/sluice.v1.Operator/ChangeTrust", Level::kApprover},
 };
 
 absl::string_view Words(Level level) {

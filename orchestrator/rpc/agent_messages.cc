@@ -285,6 +285,11 @@ struct OrderFiller {
     }
   }
   void operator()(const engine::ReadFence&) { out->mutable_read_fence(); }
+  void operator()(const engine::ChangeTrust& order) {
+    v1::ChangeTrust* to = out->mutable_change_trust();
+    to->set_text(order.text);
+    for (const std::string& one : order.signatures) to->add_signatures(one);
+  }
 };
 
 }  // namespace

@@ -126,9 +126,10 @@ grpc::ServerUnaryReactor* OperatorService::GetDurations(
 }
 
 grpc::ServerUnaryReactor* OperatorService::GetManifest(
-    Context* context, const v1::GetManifestRequest*, v1::Manifest* reply) {
-  return LookAt(context, [reply](const runtime::Glimpse& glimpse) {
-    return FillManifest(glimpse, reply);
+    Context* context, const v1::GetManifestRequest* request,
+    v1::Manifest* reply) {
+  return LookAt(context, [request, reply](const runtime::Glimpse& glimpse) {
+    return FillManifest(glimpse, request->previous(), reply);
   });
 }
 
@@ -264,6 +265,14 @@ grpc::ServerUnaryReactor* OperatorService::End(Context* context,
   return Ask(
       context,
       [request](const OperatorId& by) { return MakeEnd(by, *request); }, reply);
+}
+
+grpc::ServerUnaryReactor* OperatorService::ChangeTrust(
+    Context* context, const v1::TrustRequest* request, v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakeTrustChange(by, *request); },
+      reply);
 }
 
 }  // namespace sluice::rpc

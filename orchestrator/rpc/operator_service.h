@@ -60,6 +60,8 @@ class OperatorService : public v1::Operator::CallbackService {
                 v1::Accepted* reply) override;
   Unary* End(Context* context, const v1::EndRequest* request,
              v1::Accepted* reply) override;
+  Unary* ChangeTrust(Context* context, const v1::TrustRequest* request,
+                     v1::Accepted* reply) override;
 
  private:
   absl::StatusOr<OperatorId> Who(Context* context) const;

@@ -109,16 +109,24 @@ absl::Status FillPreview(const runtime::Glimpse& glimpse, const OperatorId& by,
   return absl::OkStatus();
 }
 
-absl::Status FillManifest(const runtime::Glimpse& glimpse, v1::Manifest* out) {
+absl::Status FillManifest(const runtime::Glimpse& glimpse, bool previous,
+                          v1::Manifest* out) {
   const std::shared_ptr<const Plan> plan = glimpse.engine.plan();
-  if (plan == nullptr || glimpse.sources == nullptr) return NoPlan();
+  const std::string* sources =
+      previous ? glimpse.previous_sources : glimpse.sources;
+  if (plan == nullptr || sources == nullptr) return NoPlan();
+  if (previous && sources->empty()) {
+    return absl::NotFoundError("no other plan was in force before this one");
+  }
   SLUICE_ASSIGN_OR_RETURN(const std::vector<journal::SourceFile> files,
-                          journal::DecodeSources(*glimpse.sources));
+                          journal::DecodeSources(*sources));
   for (const journal::SourceFile& file : files) {
     v1::ManifestFile* to = out->add_files();
     to->set_name(file.name);
     to->set_text(file.text);
   }
+  // Whoever asks for an earlier one makes its plan from the text.
+  if (previous) return absl::OkStatus();
   out->set_plan_digest(plan->digest);
   out->set_plan_number(glimpse.engine.plan_number());
   return absl::OkStatus();

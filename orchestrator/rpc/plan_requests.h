@@ -36,6 +36,8 @@ Maker MakeAdoption(const OperatorId& by, const ManifestPlan& plan);
 absl::Status FillPreview(const runtime::Glimpse& glimpse, const OperatorId& by,
                          const ManifestPlan& plan, v1::PlanPreview* out);
 // FailedPrecondition when no plan is in force.
-absl::Status FillManifest(const runtime::Glimpse& glimpse, v1::Manifest* out);
+// `previous`: of the plan before the one in force; NotFound without one.
+absl::Status FillManifest(const runtime::Glimpse& glimpse, bool previous,
+                          v1::Manifest* out);
 
 }  // namespace sluice::rpc

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/decision_text.h"
+#include "common/delegation.h"
 #include "common/digest.h"
 #include "common/sshsig.h"
 #include "common/status.h"
@@ -37,6 +38,7 @@ std::vector<RoleId> RolesOf(const runtime::Glimpse& glimpse,
 }
 
 constexpr size_t kMaxSignature = 16 << 10;
+constexpr int kMaxTrustSignatures = 64;
 
 // A relayed acceptance counts in the role of whose word it is; who passes it on
 // answers for that with their signature.
@@ -290,6 +292,40 @@ Maker MakeEnd(const OperatorId& by, const v1::EndRequest& request) {
     SLUICE_RETURN_IF_ERROR(CheckText(request.reason(), kMaxText, "the reason"));
     SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "end a run"));
     return engine::RunEnded{by, request.reason()};
+  };
+}
+
+Maker MakeTrustChange(const OperatorId& by, const v1::TrustRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(
+        CheckApprover(glimpse, by, "change whom hosts believe"));
+    if (request.signatures().empty() ||
+        request.signatures_size() > kMaxTrustSignatures) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "1 to ", kMaxTrustSignatures, " signatures come with it, and ",
+          request.signatures_size(), " came; sign it with `sluice sign`"));
+    }
+    engine::TrustChanged change{by, request.text(), {}};
+    for (const std::string& one : request.signatures()) {
+      SLUICE_RETURN_IF_ERROR(CheckText(one, kMaxSignature, "a signature"));
+      change.signatures.push_back(one);
+    }
+    SLUICE_RETURN_IF_ERROR(glimpse.engine.Admit(change, glimpse.now));
+    if (const auto delegation = Delegation::Parse(change.text);
+        delegation.ok()) {
+      SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, delegation->delegator,
+                                         signed_as::kDelegation, change.text,
+                                         change.signatures[0]));
+      change.signatures.resize(1);
+      return change;
+    }
+    for (const std::string& one : change.signatures) {
+      SLUICE_ASSIGN_OR_RETURN(const SshPublicKey signer, SignerOf(one));
+      SLUICE_RETURN_IF_ERROR(
+          VerifySsh(signer, signed_as::kRotation, change.text, one));
+    }
+    return change;
   };
 }
 

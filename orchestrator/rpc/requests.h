@@ -17,6 +17,7 @@ class RetryRequest;
 class SkipRequest;
 class SignTaskRequest;
 class StartRequest;
+class TrustRequest;
 }  // namespace sluice::v1
 
 namespace sluice::rpc {
@@ -40,5 +41,9 @@ Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request);
 Maker MakePause(const OperatorId& by);
 Maker MakeResume(const OperatorId& by);
 Maker MakeEnd(const OperatorId& by, const v1::EndRequest& request);
+// A delegation that its delegator did not sign with the key that the manifest
+// names is PermissionDenied. Who signed a rotation is for the hosts to judge,
+// by the keys they still pin; here each signature has to be over the text.
+Maker MakeTrustChange(const OperatorId& by, const v1::TrustRequest& request);
 
 }  // namespace sluice::rpc

@@ -88,6 +88,7 @@ void FillHost(const engine::HostView& host, v1::Host* out) {
   out->set_text(host.text);
   out->set_dropped_packets(host.dropped_packets);
   out->set_agent_version(host.agent_version);
+  out->set_trust(host.trust);
 }
 
 void FillGate(const engine::GateView& gate, v1::Gate* out) {
@@ -107,6 +108,7 @@ void FillGate(const engine::GateView& gate, v1::Gate* out) {
     to->set_go(vote.go);
     to->set_reason(vote.reason);
     to->set_at_ms(Millis(vote.at));
+    AddNames(vote.stands_in_for, to->mutable_stands_in_for());
   }
   AddNames(gate.steps, out->mutable_steps());
   const bool asked = gate.round > 0;

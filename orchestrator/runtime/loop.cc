@@ -90,10 +90,17 @@ void Loop::SetTime(absl::Time now) {
 }
 
 Glimpse Loop::Look() const {
-  return Glimpse{memory_.engine,    memory_.history, now_,
-                 written_.sequence, written_.hash,   problem_,
-                 changes_,          next_run_,       memory_.durations,
-                 &memory_.sources};
+  return Glimpse{memory_.engine,
+                 memory_.history,
+                 now_,
+                 written_.sequence,
+                 written_.hash,
+                 problem_,
+                 changes_,
+                 next_run_,
+                 memory_.durations,
+                 &memory_.sources,
+                 &memory_.previous_sources};
 }
 
 absl::Time Loop::Turn(absl::Time now) {

@@ -65,6 +65,8 @@ struct Glimpse {
   const Durations& durations;
   // Encoded texts of the plan in force; nullptr: not kept.
   const std::string* sources = nullptr;
+  // Of the plan before it; empty: there was none.
+  const std::string* previous_sources = nullptr;
 };
 
 // To people. Called on the loop's thread; never blocks.

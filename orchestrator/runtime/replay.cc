@@ -87,7 +87,10 @@ void Memory::Note(const engine::Event& event) {
     const std::shared_ptr<const Plan> in_force = engine.plan();
     const bool adopted = in_force != nullptr && plan->plan != nullptr &&
                          in_force->digest == plan->plan->digest;
-    if (adopted) sources = plan->sources;
+    // What a restarted orchestrator adopts again is no other plan.
+    if (adopted && plan->sources != sources) {
+      previous_sources = std::exchange(sources, plan->sources);
+    }
   } else if (const auto* run = std::get_if<engine::RunStarted>(&event)) {
     ++runs_of_day[run->run.str().substr(0, kDayLength)];
   }

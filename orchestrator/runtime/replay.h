@@ -26,6 +26,7 @@ struct Memory {
   uint64_t highest_epoch_seen = 0;  // ours and every agent's
   int plans = 0;                    // adopted so far
   std::string sources;  // encoded, of the plan in force
+  std::string previous_sources;  // of the one before it; empty: none
   std::map<std::string, int> runs_of_day;
 
   // Takes note of what an event means for the fields above.

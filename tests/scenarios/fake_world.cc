@@ -75,6 +75,10 @@ struct WhatText {
     return absl::StrCat("confirm ", Join(what.grants));
   }
   std::string operator()(const engine::ReadFence&) { return "read fence"; }
+  std::string operator()(const engine::ChangeTrust& order) {
+    return absl::StrCat("change trust ",
+                        order.text.substr(0, order.text.find('\n')));
+  }
 };
 
 }  // namespace

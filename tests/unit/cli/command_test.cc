@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "common/decision_text.h"
+#include "common/delegation.h"
 #include "common/digest.h"
 #include "common/flow.h"
 #include "common/release_order.h"
@@ -540,6 +541,77 @@ TEST_F(Command, NothingAHostWritesReachesTheTerminalAsASequence) {
   EXPECT_EQ(Run({"status"}), kDone);
   EXPECT_THAT(out_, Not(HasSubstr("\x1b")));
   EXPECT_THAT(out_, HasSubstr("?[2J?]0;owned? bad"));
+}
+
+// A rotation from its draft to the orchestrator, signed by plain ssh-keygen.
+TEST_F(Command, ARotationIsDraftedSignedAndSent) {
+  const auto pub = ReadWholeFile(key_ + ".pub", 4096);
+  const std::string key = SshPublicKey::Parse(*pub)->Line();
+  const std::string manifest = dir_ / "new.yaml";
+  std::ofstream(manifest) << absl::StrReplaceAll(
+      kHonestManifest, {{"duty-commander: {", absl::StrCat("duty-commander: "
+                                                           "{key: \"",
+                                                           key, "\", ")}});
+  const std::string file = dir_ / "rotation.txt";
+  EXPECT_EQ(Run({"rotate", manifest, "--serial", "7", "--out", file}), kDone)
+      << err_;
+  EXPECT_THAT(Flat(out_), HasSubstr("1 approvers for 2 hosts"));
+  const auto text = ReadWholeFile(file, 4096);
+  EXPECT_EQ(*text, absl::StrCat("sluice rotation 1\nestate city-utility\n"
+                                "serial 7\nhost app-1\nhost db-1\n"
+                                "approver duty-commander "
+                                "roles=incident-commander key=",
+                                key, "\nquorum incident-commander=1\n"));
+  // A minimum that nobody named in it could meet is found at the desk.
+  EXPECT_EQ(Run({"rotate", manifest, "--serial", "7", "--quorum",
+                 "incident-commander=2", "--out", dir_ / "no.txt"}),
+            kMistakes);
+  EXPECT_THAT(err_, HasSubstr("stay closed for good"));
+
+  EXPECT_EQ(Run({"send", file}), kMistakes);  // not signed yet
+  ASSERT_EQ(std::system(absl::StrCat("ssh-keygen -q -Y sign -n rotation@sluice "
+                                     "-f '",
+                                     key_, "' '", file, "' 2>/dev/null")
+                            .c_str()),
+            0);
+  const std::string other = dir_ / "by-sluice.sig";
+  EXPECT_EQ(Run({"sign", file, "--key", key_, "--out", other}), kDone) << err_;
+  EXPECT_EQ(Run({"send", file, file + ".sig", other}), kDone) << err_;
+  EXPECT_EQ(fake_.trusted.text(), *text);
+  ASSERT_EQ(fake_.trusted.signatures_size(), 2);
+  for (const std::string& one : fake_.trusted.signatures()) {
+    EXPECT_TRUE(Signed(signed_as::kRotation, *text, one));
+  }
+  // A signature over another text does not leave this machine.
+  std::ofstream(file, std::ios::app) << "quorum-at data incident-commander=1\n";
+  fake_.trusted.Clear();
+  EXPECT_EQ(Run({"send", file}), kMistakes);
+  EXPECT_THAT(err_, HasSubstr("nothing was sent"));
+  EXPECT_EQ(fake_.trusted.text(), "");
+}
+
+TEST_F(Command, ADelegationIsForATimeAndIsTakenBack) {
+  EXPECT_EQ(Run({"delegate", "billing-owner", "--for", "8h", "--as",
+                 "duty-commander"}),
+            kDone)
+      << err_;
+  const auto word = Delegation::Parse(fake_.trusted.text());
+  ASSERT_TRUE(word.ok()) << word.status();
+  EXPECT_EQ(word->deputy, OperatorId("billing-owner"));
+  EXPECT_EQ(word->length(), absl::Hours(8));
+  EXPECT_THAT(word->roles,
+              ::testing::ElementsAre(RoleId("incident-commander")));
+  EXPECT_TRUE(Signed(signed_as::kDelegation, fake_.trusted.text(),
+                     fake_.trusted.signatures(0)));
+  EXPECT_EQ(
+      Run({"delegate", "billing-owner", "--back", "--as", "duty-commander"}),
+      kDone);
+  EXPECT_TRUE(Delegation::Parse(fake_.trusted.text())->roles.empty());
+  EXPECT_EQ(Run({"delegate", "billing-owner", "--for", "soon", "--as",
+                 "duty-commander"}),
+            kUsage);
+  EXPECT_EQ(Run({"delegate", "billing-owner", "--for", "8h", "--as", "x"}),
+            kMistakes);
 }
 
 }  // namespace

@@ -127,9 +127,12 @@ grpc::Status FakeOperator::GetDurations(grpc::ServerContext*,
 }
 
 grpc::Status FakeOperator::GetManifest(grpc::ServerContext*,
-                                       const v1::GetManifestRequest*,
+                                       const v1::GetManifestRequest* request,
                                        v1::Manifest* response) {
-  *response = manifest;
+  *response = request->previous() ? previous_manifest : manifest;
+  if (request->previous() && response->files().empty()) {
+    return {grpc::StatusCode::NOT_FOUND, "no other plan was in force"};
+  }
   return grpc::Status::OK;
 }
 
@@ -211,6 +214,13 @@ grpc::Status FakeOperator::End(grpc::ServerContext*,
                                v1::Accepted* response) {
   ended = *request;
   return Accept("the run is over", response);
+}
+
+grpc::Status FakeOperator::ChangeTrust(grpc::ServerContext*,
+                                       const v1::TrustRequest* request,
+                                       v1::Accepted* response) {
+  trusted = *request;
+  return Accept("it is on its way to the hosts", response);
 }
 
 }  // namespace sluice::cli

@@ -40,6 +40,7 @@ class FakeOperator final : public v1::Operator::Service {
   v1::History history;
   v1::Durations durations;
   v1::Manifest manifest;
+  v1::Manifest previous_manifest;
   v1::PlanPreview preview;
   grpc::Status refusal;  // of every changing call, when not OK
   std::vector<v1::IsolateProgress> progress;
@@ -54,6 +55,7 @@ class FakeOperator final : public v1::Operator::Service {
   v1::PlanRequest adopted;
   v1::SkipRequest skipped;
   v1::EndRequest ended;
+  v1::TrustRequest trusted;
   v1::IsolateRequest isolated;
 
   // Serves on DIR/orchestrator/operator.sock with DIR's certificates.
@@ -94,6 +96,9 @@ class FakeOperator final : public v1::Operator::Service {
                      v1::Accepted* response) override;
   grpc::Status End(grpc::ServerContext*, const v1::EndRequest* request,
                    v1::Accepted* response) override;
+  grpc::Status ChangeTrust(grpc::ServerContext*,
+                           const v1::TrustRequest* request,
+                           v1::Accepted* response) override;
 
  private:
   grpc::Status Accept(const std::string& message, v1::Accepted* response);

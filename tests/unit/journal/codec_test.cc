@@ -199,6 +199,12 @@ TEST(Codec, KeepsWhatPeopleDo) {
   EXPECT_EQ(task.note, "by hand");
   EXPECT_EQ(task.attachment_digest, "sha256:01");
 
+  const auto trust = RoundTrip(
+      en::TrustChanged{OperatorId("o"), "sluice rotation 1\n", {"A", "B"}});
+  EXPECT_EQ(trust.by, OperatorId("o"));
+  EXPECT_EQ(trust.text, "sluice rotation 1\n");
+  EXPECT_THAT(trust.signatures, ElementsAre("A", "B"));
+
   using Scope = en::IsolationOrdered::Scope;
   for (const Scope scope :
        {Scope::kAll, Scope::kRun, Scope::kSystem, Scope::kHost}) {

@@ -75,6 +75,50 @@ TEST(Authority, CountsTwoNamesWithOneKeyAsOnePerson) {
           .ok());
 }
 
+TEST(Authority, SeatsADeputyOnlyWhileTheDelegatorIsNotThere) {
+  const ReleaseOrder two = Order({{kOwner, 2}});
+  Trust trust = Trusting(
+      {Person("a", {kOwner}), Person("b", {kOwner}), Person("d", {})});
+  trust.stand_ins = {{OperatorId("a"), OperatorId("d"), {kOwner}}};
+  EXPECT_TRUE(CheckDecisions(two, {Go(two, "d"), Go(two, "b")}, trust).ok());
+  // The two of them are one seat, whoever is asked first.
+  EXPECT_FALSE(CheckDecisions(two, {Go(two, "a"), Go(two, "d")}, trust).ok());
+  EXPECT_FALSE(CheckDecisions(two, {Go(two, "d"), Go(two, "a")}, trust).ok());
+  // A deputy of two is one person, and takes over nobody's deputyship.
+  trust.stand_ins.push_back({OperatorId("b"), OperatorId("d"), {kOwner}});
+  EXPECT_FALSE(CheckDecisions(two, {Go(two, "d")}, trust).ok());
+  const ReleaseOrder one = Order({{kOwner, 1}});
+  trust.stand_ins = {{OperatorId("a"), OperatorId("b"), {kCommander}}};
+  trust.approvers[1].roles.clear();
+  EXPECT_FALSE(CheckDecisions(one, {Go(one, "b")}, trust).ok())
+      << "a role that the delegator has not";
+  trust.stand_ins = {{OperatorId("a"), OperatorId("b"), {kOwner}},
+                     {OperatorId("b"), OperatorId("d"), {kOwner}}};
+  EXPECT_FALSE(CheckDecisions(one, {Go(one, "d")}, trust).ok());
+}
+
+TEST(Authority, LetsNobodyApproveThroughADeputyWhatTheyStarted) {
+  ReleaseOrder order = Order({{kOwner, 1}});
+  order.started_by = OperatorId("a");
+  Trust trust = Trusting({Person("a", {kOwner}), Person("d", {})});
+  trust.stand_ins = {{OperatorId("a"), OperatorId("d"), {kOwner}}};
+  EXPECT_TRUE(CheckDecisions(order, {Go(order, "d")}, trust).ok());
+  order.no_self_approval = true;
+  EXPECT_FALSE(CheckDecisions(order, {Go(order, "d")}, trust).ok());
+}
+
+TEST(Authority, TakesNoRotationWhereNoMinimumIsPinned) {
+  Trust trust = Trusting({Person("a", {kOwner}), Person("b", {kCommander})});
+  const std::string signature = ToySign("key-a", signed_as::kRotation, "text");
+  EXPECT_THAT(CheckRotationSigned("text", {signature}, trust).message(),
+              HasSubstr("pins no minimum"));
+  // The most that any stage wants is what it takes.
+  trust.quorum = {{kOwner, 1}};
+  EXPECT_TRUE(CheckRotationSigned("text", {signature}, trust).ok());
+  trust.stages[StageId("outside")] = {{kCommander, 1}};
+  EXPECT_FALSE(CheckRotationSigned("text", {signature}, trust).ok());
+}
+
 TEST(Authority, BelievesNobodyWhomTheHostDoesNotKnow) {
   const ReleaseOrder order = Order({{kCommander, 1}});
   const Trust trust = Trusting({Person("a", {kCommander})});

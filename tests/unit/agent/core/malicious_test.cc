@@ -10,6 +10,8 @@
 #include <string>
 
 #include "common/decision_text.h"
+#include "common/delegation.h"
+#include "common/rotation.h"
 #include "common/sshsig.h"
 #include "tests/unit/agent/core/bench_host.h"
 
@@ -29,7 +31,8 @@ class Malicious : public ::testing::Test {
   // What the host's own file says.
   Trust Pinned() {
     static const SshVerifier verifier;
-    for (const char* name : {kCommander, kOwner, "attacker"}) {
+    for (const char* name : {kCommander, kOwner, "attacker", "new-commander",
+                             "new-owner", "deputy"}) {
       people_.emplace(name, SshSigner::Make());
     }
     return {.approvers = {Person(kCommander, "incident-commander"),
@@ -37,6 +40,35 @@ class Malicious : public ::testing::Test {
             .quorum = {{RoleId("incident-commander"), 1},
                        {RoleId("system-owner"), 1}},
             .verifier = &verifier};
+  }
+  // New keys for both roles, for this host among others.
+  Rotation NewKeys(uint64_t serial) {
+    Rotation rotation{.estate = EstateId("city-utility"), .serial = serial};
+    rotation.hosts = {HostId("app-1"), HostId("db-1")};
+    rotation.approvers = {{OperatorId("new-commander"),
+                           {RoleId("incident-commander")},
+                           people_.at("new-commander").public_key().Line()},
+                          {OperatorId("new-owner"),
+                           {RoleId("system-owner")},
+                           people_.at("new-owner").public_key().Line()}};
+    rotation.quorum = {{RoleId("incident-commander"), 1},
+                       {RoleId("system-owner"), 1}};
+    return rotation;
+  }
+  ChangeTrust SignedBy(const std::vector<std::string>& people,
+                       const std::string& text,
+                       absl::string_view name_space = signed_as::kRotation) {
+    ChangeTrust change{text, {}};
+    for (const std::string& one : people) {
+      change.signatures.push_back(people_.at(one).Sign(name_space, text));
+    }
+    return change;
+  }
+  // Whom this host believes is as it was.
+  void ExpectOldKeysCount() {
+    EXPECT_EQ(host_.state().rotation, "");
+    ExpectDone(Opening(RealDecisions()));
+    EXPECT_TRUE(host_.Passes(kDbFlow));
   }
   Approver Person(const std::string& name, const std::string& role) {
     return {
@@ -232,6 +264,91 @@ TEST_F(Malicious, GainsNothingByLowerOrHigherEpochs) {
             Outcome::kDone);
 }
 
+TEST_F(Malicious, CannotInventARotation) {
+  const std::string text = NewKeys(1).Body();
+  ExpectRefused(SignedBy({}, text));
+  ExpectRefused(SignedBy({"attacker", "attacker"}, text));
+  // The new people do not vouch for themselves.
+  ExpectRefused(SignedBy({"new-commander", "new-owner"}, text));
+  // A signature for another purpose, or over another text.
+  ExpectRefused(SignedBy({kCommander, kOwner}, text, signed_as::kDecision));
+  ChangeTrust other = SignedBy({kCommander, kOwner}, NewKeys(2).Body());
+  other.text = text;
+  ExpectRefused(other);
+  ExpectOldKeysCount();
+}
+
+TEST_F(Malicious, CannotRotateWithTooFewOldKeys) {
+  const std::string text = NewKeys(1).Body();
+  ExpectRefused(SignedBy({kCommander}, text));
+  ExpectRefused(SignedBy({kCommander, kCommander}, text));
+  ExpectRefused(SignedBy({kOwner, "attacker"}, text));
+  const Report report = host_.Give(NextOrder(), SignedBy({kOwner}, text));
+  EXPECT_THAT(report.reason, HasSubstr("missing incident-commander"));
+  ExpectOldKeysCount();
+}
+
+TEST_F(Malicious, CannotRotateForAnotherHostOrEstateOrToNobody) {
+  Rotation rotation = NewKeys(1);
+  rotation.hosts = {HostId("db-1")};
+  ExpectRefused(SignedBy({kCommander, kOwner}, rotation.Body()));
+  rotation = NewKeys(1);
+  rotation.estate = EstateId("another");
+  ExpectRefused(SignedBy({kCommander, kOwner}, rotation.Body()));
+  rotation = NewKeys(1);
+  rotation.approvers.pop_back();  // the new minimum could never be met
+  ExpectRefused(SignedBy({kCommander, kOwner}, rotation.Body()));
+  rotation = NewKeys(1);
+  rotation.quorum.clear();
+  ExpectRefused(SignedBy({kCommander, kOwner}, rotation.Body()));
+  ExpectRefused(SignedBy({kCommander, kOwner}, NewKeys(1).Body() + "host x\n"));
+  ExpectOldKeysCount();
+}
+
+TEST_F(Malicious, CannotReplayAnOlderRotation) {
+  const ChangeTrust first = SignedBy({kCommander, kOwner}, NewKeys(1).Body());
+  ExpectDone(first);
+  // From here the old keys open nothing, and rotate nothing.
+  ExpectRefused(Opening(RealDecisions()));
+  ExpectRefused(SignedBy({kCommander, kOwner}, NewKeys(2).Body()));
+  const ChangeTrust second =
+      SignedBy({"new-commander", "new-owner"}, NewKeys(3).Body());
+  ExpectDone(second);
+  ExpectRefused(first);
+  // Nor under the serial in force, with whomever's signatures.
+  Rotation same = NewKeys(3);
+  same.hosts = {HostId("app-1")};
+  ExpectRefused(SignedBy({"new-commander", "new-owner"}, same.Body()));
+  ExpectDone(second);  // told again, nothing changes
+  // Neither a restart of the agent nor a reboot brings the old keys back.
+  host_.StartAgent();
+  host_.Connect();
+  ExpectRefused(first);
+  host_.StartAgent("boot-2");
+  host_.Connect();
+  ExpectRefused(first);
+  EXPECT_EQ(host_.state().rotation, NewKeys(3).Body());
+}
+
+TEST_F(Malicious, NewKeysOpenAndRootMayTakeThemBack) {
+  ExpectDone(SignedBy({kCommander, kOwner}, NewKeys(4).Body()));
+  const auto by_new = [&] {
+    return std::vector<Decision>{
+        Signed("new-commander", "new-commander", host_.body),
+        Signed("new-owner", "new-owner", host_.body)};
+  };
+  ExpectDone(Opening(by_new()));
+  EXPECT_TRUE(host_.Passes(kDbFlow));
+  // agent.yaml, edited by root, rules again once it says so.
+  host_.trust.serial = 4;
+  host_.StartAgent();
+  host_.Connect();
+  EXPECT_EQ(host_.Give(NextOrder(), Opening(by_new())).outcome,
+            Outcome::kRefused);
+  EXPECT_EQ(host_.Give(NextOrder(), Opening(RealDecisions())).outcome,
+            Outcome::kDone);
+}
+
 TEST_F(Malicious, CannotSmuggleAStandInIntoTheHostsList) {
   // Roles and names that it presents are not those the host pins.
   Decision decision = Signed("attacker", "attacker", host_.body);
@@ -241,6 +358,100 @@ TEST_F(Malicious, CannotSmuggleAStandInIntoTheHostsList) {
   host_.StartAgent();
   host_.Connect();
   ExpectRefused(Opening({decision, Signed(kOwner, kOwner, host_.body)}));
+}
+
+// A commander's deputy, who is an approver of no role that the gate asks.
+class MaliciousDeputies : public Malicious {
+ protected:
+  MaliciousDeputies() {
+    host_.trust.approvers.push_back(Person("deputy", "technician"));
+    host_.StartAgent();
+    host_.Connect();
+  }
+  Delegation Word(const std::string& from, const std::string& to,
+                  const std::string& role) {
+    return {.estate = EstateId("city-utility"),
+            .delegator = OperatorId(from),
+            .deputy = OperatorId(to),
+            .roles = {RoleId(role)},
+            .from = absl::FromUnixSeconds(1'795'000'000 + ++words_),
+            .until = absl::FromUnixSeconds(1'795'000'060 + words_)};
+  }
+  ChangeTrust Given(const Delegation& word) {
+    return SignedBy({word.delegator.str()}, word.Body(),
+                    signed_as::kDelegation);
+  }
+  std::vector<Decision> By(const std::vector<std::string>& people) {
+    std::vector<Decision> decisions;
+    for (const std::string& one : people) {
+      decisions.push_back(Signed(one, one, host_.body));
+    }
+    return decisions;
+  }
+  int words_ = 0;
+};
+
+TEST_F(MaliciousDeputies, ADeputyFillsTheSeatForItsTimeAlone) {
+  ExpectRefused(Opening(By({"deputy", kOwner})));
+  const ChangeTrust word =
+      Given(Word(kCommander, "deputy", "incident-commander"));
+  ExpectDone(word);
+  host_.Pass(absl::Seconds(59));
+  ExpectDone(word);  // told again: no new minute begins
+  host_.Pass(absl::Seconds(1));
+  ExpectRefused(Opening(By({"deputy", kOwner})));
+  ExpectDone(Given(Word(kCommander, "deputy", "incident-commander")));
+  ExpectDone(Opening(By({"deputy", kOwner})));
+  EXPECT_TRUE(host_.Passes(kDbFlow));
+}
+
+TEST_F(MaliciousDeputies, CannotInventOrStretchADelegation) {
+  const Delegation word = Word(kCommander, "deputy", "incident-commander");
+  ExpectRefused(SignedBy({"deputy"}, word.Body(), signed_as::kDelegation));
+  ExpectRefused(SignedBy({kCommander}, word.Body(), signed_as::kDecision));
+  ChangeTrust longer = Given(word);
+  Delegation stretched = word;
+  stretched.until += absl::Hours(1);
+  longer.text = stretched.Body();
+  ExpectRefused(longer);
+  // Only what one has oneself, and only to whom the host knows.
+  ExpectRefused(Given(Word(kOwner, "deputy", "incident-commander")));
+  ExpectRefused(Given(Word(kCommander, "attacker", "incident-commander")));
+  ExpectRefused(Opening(By({"deputy", kOwner})));
+  // A reboot ends it, and the same word does not begin again.
+  ExpectDone(Given(word));
+  host_.StartAgent("boot-2");
+  host_.Connect();
+  ExpectRefused(Given(word));
+}
+
+TEST_F(MaliciousDeputies, CannotGoBackToAnOlderDelegation) {
+  const Delegation old = Word(kCommander, "deputy", "incident-commander");
+  Delegation none = Word(kCommander, "deputy", "incident-commander");
+  none.roles.clear();
+  ExpectDone(Given(old));
+  ExpectDone(Given(none));  // taken back
+  ExpectRefused(Given(old));
+  ExpectRefused(Opening(By({"deputy", kOwner})));
+  // Nor does one outlive the keys it was given with.
+  ExpectDone(Given(Word(kCommander, "deputy", "incident-commander")));
+  Rotation rotation = NewKeys(1);
+  rotation.approvers.insert(rotation.approvers.begin(),
+                            {OperatorId("deputy"),
+                             {RoleId("technician")},
+                             people_.at("deputy").public_key().Line()});
+  ExpectDone(SignedBy({kCommander, kOwner}, rotation.Body()));
+  ExpectRefused(Opening(By({"deputy", "new-owner"})));
+}
+
+TEST_F(MaliciousDeputies, CannotCountOnePersonForTwo) {
+  // One person for both seats, as themselves and as a deputy.
+  ExpectDone(Given(Word(kOwner, kCommander, "system-owner")));
+  ExpectRefused(Opening(By({kCommander})));
+  // Two deputies' worth of roles in one hand are one vote.
+  ExpectDone(Given(Word(kOwner, "deputy", "system-owner")));
+  ExpectDone(Given(Word(kCommander, "deputy", "incident-commander")));
+  ExpectRefused(Opening(By({"deputy"})));
 }
 
 }  // namespace

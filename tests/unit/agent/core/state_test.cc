@@ -33,6 +33,20 @@ TEST(State, ReadsBackAsItWasWritten) {
             Grant::State::kWithdrawn);
 }
 
+TEST(State, KeepsWhomTheHostBelieves) {
+  AgentState state = *AgentState::Decode(SavedText());
+  state.rotation = "sluice rotation 1\nanswer like a line of the state\n";
+  state.delegations[OperatorId("a")] = {"one\ntwo\n", absl::Seconds(5), false};
+  state.delegations[OperatorId("b")] = {"", absl::ZeroDuration(), true};
+  const absl::StatusOr<AgentState> read = AgentState::Decode(state.Encode());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(read->rotation, state.rotation);
+  EXPECT_EQ(read->delegations.at(OperatorId("a")).seen_at, absl::Seconds(5));
+  EXPECT_EQ(read->delegations.at(OperatorId("a")).text, "one\ntwo\n");
+  EXPECT_TRUE(read->delegations.at(OperatorId("b")).spent);
+  EXPECT_EQ(read->Encode(), state.Encode());
+}
+
 TEST(State, IsRefusedWhereverItIsCut) {
   const std::string text = SavedText();
   for (size_t length = 0; length < text.size(); ++length) {

@@ -1,0 +1,115 @@
+// Rotations and delegations have one form each: what Body() writes.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/delegation.h"
+#include "common/rotation.h"
+#include "common/sshsig.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::HasSubstr;
+
+Rotation MakeRotation() {
+  static const std::string key = SshSigner::Make().public_key().Line();
+  static const std::string other = SshSigner::Make().public_key().Line();
+  Rotation rotation{.estate = EstateId("city-utility"), .serial = 2};
+  rotation.hosts = {HostId("app-1"), HostId("db-1")};
+  rotation.approvers = {
+      {OperatorId("owner"), {RoleId("system-owner")}, key},
+      {OperatorId("zoe"), {RoleId("commander"), RoleId("security")}, other}};
+  rotation.quorum = {{RoleId("commander"), 1}};
+  rotation.stages[StageId("outside")] = {{RoleId("security"), 1},
+                                         {RoleId("system-owner"), 1}};
+  return rotation;
+}
+
+TEST(RotationText, IsReadAsItIsWritten) {
+  const Rotation rotation = MakeRotation();
+  const auto read = Rotation::Parse(rotation.Body());
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, rotation);
+  EXPECT_TRUE(read->Names(HostId("db-1")));
+  EXPECT_FALSE(read->Names(HostId("db-2")));
+}
+
+TEST(RotationText, IsRefusedInAnyOtherForm) {
+  const std::string body = MakeRotation().Body();
+  for (size_t i = 0; i <= body.size(); ++i) {
+    // Without the last line it is another rotation, and has to be signed so.
+    if (i < body.rfind("quorum-at")) {
+      EXPECT_FALSE(Rotation::Parse(body.substr(0, i)).ok()) << i;
+    }
+    std::string more = body;
+    more.insert(i, "\n");
+    EXPECT_FALSE(Rotation::Parse(more).ok()) << i;
+  }
+  EXPECT_FALSE(Rotation::Parse(std::string(2 << 20, 'x')).ok());
+}
+
+TEST(RotationText, IsRefusedWhenItsMinimumCanNeverBeMet) {
+  Rotation rotation = MakeRotation();
+  rotation.quorum[RoleId("commander")] = 2;
+  EXPECT_THAT(Rotation::Parse(rotation.Body()).status().message(),
+              HasSubstr("wants 2 commander and names 1"));
+  rotation = MakeRotation();
+  rotation.approvers[1].key = rotation.approvers[0].key;
+  rotation.approvers[0].roles = {RoleId("commander")};
+  rotation.quorum[RoleId("commander")] = 2;  // two names, one key
+  EXPECT_FALSE(Rotation::Parse(rotation.Body()).ok());
+  rotation = MakeRotation();
+  rotation.quorum.clear();
+  EXPECT_THAT(Rotation::Parse(rotation.Body()).status().message(),
+              HasSubstr("protects nothing"));
+  rotation = MakeRotation();
+  rotation.serial = 0;
+  EXPECT_FALSE(Rotation::Parse(rotation.Body()).ok());
+  rotation = MakeRotation();
+  rotation.approvers[0].key = "ssh-dss AAAA";
+  EXPECT_FALSE(Rotation::Parse(rotation.Body()).ok());
+}
+
+Delegation MakeDelegation() {
+  return {.estate = EstateId("city-utility"),
+          .delegator = OperatorId("owner"),
+          .deputy = OperatorId("zoe"),
+          .roles = {RoleId("security"), RoleId("system-owner")},
+          .from = absl::FromUnixSeconds(1'795'313'000),
+          .until = absl::FromUnixSeconds(1'795'313'600)};
+}
+
+TEST(DelegationText, IsReadAsItIsWrittenAndInNoOtherForm) {
+  const Delegation delegation = MakeDelegation();
+  const std::string body = delegation.Body();
+  const auto read = Delegation::Parse(body);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, delegation);
+  EXPECT_EQ(read->length(), absl::Minutes(10));
+  for (size_t i = 0; i < body.size(); ++i) {
+    EXPECT_FALSE(Delegation::Parse(body.substr(0, i)).ok()) << i;
+    std::string more = body;
+    more.insert(i, " ");
+    // A space within a name is another name; none elsewhere is one form.
+    const auto other = Delegation::Parse(more);
+    EXPECT_TRUE(!other.ok() || other->Body() == more) << i;
+  }
+}
+
+TEST(DelegationText, EndsAfterItBeginsAndNamesTwoPeople) {
+  Delegation delegation = MakeDelegation();
+  delegation.until = delegation.from;
+  EXPECT_FALSE(Delegation::Parse(delegation.Body()).ok());
+  delegation.until = delegation.from + kLongestDelegation + absl::Seconds(1);
+  EXPECT_FALSE(Delegation::Parse(delegation.Body()).ok());
+  delegation = MakeDelegation();
+  delegation.deputy = delegation.delegator;
+  EXPECT_FALSE(Delegation::Parse(delegation.Body()).ok());
+  delegation = MakeDelegation();
+  delegation.roles.clear();  // taken back
+  EXPECT_TRUE(Delegation::Parse(delegation.Body()).ok());
+}
+
+}  // namespace
+}  // namespace sluice

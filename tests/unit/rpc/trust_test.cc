@@ -1,0 +1,210 @@
+// Rotations and delegations on their way through the orchestrator: what it
+// takes, whom it counts at the gate, and what it keeps of the hosts' answers.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "common/delegation.h"
+#include "common/rotation.h"
+#include "common/sshsig.h"
+#include "orchestrator/rpc/requests.h"
+#include "orchestrator/runtime/durations.h"
+#include "orchestrator/runtime/history.h"
+#include "sluice/v1/operator.pb.h"
+#include "tests/scenarios/fake_world.h"
+#include "tests/unit/engine/test_plan.h"
+
+namespace sluice::rpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr const char* kPeople[] = {"duty-commander", "second-commander",
+                                   "billing-owner"};
+
+class TrustChanges : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string manifest = testing::kUtility;
+    for (const char* name : kPeople) {
+      keys_.emplace(name, SshSigner::Make());
+      manifest = absl::StrReplaceAll(
+          manifest,
+          {{absl::StrCat("  ", name, ": {"),
+            absl::StrCat("  ", name, ": {key: \"",
+                         keys_.at(name).public_key().Line(), "\", ")}});
+    }
+    ASSERT_TRUE(world_.Adopt(manifest).ok());
+    world_.ConnectAll();
+    engine::IsolationOrdered all;
+    all.by = OperatorId("duty-commander");
+    all.confirmation = "utility";
+    ASSERT_TRUE(world_.Isolate(all).ok());
+    ASSERT_TRUE(world_.Start("second-commander").ok());
+  }
+
+  Delegation Word(const std::string& from, const std::string& to,
+                  const std::string& role) {
+    const absl::Time now =
+        absl::FromUnixSeconds(absl::ToUnixSeconds(world_.now()));
+    return {.estate = world_.plan()->estate,
+            .delegator = OperatorId(from),
+            .deputy = OperatorId(to),
+            .roles = {RoleId(role)},
+            .from = now,
+            .until = now + absl::Hours(1)};
+  }
+
+  absl::Status Send(const std::string& by, const std::string& text,
+                    const std::vector<std::string>& signers,
+                    absl::string_view purpose) {
+    v1::TrustRequest request;
+    request.set_text(text);
+    for (const std::string& one : signers) {
+      request.add_signatures(keys_.at(one).Sign(purpose, text));
+    }
+    static const runtime::History history;
+    static const runtime::Durations durations;
+    const std::string none;
+    const runtime::Glimpse glimpse{
+        world_.engine(), history, world_.now(), 1, none, none, 1, none,
+        durations};
+    const auto event = MakeTrustChange(OperatorId(by), request)(glimpse);
+    if (!event.ok()) return event.status();
+    const absl::Status admitted = world_.engine().Admit(*event, world_.now());
+    if (admitted.ok()) world_.Tell(*event);
+    return admitted;
+  }
+  absl::Status Give(const Delegation& word) {
+    return Send(word.deputy.str(), word.Body(), {word.delegator.str()},
+                signed_as::kDelegation);
+  }
+
+  engine::GateView Gate(const std::string& name) {
+    for (const engine::GateView& gate :
+         world_.engine().MakeView(world_.now()).gates) {
+      if (gate.id.str() == name) return gate;
+    }
+    return {};
+  }
+  absl::Status Go(const std::string& by) {
+    engine::DecisionMade decision;
+    const engine::GateView gate = Gate("foundations");
+    decision.gate = gate.id;
+    decision.round = gate.round;
+    decision.by = OperatorId(by);
+    for (const RoleId& role : world_.plan()->FindApprover(decision.by)->roles) {
+      decision.roles.push_back(role);
+    }
+    decision.go = true;
+    decision.body_digest = gate.body_digest;
+    return world_.Ask(decision);
+  }
+  std::string TrustOf(const std::string& host) {
+    for (const engine::HostView& view :
+         world_.engine().MakeView(world_.now()).hosts) {
+      if (view.id.str() == host) return view.trust;
+    }
+    return "";
+  }
+
+  testing::FakeWorld world_;
+  std::map<std::string, SshSigner> keys_;
+};
+
+TEST_F(TrustChanges, ADeputyDecidesForTheDelegatorAndTheGateSaysSo) {
+  ASSERT_EQ(Gate("foundations").state, "asking");
+  EXPECT_EQ(Go("billing-owner").code(), absl::StatusCode::kPermissionDenied);
+  const Delegation word =
+      Word("duty-commander", "billing-owner", "incident-commander");
+  ASSERT_EQ(Give(word), absl::OkStatus());
+  EXPECT_EQ(TrustOf("db-1"), "took delegation by duty-commander");
+  ASSERT_EQ(Go("billing-owner"), absl::OkStatus());
+  const engine::GateView gate = Gate("foundations");
+  EXPECT_EQ(gate.state, "released");
+  ASSERT_EQ(gate.votes.size(), 1u);
+  EXPECT_THAT(gate.votes[0].stands_in_for,
+              ::testing::ElementsAre(OperatorId("duty-commander")));
+}
+
+TEST_F(TrustChanges, ADelegationEndsAndIsTakenBack) {
+  Delegation word =
+      Word("duty-commander", "billing-owner", "incident-commander");
+  word.until = word.from + absl::Minutes(5);
+  ASSERT_EQ(Give(word), absl::OkStatus());
+  world_.Advance(absl::Minutes(5));
+  EXPECT_EQ(Go("billing-owner").code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(Give(word).message(), HasSubstr("sign it when it begins"));
+  ASSERT_EQ(Give(Word("duty-commander", "billing-owner", "incident-commander")),
+            absl::OkStatus());
+  world_.Advance(absl::Seconds(1));
+  Delegation back =
+      Word("duty-commander", "billing-owner", "incident-commander");
+  back.roles.clear();
+  ASSERT_EQ(Give(back), absl::OkStatus());
+  EXPECT_EQ(Go("billing-owner").code(), absl::StatusCode::kPermissionDenied);
+}
+
+TEST_F(TrustChanges, NobodyGivesAwayWhatIsNotTheirs) {
+  const Delegation word =
+      Word("duty-commander", "billing-owner", "incident-commander");
+  EXPECT_EQ(Send("billing-owner", word.Body(), {"billing-owner"},
+                 signed_as::kDelegation)
+                .code(),
+            absl::StatusCode::kPermissionDenied);
+  EXPECT_FALSE(Send("billing-owner", word.Body(), {"duty-commander"},
+                    signed_as::kDecision)
+                   .ok());
+  EXPECT_THAT(
+      Give(Word("billing-owner", "duty-commander", "incident-commander"))
+          .message(),
+      HasSubstr("cannot give that away"));
+  EXPECT_FALSE(
+      Give(Word("duty-commander", "stranger", "incident-commander")).ok());
+  EXPECT_EQ(TrustOf("db-1"), "");
+}
+
+TEST_F(TrustChanges, ARotationReachesEveryHostAndTheirAnswersAreKept) {
+  Rotation rotation{.estate = world_.plan()->estate, .serial = 3};
+  rotation.hosts = {HostId("app-1"), HostId("db-1")};
+  rotation.approvers = {{OperatorId("duty-commander"),
+                         {RoleId("incident-commander")},
+                         keys_.at("duty-commander").public_key().Line()}};
+  rotation.quorum = {{RoleId("incident-commander"), 1}};
+  const std::vector<std::string> both = {"duty-commander", "billing-owner"};
+  world_.Lose(HostId("app-1"));
+  // A signature for another purpose is found before anything is sent.
+  EXPECT_FALSE(
+      Send("duty-commander", rotation.Body(), both, signed_as::kDecision).ok());
+  EXPECT_FALSE(
+      Send("duty-commander", rotation.Body(), {}, signed_as::kRotation).ok());
+  ASSERT_EQ(Send("duty-commander", rotation.Body(), both, signed_as::kRotation),
+            absl::OkStatus());
+  EXPECT_EQ(TrustOf("db-1"), "took rotation 3");
+  EXPECT_EQ(TrustOf("app-1"), "rotation 3 is on its way");
+  // It waits for a host that is away, over an isolation and another run.
+  engine::IsolationOrdered all;
+  all.by = OperatorId("duty-commander");
+  all.confirmation = "utility";
+  ASSERT_TRUE(world_.Isolate(all).ok());
+  world_.Connect(HostId("app-1"));
+  world_.Settle();
+  EXPECT_EQ(TrustOf("app-1"), "took rotation 3");
+  rotation.serial = 2;
+  EXPECT_THAT(
+      Send("duty-commander", rotation.Body(), both, signed_as::kRotation)
+          .message(),
+      HasSubstr("draft one with 4"));
+  rotation.serial = 4;
+  rotation.hosts.emplace_back("nowhere");
+  EXPECT_FALSE(
+      Send("duty-commander", rotation.Body(), both, signed_as::kRotation).ok());
+}
+
+}  // namespace
+}  // namespace sluice::rpc
