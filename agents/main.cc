@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "agents/checks/workers.h"
 #include "agents/core/state.h"
+#include "agents/host/baseline_command.h"
 #include "agents/host/config.h"
 #include "agents/host/driver.h"
 #include "agents/host/enrol_command.h"
@@ -37,7 +38,8 @@ constexpr absl::Duration kEnrolPatience = absl::Seconds(20);
 
 void Log(const std::string& line) { spdlog::info("{}", line); }
 
-Workers::Options WorkerOptionsOf(const AgentConfig& config) {
+Workers::Options WorkerOptionsOf(const AgentConfig& config,
+                                 const std::string& evidence_key) {
   Workers::Options options;
   options.context.addresses = config.addresses;
   for (const auto& [name, rule] : config.plugins) {
@@ -46,6 +48,11 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config) {
   for (const auto& [name, rule] : config.yara) {
     options.context.yara[name] = {rule.rules, rule.paths};
   }
+  for (const auto& [name, rule] : config.baselines) {
+    options.context.baselines[name] = {rule.paths, rule.setuid_only};
+  }
+  options.context.baseline_folder = BaselineFolder(config);
+  options.context.evidence_key = evidence_key;
   options.context.tls_authorities = config.tls_authorities;
   for (const auto& [unit, rule] : config.units) {
     options.units[unit] = rule.start;
@@ -122,7 +129,7 @@ absl::Status Serve(const AgentConfig& config) {
       [&driver](const std::string& hand) { driver.Post(TableTouched{hand}); });
   if (!watch.ok()) Log(std::string(watch.status().message()));
   workers = std::make_unique<Workers>(
-      WorkerOptionsOf(config),
+      WorkerOptionsOf(config, signer.ok() ? signer->public_key().Line() : ""),
       [&driver](Event event) { driver.Post(std::move(event)); });
   // The fence first: credentials may be missing, the network may be down.
   driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
@@ -194,6 +201,11 @@ int Main(int argc, char** argv) {
   enrol->add_option("--config", config_path, "The host's own file");
   enrol->add_option("FILE", token_file,
                     "Where the token stands; without it, standard input");
+  std::string baseline_name;
+  CLI::App* baseline = app.add_subcommand(
+      "baseline", "Take and sign what the check `files` compares with later");
+  baseline->add_option("--config", config_path, "The host's own file");
+  baseline->add_option("NAME", baseline_name, "One of agent.yaml's; else all");
   app.require_subcommand(0, 1);
   CLI11_PARSE(app, argc, argv);
 
@@ -221,6 +233,11 @@ int Main(int argc, char** argv) {
       }
     } else if (enrol->parsed()) {
       const absl::StatusOr<std::string> done = Enrol(*config, token_file);
+      status = done.status();
+      if (done.ok()) std::cout << *done << "\n";
+    } else if (baseline->parsed()) {
+      const absl::StatusOr<std::string> done =
+          TakeBaselines(*config, baseline_name);
       status = done.status();
       if (done.ok()) std::cout << *done << "\n";
     } else {

@@ -34,6 +34,7 @@ constexpr std::pair<absl::string_view, Kind> kKinds[] = {
     {"clock", CheckClock},
     {"packages", CheckPackages},
     {"yara", CheckYara},
+    {"files", CheckFiles},
     {"attempts", CheckAttempts},
 };
 

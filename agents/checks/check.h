@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "agents/checks/baseline.h"
 #include "agents/checks/stop.h"
 #include "agents/isolation/fence.h"
 #include "common/prefix.h"
@@ -33,6 +34,9 @@ struct CheckContext {
   std::vector<Prefix> addresses;  // of this host, as others reach it
   std::map<std::string, Plugin> plugins;
   std::map<std::string, YaraRules> yara;
+  std::map<std::string, BaselineRule> baselines;
+  std::string baseline_folder;
+  std::string evidence_key;     // this host's, public: it signs its baselines
   std::string tls_authorities;  // a PEM file; empty: the system's own
   std::string proc = "/proc";
   std::string systemctl = "/usr/bin/systemctl";
@@ -84,6 +88,8 @@ CheckResult CheckPackages(const CheckSpec& spec, const CheckContext& context,
                           const Stop& stop);
 CheckResult CheckYara(const CheckSpec& spec, const CheckContext& context,
                       const Stop& stop);
+CheckResult CheckFiles(const CheckSpec& spec, const CheckContext& context,
+                       const Stop& stop);
 CheckResult CheckAttempts(const CheckSpec& spec, const CheckContext& context,
                           const Stop& stop);
 

@@ -219,6 +219,47 @@ absl::Status ReadYara(const Source& source, const YAML::Node& node,
       });
 }
 
+absl::Status ReadBaselines(const Source& source, const YAML::Node& node,
+                           AgentConfig& config) {
+  return source.EachField(
+      node, "baselines",
+      [&](const std::string& name,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        // It names a file of the state directory.
+        if (!IsName(name) || name[0] == '.' || absl::StrContains(name, "/")) {
+          return source.Error(value, "a baseline's name is a plain word");
+        }
+        BaselineFiles files;
+        SLUICE_RETURN_IF_ERROR(source.EachField(
+            value, "a baseline",
+            [&](const std::string& field,
+                const YAML::Node& what) -> absl::StatusOr<bool> {
+              if (field == "only") {
+                SLUICE_ASSIGN_OR_RETURN(const std::string only,
+                                        source.Text(what));
+                if (only != "setuid") {
+                  return source.Error(what, "only 'setuid' is known here");
+                }
+                files.setuid_only = true;
+                return true;
+              }
+              if (field != "paths") return false;
+              SLUICE_ASSIGN_OR_RETURN(files.paths, source.Texts(what));
+              for (const std::string& path : files.paths) {
+                if (path[0] != '/') {
+                  return source.Error(what, "a baseline's paths are whole");
+                }
+              }
+              return true;
+            }));
+        if (files.paths.empty()) {
+          return source.Error(value, "a baseline needs its 'paths'");
+        }
+        config.baselines[name] = std::move(files);
+        return true;
+      });
+}
+
 absl::Status ReadApprovers(const Source& source, const YAML::Node& node,
                            AgentConfig& config) {
   SLUICE_RETURN_IF_ERROR(source.EachField(
@@ -351,6 +392,8 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_RETURN_IF_ERROR(ReadPlugins(source, value, config));
   } else if (name == "yara") {
     SLUICE_RETURN_IF_ERROR(ReadYara(source, value, config));
+  } else if (name == "baselines") {
+    SLUICE_RETURN_IF_ERROR(ReadBaselines(source, value, config));
   } else if (name == "tls-authorities") {
     SLUICE_ASSIGN_OR_RETURN(config.tls_authorities, source.Path(value));
   } else {

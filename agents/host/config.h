@@ -22,6 +22,10 @@
 //     check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s,
 //                   user: nobody}
 //   yara: {webshells: {rules: webshells.yar, paths: [/var/www]}}
+//   baselines:                    # `sluice-agent baseline` takes and signs
+//   them
+//     cron: {paths: [/etc/crontab, /etc/cron.d, /var/spool/cron]}
+//     setuid: {paths: [/usr, /opt], only: setuid}
 //   tls-authorities: estate-ca.pem  # for https and tls; default: the system's
 
 #pragma once
@@ -56,6 +60,11 @@ struct YaraRule {
   std::vector<std::string> paths;  // whole; where it may look
 };
 
+struct BaselineFiles {
+  std::vector<std::string> paths;  // whole; '*' and '?' as in a shell
+  bool setuid_only = false;
+};
+
 struct AgentConfig {
   EstateId estate;
   HostId host;
@@ -77,6 +86,7 @@ struct AgentConfig {
   std::map<std::string, UnitRule> units;
   std::map<std::string, PluginRule> plugins;
   std::map<std::string, YaraRule> yara;
+  std::map<std::string, BaselineFiles> baselines;
   std::string tls_authorities;  // empty: the system's own
 };
 

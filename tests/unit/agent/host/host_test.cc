@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "agents/host/baseline_command.h"
 #include "agents/host/config.h"
 #include "agents/host/driver.h"
 #include "agents/host/evidence_key.h"
@@ -44,6 +45,9 @@ plugins:
   check_raid: {command: [/usr/local/bin/check_raid], user: nagios}
 yara: {webshells: {rules: webshells.yar, paths: [/var/www/]}}
 tls-authorities: estate-ca.pem
+baselines:
+  cron: {paths: [/etc/crontab, /etc/cron.d]}
+  setuid: {paths: [/usr], only: setuid}
 )";
 
 TEST(Config, IsReadWhole) {
@@ -67,6 +71,10 @@ TEST(Config, IsReadWhole) {
   EXPECT_EQ(config->yara.at("webshells").rules,
             "/etc/sluice/agents/webshells.yar");
   EXPECT_THAT(config->yara.at("webshells").paths, ElementsAre("/var/www"));
+  EXPECT_THAT(config->baselines.at("cron").paths,
+              ElementsAre("/etc/crontab", "/etc/cron.d"));
+  EXPECT_FALSE(config->baselines.at("cron").setuid_only);
+  EXPECT_TRUE(config->baselines.at("setuid").setuid_only);
   EXPECT_EQ(config->tls_authorities, "/etc/sluice/agents/estate-ca.pem");
 }
 
@@ -103,6 +111,9 @@ TEST(Config, RefusesWhatCouldBeMisread) {
               HasSubstr("whole paths"));
   EXPECT_THAT(ErrorAfter("rules: webshells.yar, ", ""),
               HasSubstr("'rules' and 'paths'"));
+  EXPECT_THAT(ErrorAfter("only: setuid", "only: sudo"), HasSubstr("'setuid'"));
+  EXPECT_THAT(ErrorAfter("  cron: {", "  ../cron: {"), HasSubstr("plain word"));
+  EXPECT_THAT(ErrorAfter("[/usr]", "[usr]"), HasSubstr("whole"));
   EXPECT_THAT(ErrorAfter("user: nagios", "user: 'a b'"),
               HasSubstr("no spaces"));
   EXPECT_FALSE(ParseConfig("", "agent.yaml").ok());
@@ -167,6 +178,26 @@ TEST(EvidenceKey, IsMadeOnceAndNobodyElsesToRead) {
   std::ofstream(path) << "half a k";
   EXPECT_FALSE(LoadOrMakeEvidenceKey(path).ok());
   std::filesystem::remove(path);
+}
+
+TEST(Baselines, AreTakenAndKeptByTheHost) {
+  const std::filesystem::path root =
+      std::filesystem::temp_directory_path() /
+      absl::StrCat("sluice-baselines-", getpid());
+  std::filesystem::create_directories(root / "cron.d");
+  std::ofstream(root / "cron.d/backup") << "x";
+  AgentConfig config;
+  config.state = (root / "state").string();
+  config.evidence_key = (root / "evidence.key").string();
+  EXPECT_THAT(TakeBaselines(config, "").status().message(),
+              HasSubstr("names no 'baselines'"));
+  config.baselines["cron"] = {{(root / "cron.d").string()}};
+  EXPECT_FALSE(TakeBaselines(config, "other").ok());
+  const auto said = TakeBaselines(config, "cron");
+  ASSERT_TRUE(said.ok()) << said.status();
+  EXPECT_THAT(*said, HasSubstr("cron: 2 entries, sha256:"));
+  EXPECT_TRUE(std::filesystem::exists(root / "state/baselines/cron.sig"));
+  std::filesystem::remove_all(root);
 }
 
 TEST(Config, ThatIsNotThereIsOneSentence) {
