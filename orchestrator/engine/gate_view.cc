@@ -175,16 +175,17 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
   for (const ReleaseOrder::Host& host : round->order.hosts) {
     part.insert(host.id);
   }
+  for (const auto& [host, opening] : FlowsAmongAll(*round->plan, steps, part)) {
+    if (!round->hosts.contains(host)) continue;
+    for (const auto& [grant, flows] : opening) {
+      std::vector<Flow>& all = detail.flows[host];
+      all.insert(all.end(), flows.begin(), flows.end());
+    }
+  }
   for (const auto& [host, seen] : round->hosts) {
     detail.evidence.push_back({host, seen.evidence_digest, seen.evidence,
                                seen.results, AnswerText(seen),
                                seen.evidence_signature});
-    if (!part.contains(host)) continue;
-    for (const auto& [grant, flows] :
-         FlowsAmong(*round->plan, steps, part, host)) {
-      std::vector<Flow>& all = detail.flows[host];
-      all.insert(all.end(), flows.begin(), flows.end());
-    }
   }
   for (auto& [host, flows] : detail.flows) {
     std::sort(flows.begin(), flows.end());

@@ -11,6 +11,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/turn.h"
+#include "orchestrator/planner/opening.h"
 
 namespace sluice::engine {
 namespace {
@@ -114,42 +115,6 @@ ReleaseOrder::Host HostLine(Turn& turn, const Round& round, const HostId& id,
   return line;
 }
 
-// What FlowsAmong() gives, for every host at once: a stage of a thousand steps
-// has a thousand hosts.
-std::map<HostId, std::map<GrantId, std::vector<Flow>>> FlowsOfAll(
-    Turn& turn, const Round& round, const std::set<HostId>& part) {
-  std::map<HostId, std::map<GrantId, std::vector<Flow>>> all;
-  const auto in = [&](const HostId& end) {
-    return end.empty() || part.contains(end);
-  };
-  for (const int number : round.steps) {
-    for (const int grant : turn.plan().step(number).grants) {
-      const PlannedGrant& planned = *turn.plan().grant(grant).grant;
-      std::set<Flow> allowed;
-      for (const HostFlow& flow : planned.flows) {
-        if (in(flow.client) && in(flow.server)) allowed.insert(flow.flow);
-      }
-      for (const HostFlow& flow : planned.flows) {
-        std::set<HostId> on(flow.through.begin(), flow.through.end());
-        on.insert(flow.client);
-        on.insert(flow.server);
-        for (const HostId& host : on) {
-          if (host.empty() || !part.contains(host)) continue;
-          std::vector<Flow>& flows = all[host][planned.id];
-          if (allowed.contains(flow.flow)) flows.push_back(flow.flow);
-        }
-      }
-    }
-  }
-  for (auto& [host, grants] : all) {
-    for (auto& [id, flows] : grants) {
-      std::sort(flows.begin(), flows.end());
-      flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
-    }
-  }
-  return all;
-}
-
 }  // namespace
 
 void ProposeRound(Turn& turn, int stage) {
@@ -180,8 +145,8 @@ void ProposeRound(Turn& turn, int stage) {
   for (const auto& [id, host] : round.hosts) {
     if (host.frozen && host.out.empty()) part.insert(id);
   }
-  std::map<HostId, std::map<GrantId, std::vector<Flow>>> grants =
-      FlowsOfAll(turn, round, part);
+  std::map<HostId, FlowsByGrant> grants =
+      FlowsAmongAll(plan, order.steps, part);
   const std::map<HostId, Times> times = TimesOf(turn, round);
   absl::Time frozen_first = absl::InfiniteFuture();
   for (const HostId& id : part) {

@@ -21,6 +21,13 @@ std::map<GrantId, std::vector<Flow>> FlowsAmong(
     const Plan& plan, const std::vector<StepId>& steps,
     const std::set<HostId>& part, const HostId& host);
 
+// The same for every host of `part` on which anything opens, in one go: a stage
+// of a thousand steps has a thousand hosts.
+using FlowsByGrant = std::map<GrantId, std::vector<Flow>>;
+std::map<HostId, FlowsByGrant> FlowsAmongAll(const Plan& plan,
+                                             const std::vector<StepId>& steps,
+                                             const std::set<HostId>& part);
+
 // One line of an order stands for all its steps on the host: the shortest
 // lease closes soonest; the soak is the shortest too, since the engine itself
 // waits out each step's own.
