@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -23,7 +24,6 @@
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -143,10 +143,10 @@ class Post : public runtime::AgentLink {
         first_sent_ = absl::ToUnixNanos(absl::Now());
         first_spent_ = ThreadTime();
       }
+      ++sent_;
       registry_->Send(epoch, order);
       last_sent_ = absl::ToUnixNanos(absl::Now());
       last_spent_ = ThreadTime();
-      ++sent_;
       return;
     }
     engine::Order made = order;
@@ -189,9 +189,12 @@ class Post : public runtime::AgentLink {
 
 // What all streams have received.
 struct Received {
-  std::atomic<int> messages = 0;
-  std::atomic<int64_t> bytes = 0;
-  std::atomic<int64_t> last = 0;  // Unix nanoseconds
+  std::mutex mutex;
+  std::condition_variable changed;
+  // Below: guarded by mutex.
+  int messages = 0;
+  size_t bytes = 0;
+  absl::Time last;
 };
 
 // The other end of one stream: says hello, and counts.
@@ -217,9 +220,13 @@ class Ear : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
   }
   void OnReadDone(bool ok) override {
     if (!ok) return;
-    received_->last = absl::ToUnixNanos(absl::Now());
-    received_->bytes += static_cast<int64_t>(answer_.Length());
-    ++received_->messages;
+    {
+      const std::lock_guard<std::mutex> lock(received_->mutex);
+      received_->last = absl::Now();
+      received_->bytes += answer_.Length();
+      ++received_->messages;
+    }
+    received_->changed.notify_one();
     StartRead(&answer_);
   }
   void OnDone(const grpc::Status&) override {}
@@ -252,11 +259,10 @@ class Bench {
       all.by = OperatorId(PersonName(0));
       return engine::Event(all);
     });
-    Until("everything is isolated", [&](const engine::Engine& engine) {
-      const engine::View view = engine.MakeView(absl::Now());
+    Until("everything is isolated", [](const v1::Status& status) {
       return std::all_of(
-          view.hosts.begin(), view.hosts.end(),
-          [](const auto& host) { return host.fence == "quarantined"; });
+          status.hosts().begin(), status.hosts().end(),
+          [](const v1::Host& host) { return host.fence() == "quarantined"; });
     });
     Ask([](const runtime::Glimpse& glimpse) {
       return engine::Event(engine::RunStarted{RunId(glimpse.next_run),
@@ -269,13 +275,17 @@ class Bench {
     for (int i = 0; i < last; ++i) Decide("all", i);
     const v1::DecideRequest request = Signed("all", last);
     const auto stub = v1::Operator::NewStub(Dial());
-    const int before = received_.messages;
-    const int64_t bytes = received_.bytes;
-    absl::Duration spent;
-    Until("the loop has time", [&](const engine::Engine&) {
-      spent = absl::Nanoseconds(ThreadTime());
-      return true;
-    });
+    std::promise<absl::Duration> before;
+    SLUICE_CHECK(loop_->inbox()
+                     .LookAt([&](const runtime::Glimpse&) {
+                       before.set_value(absl::Nanoseconds(ThreadTime()));
+                     })
+                     .ok());
+    const absl::Duration spent = before.get_future().get();
+    std::unique_lock<std::mutex> lock(received_.mutex);
+    const int messages = received_.messages;
+    const size_t bytes = received_.bytes;
+    lock.unlock();
     post_.Measure();
     const absl::Time began = absl::Now();
     v1::Accepted accepted;
@@ -283,11 +293,13 @@ class Bench {
         stub->Decide(Context(last).get(), request, &accepted);
     SLUICE_CHECK(status.ok());
     const absl::Time answered = absl::Now();
-    const absl::Time end = absl::Now() + kPatience;
-    while (absl::Now() < end && (post_.sent() < hosts_ ||
-                                 received_.messages - before < post_.sent())) {
-      absl::SleepFor(absl::Milliseconds(5));
-    }
+    lock.lock();
+    const bool all =
+        received_.changed.wait_for(lock, absl::ToChronoSeconds(kPatience), [&] {
+          return post_.sent() >= hosts_ &&
+                 received_.messages - messages >= post_.sent();
+        });
+    if (!all) Give("not every order arrived");
     std::printf(
         "last of %zu signatures to %d orders (%.1f MB): handed to the streams "
         "%.1f ms (the first %.1f ms), received at the other ends %.1f ms; "
@@ -297,7 +309,7 @@ class Bench {
         static_cast<double>(received_.bytes - bytes) / 1e6,
         absl::ToDoubleMilliseconds(post_.last_sent() - began),
         absl::ToDoubleMilliseconds(post_.first_sent() - began),
-        absl::ToDoubleMilliseconds(absl::FromUnixNanos(received_.last) - began),
+        absl::ToDoubleMilliseconds(received_.last - began),
         absl::ToDoubleMilliseconds(answered - began),
         absl::ToDoubleMilliseconds(post_.last_spent() - spent),
         absl::ToDoubleMilliseconds(post_.first_spent() - spent));
@@ -361,6 +373,17 @@ class Bench {
         agent::LinkArguments(kPatience));
   }
 
+  std::shared_ptr<grpc::Channel> DialForLarge() {
+    auto arguments = agent::LinkArguments(kPatience);
+    arguments.SetMaxReceiveMessageSize(64 << 20);
+    return grpc::CreateCustomChannel(
+        address(),
+        agent::TokenCredentials(
+            ReadCertificate(authority_.credential().certificate_pem)->digest,
+            EstateId("bench")),
+        arguments);
+  }
+
   void Attach() {
     for (int i = 0; i < kHubs + hosts_; ++i) {
       const HostId host(absl::StrCat("h", i));
@@ -374,9 +397,12 @@ class Bench {
       ears_.push_back(std::make_unique<Ear>(
           channels_.back(), post_.agent(host).Hello(absl::Now()), &received_));
     }
-    Until("everybody is welcome", [&](const engine::Engine&) {
-      return received_.messages >= kHubs + hosts_;
-    });
+    std::unique_lock<std::mutex> lock(received_.mutex);
+    if (!received_.changed.wait_for(
+            lock, absl::ToChronoSeconds(kPatience),
+            [&] { return received_.messages >= kHubs + hosts_; })) {
+      Give("not everybody was welcomed");
+    }
   }
 
   void LogIn(int number) {
@@ -405,15 +431,7 @@ class Bench {
     v1::GetGateRequest ask;
     ask.set_gate(gate);
     v1::GateDetail detail;
-    grpc::ClientContext context;
-    auto arguments = agent::LinkArguments(kPatience);
-    arguments.SetMaxReceiveMessageSize(64 << 20);
-    const auto stub = v1::Operator::NewStub(grpc::CreateCustomChannel(
-        address(),
-        agent::TokenCredentials(
-            ReadCertificate(authority_.credential().certificate_pem)->digest,
-            EstateId("bench")),
-        arguments));
+    const auto stub = v1::Operator::NewStub(DialForLarge());
     const grpc::Status status =
         stub->GetGate(Context(number).get(), ask, &detail);
     SLUICE_CHECK(status.ok());
@@ -452,31 +470,31 @@ class Bench {
                  std::string(status.message()).c_str());
     std::exit(1);
   }
+  // As the people see it; needs a login.
   void Until(const char* what,
-             const std::function<bool(const engine::Engine&)>& holds) {
-    const absl::Time end = absl::Now() + kPatience;
-    while (absl::Now() < end) {
-      std::promise<bool> done;
-      SLUICE_CHECK(loop_->inbox()
-                       .LookAt([&](const runtime::Glimpse& glimpse) {
-                         done.set_value(holds(glimpse.engine));
-                       })
-                       .ok());
-      if (done.get_future().get()) return;
-      absl::SleepFor(absl::Milliseconds(100));
-    }
+             const std::function<bool(const v1::Status&)>& holds) {
+    const auto context = Context(0);
+    context->set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    const auto stub = v1::Operator::NewStub(DialForLarge());
+    const auto reader = stub->WatchStatus(context.get(), {});
+    v1::Status status;
+    bool held = false;
+    while (!held && reader->Read(&status)) held = holds(status);
+    context->TryCancel();
+    if (!held) Give(what);
+  }
+  void UntilAsking(const std::string& gate) {
+    Until("the gate asks", [&](const v1::Status& status) {
+      return std::any_of(status.gates().begin(), status.gates().end(),
+                         [&](const v1::Gate& one) {
+                           return one.id() == gate && one.state() == "asking";
+                         });
+    });
+  }
+  [[noreturn]] static void Give(const char* what) {
     std::fprintf(stderr, "bench-gate: not in %s: %s\n",
                  absl::FormatDuration(kPatience).c_str(), what);
     std::exit(1);
-  }
-  void UntilAsking(const std::string& gate) {
-    Until("the gate asks", [&](const engine::Engine& engine) {
-      const engine::View view = engine.MakeView(absl::Now());
-      return std::any_of(view.gates.begin(), view.gates.end(),
-                         [&](const engine::GateView& one) {
-                           return one.id.str() == gate && one.state == "asking";
-                         });
-    });
   }
 
   const int hosts_;
