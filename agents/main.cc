@@ -17,6 +17,7 @@
 #include "agents/core/state.h"
 #include "agents/host/baseline_command.h"
 #include "agents/host/config.h"
+#include "agents/host/doctor.h"
 #include "agents/host/driver.h"
 #include "agents/host/enrol_command.h"
 #include "agents/host/evidence_key.h"
@@ -179,6 +180,14 @@ absl::StatusOr<std::string> Enrol(const AgentConfig& config,
                    });
 }
 
+// As nft reads it.
+absl::StatusOr<std::string> QuarantineRules(const AgentConfig& config) {
+  FenceRules rules;
+  rules.management = config.management;
+  rules.vital = config.vital;
+  return ReplaceText(RulesetOptions(), rules, {.since = TimeSinceBoot()});
+}
+
 int Main(int argc, char** argv) {
   CLI::App app{
       "The agent of one host: keeps its fence, runs its checks, and "
@@ -191,6 +200,12 @@ int Main(int argc, char** argv) {
   CLI::App* isolate = app.add_subcommand(
       "isolate", "Put this host in quarantine now, without an orchestrator");
   isolate->add_option("--config", config_path, "The host's own file");
+  bool dry_run = false;
+  isolate->add_flag("--dry-run", dry_run,
+                    "Print the rules that it would put up, and change nothing");
+  CLI::App* doctor = app.add_subcommand(
+      "doctor", "Find what quarantine would break here, and draft `vital`");
+  doctor->add_option("--config", config_path, "The host's own file");
   CLI::App* evidence_key =
       app.add_subcommand("evidence-key",
                          "Print this host's line for hosts.keys; make the key "
@@ -218,7 +233,13 @@ int Main(int argc, char** argv) {
   const absl::StatusOr<AgentConfig> config = ReadConfig(config_path);
   absl::Status status = config.status();
   if (status.ok()) {
-    if (isolate->parsed()) {
+    if (isolate->parsed() && dry_run) {
+      const absl::StatusOr<std::string> rules = QuarantineRules(*config);
+      status = rules.status();
+      if (rules.ok()) std::cout << *rules;
+    } else if (doctor->parsed()) {
+      std::cout << Doctor(*config, "/proc");
+    } else if (isolate->parsed()) {
       NftablesFence fence;
       const absl::StatusOr<std::string> done = IsolateNow(
           CoreOptionsOf(*config, kVersion), config->state, fence, Log);

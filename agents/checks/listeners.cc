@@ -2,14 +2,11 @@
 // namespace, against the ports that the manifest declares for it.
 
 #include <arpa/inet.h>
-#include <dirent.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <map>
 #include <set>
 
 #include "absl/strings/numbers.h"
@@ -17,6 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "agents/checks/check.h"
+#include "agents/checks/sockets.h"
 #include "common/flow.h"
 
 namespace sluice::agent {
@@ -61,7 +59,7 @@ bool ParsePorts(absl::string_view text, std::vector<Declared>& ports) {
 }
 
 // Addresses in /proc/net are 32-bit words in the machine's own byte order.
-bool IsLoopback(absl::string_view hex) {
+bool IsLoopbackHex(absl::string_view hex) {
   uint8_t bytes[16] = {};
   for (size_t word = 0; word * 8 < hex.size() && word < 4; ++word) {
     uint32_t value = 0;
@@ -109,42 +107,11 @@ bool ReadTable(const CheckContext& context, const char* table,
                   (port >= ephemeral.first && port <= ephemeral.last)) {
       continue;
     }
-    if (IsLoopback(local[0])) continue;
+    if (IsLoopbackHex(local[0])) continue;
     listeners.insert({tcp ? Protocol::kTcp : Protocol::kUdp,
                       static_cast<uint16_t>(port), std::string(words[9])});
   }
   return true;
-}
-
-// Which process holds each of these sockets, as far as this may be seen.
-std::map<std::string, std::string> Holders(
-    const CheckContext& context, const std::set<std::string>& inodes) {
-  std::map<std::string, std::string> names;
-  DIR* processes = opendir(context.proc.c_str());
-  if (processes == nullptr) return names;
-  while (const dirent* process = readdir(processes)) {
-    if (process->d_name[0] < '1' || process->d_name[0] > '9') continue;
-    const std::string home = absl::StrCat(context.proc, "/", process->d_name);
-    DIR* descriptors = opendir(absl::StrCat(home, "/fd").c_str());
-    if (descriptors == nullptr) continue;
-    while (const dirent* descriptor = readdir(descriptors)) {
-      char target[64];
-      const ssize_t size =
-          readlink(absl::StrCat(home, "/fd/", descriptor->d_name).c_str(),
-                   target, sizeof target);
-      absl::string_view link(target, size > 0 ? static_cast<size_t>(size) : 0);
-      if (link.substr(0, 8) != "socket:[" || link.back() != ']') continue;
-      const std::string inode(link.substr(8, link.size() - 9));
-      if (!inodes.contains(inode) || names.contains(inode)) continue;
-      std::string command;
-      std::ifstream comm(absl::StrCat(home, "/comm"));
-      std::getline(comm, command);
-      names[inode] = absl::StrCat(command, ", process ", process->d_name);
-    }
-    closedir(descriptors);
-  }
-  closedir(processes);
-  return names;
 }
 
 }  // namespace
@@ -185,7 +152,7 @@ CheckResult CheckListeners(const CheckSpec& spec, const CheckContext& context,
     return Pass(absl::StrCat("no sign found: ", listeners.size(),
                              " ports listen, all declared"));
   }
-  const auto holders = Holders(context, inodes);
+  const auto holders = SocketHolders(context.proc, inodes);
   std::vector<std::string> named;
   for (const Listener& listener : undeclared) {
     if (named.size() == kMaxNamed) {

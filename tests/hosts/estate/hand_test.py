@@ -106,6 +106,29 @@ class AnotherHand(HandTest):
             self.assertNotIn("another hand", estate.log(f"agent-{host}"))
 
 
+class Before(HandTest):
+    """What root looks at before the first isolation."""
+
+    def ask(self, host, *arguments):
+        return self.estate.lab.run(host, [
+            f"{self.estate.sluice.bin}/sluice-agent", *arguments, "--config",
+            f"{self.estate.sluice.folder}/agents/{host}/agent.yaml"])
+
+    def test_a_dry_run_shows_rules_that_the_kernel_takes(self):
+        rules = self.ask("store-1", "isolate", "--dry-run")
+        self.assertIn("policy drop", rules)
+        self.assertEqual(self.rules("store-1"), "", "it changed something")
+        self.estate.lab.run("store-1", ["nft", "-c", "-f", "-"], rules)
+
+    def test_the_doctor_names_what_is_connected(self):
+        session = self.estate.session("engine-1", "store-1")
+        self.assertGreater(session.carries(), 0)
+        said = self.ask("engine-1", "doctor")
+        self.assertIn("Kept by agent.yaml: 1 connection", said)
+        self.assertIn("tcp 10.78.0.21 10.78.0.11 7001", said)
+        self.assertEqual(self.rules("engine-1"), "", "it changed something")
+
+
 class ServiceManager:
     """What systemd would hear."""
 
