@@ -31,6 +31,9 @@ void SendIsolate(Turn& turn, const HostId& id, const std::string& why) {
     meta.purpose = Purpose::kIsolate;
     host.isolating =
         turn.Send(id, IsolateHost{why}, kIsolateDeadline, std::move(meta));
+  } else if (turn.world.orders.at(*host.isolating).failed) {
+    // S5: whoever asks now does not wait for the next try.
+    ClosingOverdue(turn, *host.isolating);
   }
   host.isolation_orders.insert(*host.isolating);
 }
@@ -272,6 +275,7 @@ void IsolationReported(Turn& turn, OrderKey key, const OrderReported& report) {
                               : report.reason,
                           ". It is told again; cut it at the network"));
     turn.SetOrderDeadline(key, turn.now() + kCloseAgain);
+    turn.world.orders.at(key).failed = true;
     return;
   }
   // S9: isolated, but with something to add: not written down on its disk.

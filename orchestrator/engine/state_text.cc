@@ -97,6 +97,7 @@ void AddOrders(Writer* out, const World& world) {
     out->Add(int64_t{pending.gate});
     out->Add(int64_t{pending.grant});
     out->Add(pending.deadline);
+    out->Add(int64_t{pending.failed});
     for (const int step : pending.steps) out->Add(int64_t{step});
   }
 }

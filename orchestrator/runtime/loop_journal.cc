@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -100,6 +101,17 @@ bool Loop::IsLate() const {
 
 // The first `count` of what was unwritten is on disk.
 void Loop::LeaveInOrder(size_t count) {
+  // Where closings have left ahead, what they made void is not sent after them.
+  const bool ahead = std::any_of(unwritten_.begin(), unwritten_.end(),
+                                 [](const Unwritten& one) { return one.left; });
+  std::set<engine::OrderId> wanted;
+  if (ahead) {
+    for (const auto& [host, stream] : attached_) {
+      for (const engine::Order& order : memory_.engine.Outstanding(host)) {
+        wanted.insert(order.id);
+      }
+    }
+  }
   // S5: closing overtakes. An order for a host that is isolated in the same
   // turn arrives after and is refused there as void.
   for (const bool isolating : {true, false}) {
@@ -108,6 +120,7 @@ void Loop::LeaveInOrder(size_t count) {
       for (const engine::Order& order : unwritten.orders) {
         if (Isolates(order) != isolating) continue;
         if (unwritten.left && Closes(order)) continue;
+        if (ahead && !wanted.contains(order.id)) continue;
         Send(order);
       }
     }
@@ -135,20 +148,25 @@ void Loop::Forget(size_t count) {
 void Loop::LeaveUnrecorded() {
   // They must be able to hear it.
   WelcomeArrivals();
-  for (Unwritten& unwritten : unwritten_) {
-    if (unwritten.left) continue;
-    unwritten.left = true;
-    bool any = false;
-    for (const engine::Order& order : unwritten.orders) {
-      if (!Closes(order)) continue;
-      any = true;
-      left_unrecorded_.insert(order.id);
-      engine::Order marked = order;
-      marked.id =
-          engine::OrderId(absl::StrCat(order.id.str(), "~", options_.instance));
-      Send(marked);
+  for (const bool isolating : {true, false}) {
+    for (const Unwritten& unwritten : unwritten_) {
+      if (unwritten.left) continue;
+      for (const engine::Order& order : unwritten.orders) {
+        if (!Closes(order) || Isolates(order) != isolating) continue;
+        left_unrecorded_.insert(order.id);
+        engine::Order marked = order;
+        marked.id = engine::OrderId(
+            absl::StrCat(order.id.str(), "~", options_.instance));
+        Send(marked);
+      }
     }
-    if (!any) continue;
+  }
+  for (Unwritten& unwritten : unwritten_) {
+    if (std::exchange(unwritten.left, true)) continue;
+    if (std::none_of(unwritten.orders.begin(), unwritten.orders.end(),
+                     Closes)) {
+      continue;
+    }
     for (HistoryLine line : unwritten.lines) {
       line.sequence = 0;
       line.text += " (Not recorded.)";

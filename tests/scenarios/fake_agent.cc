@@ -46,6 +46,13 @@ std::optional<OrderReported> FakeAgent::Obey(const Order& order,
 
 void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
   ++serial_;
+  const bool closes = std::holds_alternative<engine::IsolateHost>(order.what) ||
+                      std::holds_alternative<engine::Withdraw>(order.what);
+  if (closes && cannot_close) {
+    report->outcome = Outcome::kFailed;
+    report->reason = "the kernel did not take the change";
+    return;
+  }
   if (std::get_if<engine::IsolateHost>(&order.what)) {
     mode_ = FenceSeen::Mode::kQuarantined;
     ++quarantine_number_;
@@ -53,11 +60,6 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     evidence_.clear();
   } else if (const auto* withdraw =
                  std::get_if<engine::Withdraw>(&order.what)) {
-    if (cannot_close) {
-      report->outcome = Outcome::kFailed;
-      report->reason = "the kernel did not take the change";
-      return;
-    }
     Close(*withdraw);
   } else if (const auto* freeze =
                  std::get_if<engine::FreezeEvidence>(&order.what)) {

@@ -216,6 +216,7 @@ void Orchestrator::Tell(const HostId& host, uint64_t stream,
 void Orchestrator::Greeted(const HostId& host, uint64_t stream,
                            const agent::Message& hello) {
   streams_[host] = Attachment{stream, false, 0};
+  world_.watchers().Greeted(*this, host);
   Said(host, stream, hello);
 }
 

@@ -63,6 +63,8 @@ class Watcher {
                         const engine::Event&) {}
   virtual void OrderLeft(const Orchestrator&, uint64_t /*epoch*/,
                          const engine::Order&) {}
+  // Its agent's hello came, and is not recorded yet.
+  virtual void Greeted(const Orchestrator&, const HostId&) {}
   virtual void Welcomed(const Orchestrator&, const HostId&,
                         uint64_t /*epoch*/) {}
   virtual void TurnEnded(const Orchestrator&, const runtime::Glimpse&) {}

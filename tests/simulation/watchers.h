@@ -29,6 +29,9 @@ class Watchers : public Watcher {
                  const engine::Order& order) override {
     Tell(&Watcher::OrderLeft, o, epoch, order);
   }
+  void Greeted(const Orchestrator& o, const HostId& host) override {
+    Tell(&Watcher::Greeted, o, host);
+  }
   void Welcomed(const Orchestrator& o, const HostId& host,
                 uint64_t epoch) override {
     Tell(&Watcher::Welcomed, o, host, epoch);

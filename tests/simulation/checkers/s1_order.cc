@@ -39,8 +39,14 @@ class OrderOfThings : public Checker {
       checks_[order.id] = std::get<engine::RunChecks>(order.what).checks;
     } else if (std::holds_alternative<engine::IsolateHost>(order.what)) {
       for (const PlannedStep& step : world_.plan().steps) {
-        if (std::find(step.hosts.begin(), step.hosts.end(), order.host) !=
+        if (std::find(step.hosts.begin(), step.hosts.end(), order.host) ==
             step.hosts.end()) {
+          continue;
+        }
+        // It goes on without this host while the others are enough.
+        std::set<HostId>& out = out_[step.id];
+        out.insert(order.host);
+        if (static_cast<int>(step.hosts.size() - out.size()) < step.enough) {
           healthy_since_.erase(step.id);
         }
       }
@@ -71,6 +77,7 @@ class OrderOfThings : public Checker {
     for (const PlannedStep& step : world_.plan().steps) {
       if (!passed || !step.external.empty() || step.health.empty()) continue;
       if (step.health[0].id != asked->second[0].id) continue;
+      out_[step.id].erase(report.host);
       healthy_since_.try_emplace(step.id, world_.now());
     }
     checks_.erase(asked);
@@ -107,6 +114,7 @@ class OrderOfThings : public Checker {
 
   std::map<engine::OrderId, std::vector<PlannedCheck>> checks_;
   std::map<StepId, absl::Time> healthy_since_;
+  std::map<StepId, std::set<HostId>> out_;
   bool blind_ = false;
   testing::OrderChecker checker_;
   size_t said_ = 0;

@@ -23,7 +23,7 @@ class IsolationFirst : public Checker {
       if (left_.empty()) return;
       Violate(absl::StrCat(order.host.str(),
                            " is told to isolate itself after ", left_,
-                           " left in the same turn"));
+                           " left with the same write"));
     } else {
       left_ = order.id.str();
     }
@@ -39,6 +39,8 @@ class IsolationFirst : public Checker {
   void Recorded(const Orchestrator& orchestrator, const journal::Record&,
                 const engine::Event& event) override {
     if (orchestrator.number() != 0) return;
+    // What left before left with an earlier write.
+    left_.clear();
     if (const auto* lost = std::get_if<engine::AgentLost>(&event)) {
       Forget(lost->host);
     } else if (const auto* report =
@@ -108,7 +110,7 @@ class IsolationFirst : public Checker {
     told_.erase(host);
   }
 
-  std::string left_;           // in this turn, and isolates nothing
+  std::string left_;           // with this write, and isolates nothing
   std::set<HostId> told_;      // and has not reported since
   std::set<HostId> attached_;  // welcomed
   std::set<std::pair<HostId, agent::OrderId>> isolations_;

@@ -23,7 +23,10 @@ class StaleHands : public Checker {
     known.answered.clear();
     // What it knew is gone with the newer state, and it said that it was not
     // written down.
-    if (host.rolled_back || host.disk().behind) known.epoch = 0;
+    if (host.rolled_back || host.disk().behind) {
+      known.epoch = 0;
+      known.obeyed.clear();
+    }
     if (host.disk().behind) known.forgot = true;
   }
 
@@ -45,9 +48,12 @@ class StaleHands : public Checker {
     const auto* report = std::get_if<agent::Report>(&message);
     if (report == nullptr) return;
     Known& known = Of(host);
-    const bool first = known.answered.insert(report->order).second;
-    if (first && isolations_.contains({host.id(), report->order}) &&
-        report->outcome == agent::Outcome::kDone) {
+    known.answered.insert(report->order);
+    // Once obeyed, it is answered again and not carried out again, also by the
+    // agent's next process.
+    if (isolations_.contains({host.id(), report->order}) &&
+        report->outcome == agent::Outcome::kDone &&
+        known.obeyed.insert(report->order).second) {
       known.isolated = world_.now();
       known.proposed.clear();
       known.forgot = false;
@@ -89,6 +95,7 @@ class StaleHands : public Checker {
     absl::Time isolated;
     std::map<std::string, absl::Time> proposed;
     std::set<agent::OrderId> answered;
+    std::set<agent::OrderId> obeyed;  // isolations
   };
   Known& Of(const Host& host) { return known_[host.id()]; }
 

@@ -28,7 +28,15 @@ class Honesty : public Checker {
     }
   }
 
+  void AgentStarted(const Host& host) override {
+    started_[host.id()] = world_.now();
+  }
+
   void LostTail(const Orchestrator&) override { asked_ = 0; }
+
+  void Greeted(const Orchestrator& orchestrator, const HostId& host) override {
+    if (orchestrator.number() == 0) lost_.erase(host);
+  }
 
   void Welcomed(const Orchestrator& orchestrator, const HostId& host,
                 uint64_t) override {
@@ -134,6 +142,9 @@ class Honesty : public Checker {
     if (!orchestrator.Attached(view.id) || !host.running()) return;
     if (world_.network().PeerOf(view.id) != 0) return;
     if (world_.now() - since_[view.id] < absl::Seconds(2)) return;
+    // Another process than the one this stream was of: it breaks soon.
+    const auto started = started_.find(view.id);
+    if (started != started_.end() && started->second > since_[view.id]) return;
     if (host.kernel().quarantined()) return;
     Violate(absl::StrCat(view.id.str(),
                          " is shown as quarantined and has no fence"));
@@ -141,6 +152,7 @@ class Honesty : public Checker {
 
   std::set<HostId> lost_;
   std::map<HostId, absl::Time> since_;
+  std::map<HostId, absl::Time> started_;
   std::set<std::pair<HostId, agent::OrderId>> isolations_;
   std::map<HostId, absl::Time> read_back_;
   std::set<HostId> still_;       // isolated, and nothing opened since

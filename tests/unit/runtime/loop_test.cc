@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/digest.h"
 #include "orchestrator/runtime/history.h"
 #include "tests/unit/runtime/fakes.h"
 
@@ -463,6 +464,36 @@ TEST_F(LoopTest, LetsNothingThatOpensLeaveWhileTheDiskDoesNotAnswer) {
   EXPECT_THAT(loop_->Look().journal_problem, IsEmpty());
   EXPECT_TRUE(loop_->Look().engine.run_active());
   EXPECT_THAT(link_->sent, Not(IsEmpty()));
+}
+
+TEST_F(LoopTest, SendsNothingAfterwardsThatAnIsolationMadeVoid) {
+  Attach(db_);
+  Attach(app_);
+  IsolateAll();
+  Turn();
+  ObeyIsolations();
+  Turn();
+  link_->sent.clear();
+  writer_->set_hanging(true);
+  Say(app_, 1, engine::LeaseLost{app_, Sha256("a release order")});
+  Turn();
+  const auto started = Ask(StartRun());
+  Turn(absl::Milliseconds(200));
+  IsolateAll();
+  Turn(absl::Milliseconds(10));
+  const auto isolates = [](const auto& sent) {
+    return std::holds_alternative<engine::IsolateHost>(sent.order.what);
+  };
+  ASSERT_FALSE(link_->sent.empty());
+  EXPECT_TRUE(isolates(link_->sent.front()));
+  writer_->set_hanging(false);
+  for (int i = 0; i < 5; ++i) Turn(absl::Milliseconds(1));
+  ASSERT_TRUE(started->has_value());
+  EXPECT_TRUE((*started)->status.ok()) << (*started)->status;
+  for (const auto& sent : link_->sent) {
+    EXPECT_FALSE(
+        std::holds_alternative<engine::FreezeEvidence>(sent.order.what));
+  }
 }
 
 TEST_F(LoopTest, IsTheSameHistoryAfterADiskThatHung) {
