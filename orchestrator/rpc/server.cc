@@ -32,8 +32,10 @@ constexpr int kPingTimeoutMs = 20'000;
 // Agents ping us as often; gRPC otherwise takes that for an attack.
 constexpr int kPeersMayPingEveryMs = 500;
 
-// Whoever connects and says nothing is hung up on.
-constexpr int kHandshakeMs = 10'000;
+// Whoever connects and says nothing is hung up on. No sooner than agents give
+// up by themselves: while thousands come back, handshakes wait for a processor,
+// and each one that is cut was work for nothing and comes again.
+constexpr int kHandshakeMs = 60'000;
 // Of one connection: an agent needs one, an operator a few.
 constexpr int kMaxStreams = 64;
 constexpr int kMaxMetadata = 16 << 10;

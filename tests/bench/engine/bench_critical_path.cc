@@ -29,9 +29,9 @@ int Main() {
   const double path = absl::ToDoubleSeconds((*plan)->critical_duration);
   const double wall = absl::ToDoubleSeconds(took);
   std::printf(
-      "run over critical path  %.4f  (%d systems, run %.1f s, path %.1f s of "
-      "%zu systems, simulated)\n",
-      wall / path, shape.systems, wall, path, (*plan)->critical_path.size());
+      "{\"systems\": %d, \"run_seconds\": %.3f, \"path_seconds\": %.3f, "
+      "\"systems_on_the_path\": %zu}\n",
+      shape.systems, wall, path, (*plan)->critical_path.size());
   return 0;
 }
 

@@ -1,6 +1,8 @@
 // The engine alone: a whole run of many systems, recorded once and then stepped
 // again through fresh engines. What is counted is Engine::Step and nothing
-// else.
+// else. One line of JSON: events a second, each time.
+//
+//   bench-engine [SYSTEMS] [TIMES]
 
 #include <algorithm>
 #include <cstdio>
@@ -57,11 +59,12 @@ int Main(int argc, char** argv) {
   const int rounds = argc > 2 ? std::max(1, std::atoi(argv[2])) : 7;
   for (int i = 0; i < rounds; ++i) rates.push_back(Replay(world.journal()));
   std::sort(rates.begin(), rates.end());
-  std::printf(
-      "engine alone  %.0f events/s  (median of %d, %.0f to %.0f; a run of %d "
-      "systems, %zu events)\n",
-      rates[rates.size() / 2], rounds, rates.front(), rates.back(),
-      shape.systems, world.journal().size());
+  std::printf("{\"systems\": %d, \"events\": %zu, \"rates\": [", shape.systems,
+              world.journal().size());
+  for (size_t i = 0; i < rates.size(); ++i) {
+    std::printf("%s%.0f", i == 0 ? "" : ", ", rates[i]);
+  }
+  std::printf("]}\n");
   return 0;
 }
 
