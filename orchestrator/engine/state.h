@@ -58,7 +58,7 @@ struct Pending {
   absl::Time deadline = absl::InfiniteFuture();  // infinite: agent is away
   // An agent that comes back later is not given it any more.
   absl::Time good_until = absl::InfiniteFuture();
-  bool failed = false;  // a closing that was reported not done: waits to go anew
+  bool failed = false;  // a closing reported not done: waits to go anew
 };
 
 struct Host {

@@ -632,8 +632,6 @@ TEST_F(LoopTest, LetsAStreamReadOnOnceItsEventWasTaken) {
   EXPECT_EQ(taken, 1);
 }
 
-// ── history ─────────────────────────────────────────────────────────────────
-
 TEST(History, KeepsTheNewestLines) {
   History history(3);
   for (uint64_t i = 1; i <= 5; ++i) {
