@@ -9,9 +9,10 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "common/signature.h"
+#include "common/sshsig.h"
 #include "common/status.h"
 #include "orchestrator/cli/files.h"
 #include "orchestrator/cli/own_copy.h"
@@ -36,7 +37,8 @@ A journal of Sluice, in a form that needs nothing of Sluice to be verified.
 - `records.sha256`: the hash of each.
 - `signed/NAME.txt` and `.sig`: what somebody signed, and the SSH signature.
 - `signed/list`: NAME, who, for what (the namespace), the record, and where in
-  it the text stands (byte, length).
+  it the text stands (byte, length). Signatures of a rotation by keys that the
+  manifest does not name any more are in `signed/` (NAME-2, …), not in the list.
 - `allowed_signers`: whose keys count. Compare it with keys that you have from
   the people themselves: it was made from the manifest of whoever exported.
 
@@ -87,20 +89,50 @@ Signed Take(const std::string& payload, absl::string_view purpose) {
   return {message.by(), purpose, message.text(), message.signature()};
 }
 
-Signed SignedIn(const journal::Record& record) {
-  if (record.kind == pb::KIND_DECISION_MADE) {
-    return Take<pb::DecisionMade>(record.payload, signed_as::kDecision);
+// Who signed a rotation stands in no field: their keys say it.
+std::string NameOfSigner(const Plan& plan, const std::string& signature) {
+  const auto signer = SignerOf(signature);
+  for (const Approver& approver : plan.approvers) {
+    const auto key = SshPublicKey::Parse(approver.key);
+    if (signer.ok() && key.ok() && *key == *signer) return approver.id.str();
   }
-  if (record.kind == pb::KIND_TASK_SIGNED) {
-    return Take<pb::TaskSigned>(record.payload, signed_as::kTask);
+  return "";
+}
+
+std::vector<Signed> TrustIn(const std::string& payload, const Plan& plan) {
+  pb::TrustChanged change;
+  if (!change.ParseFromString(payload)) return {};
+  const absl::string_view purpose =
+      absl::StartsWith(change.text(), "sluice rotation ")
+          ? signed_as::kRotation
+          : signed_as::kDelegation;
+  std::vector<Signed> all;
+  for (const std::string& one : change.signatures()) {
+    all.push_back({NameOfSigner(plan, one), purpose, change.text(), one});
+  }
+  return all;
+}
+
+std::vector<Signed> SignedIn(const journal::Record& record, const Plan& plan) {
+  switch (record.kind) {
+    case pb::KIND_DECISION_MADE:
+      return {Take<pb::DecisionMade>(record.payload, signed_as::kDecision)};
+    case pb::KIND_TASK_SIGNED:
+      return {Take<pb::TaskSigned>(record.payload, signed_as::kTask)};
+    case pb::KIND_IDENTITY_CHANGED:  // a login; the others carry no signature
+      return {Take<pb::IdentityChanged>(record.payload, signed_as::kLogin)};
+    case pb::KIND_TRUST_CHANGED:
+      return TrustIn(record.payload, plan);
+    default:
+      break;
   }
   pb::OrderReported report;
   if (record.kind != pb::KIND_ORDER_REPORTED ||
       !report.ParseFromString(record.payload) || !report.has_evidence()) {
     return {};
   }
-  return {report.host(), signed_as::kEvidence, report.evidence().text(),
-          report.evidence().signature()};
+  return {{report.host(), signed_as::kEvidence, report.evidence().text(),
+           report.evidence().signature()}};
 }
 
 class Exporter {
@@ -108,6 +140,7 @@ class Exporter {
   explicit Exporter(const fs::path& out) : out_(out) {}
 
   absl::Status Begin(const OwnCopy& own) {
+    plan_ = own.plan;
     for (const char* name : {"", "records", "signed"}) {
       if (mkdir((out_ / name).c_str(), S_IRWXU) != 0) {
         return absl::ErrnoToStatus(
@@ -118,8 +151,9 @@ class Exporter {
     for (const Approver& approver : own.plan->approvers) {
       if (approver.key.empty()) continue;
       absl::StrAppend(&allowed, approver.id.str(), " namespaces=\"",
-                      signed_as::kDecision, ",", signed_as::kTask, "\" ",
-                      approver.key, "\n");
+                      signed_as::kDecision, ",", signed_as::kTask, ",",
+                      signed_as::kLogin, ",", signed_as::kRotation, ",",
+                      signed_as::kDelegation, "\" ", approver.key, "\n");
     }
     for (const auto& [host, key] : own.host_keys) {
       absl::StrAppend(&allowed, host.str(), " namespaces=\"",
@@ -137,18 +171,25 @@ class Exporter {
                     "  ", name, "\n");
     report_.records = record.sequence;
     report_.head = record.hash;
-    const Signed one = SignedIn(record);
-    // What was recorded before signatures were kept has none.
-    if (one.signature.empty() || one.text.empty()) return absl::OkStatus();
-    const size_t at = text.find(one.text);
-    const std::string label = absl::StrFormat("%010d", record.sequence);
-    SLUICE_RETURN_IF_ERROR(
-        Write(absl::StrCat("signed/", label, ".txt"), one.text));
-    SLUICE_RETURN_IF_ERROR(
-        Write(absl::StrCat("signed/", label, ".sig"), one.signature));
-    absl::StrAppend(&list_, label, " ", one.who, " ", one.purpose, " ", name,
-                    " ", at + 1, " ", one.text.size(), "\n");
-    ++report_.signatures;
+    int nth = 0;
+    for (const Signed& one : SignedIn(record, *plan_)) {
+      // What was recorded before signatures were kept has none, and whose key
+      // the manifest does not name cannot be verified by it.
+      if (one.signature.empty() || one.text.empty()) continue;
+      const std::string label =
+          absl::StrCat(absl::StrFormat("%010d", record.sequence),
+                       nth == 0 ? "" : absl::StrCat("-", nth + 1));
+      ++nth;
+      const size_t at = text.find(one.text);
+      SLUICE_RETURN_IF_ERROR(
+          Write(absl::StrCat("signed/", label, ".txt"), one.text));
+      SLUICE_RETURN_IF_ERROR(
+          Write(absl::StrCat("signed/", label, ".sig"), one.signature));
+      if (one.who.empty()) continue;
+      absl::StrAppend(&list_, label, " ", one.who, " ", one.purpose, " ", name,
+                      " ", at + 1, " ", one.text.size(), "\n");
+      ++report_.signatures;
+    }
     return absl::OkStatus();
   }
 
@@ -165,6 +206,7 @@ class Exporter {
   }
 
   const fs::path out_;
+  std::shared_ptr<const Plan> plan_;
   std::string hashes_;
   std::string list_;
   AuditReport report_;

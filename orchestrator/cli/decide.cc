@@ -1,7 +1,6 @@
 #include "orchestrator/cli/decide.h"
 
 #include <algorithm>
-#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -12,9 +11,9 @@
 #include "common/release_order.h"
 #include "common/signature.h"
 #include "common/status.h"
-#include "orchestrator/cli/gate_text.h"
+#include "orchestrator/cli/decision_summary.h"
 #include "orchestrator/cli/sign.h"
-#include "orchestrator/report/time_text.h"
+#include "orchestrator/manifest/manifest.h"
 
 namespace sluice::cli {
 namespace {
@@ -85,11 +84,10 @@ absl::Status CheckOwnCopy(Asked& asked) {
     // Which of the two is the newer is for people to know; nothing that is
     // signed hangs on it.
     const auto status = asked.client->GetStatus();
-    asked.plan_beside =
-        PlanBeside(order, *asked.own.plan,
-                   status.ok() ? status->run().plan_digest() : "");
+    asked.plan_beside = PlanBeside(
+        order, *asked.own.plan, status.ok() ? status->run().plan_digest() : "");
   }
-  return CheckEvidence(order, asked.detail, asked.own);
+  return CheckEvidence(order, asked.detail, asked.own, &asked.without_pass);
 }
 
 std::string Checked(const Asked& asked, int width) {
@@ -105,41 +103,28 @@ std::string Checked(const Asked& asked, int width) {
   return text;
 }
 
-std::string Summary(const v1::GateDetail& detail, int width,
-                    const Paint& paint) {
-  const v1::Gate& gate = detail.gate();
-  int flows = 0;
-  int passes = 0;
-  int others = 0;
-  for (const v1::HostFlows& host : detail.flows()) flows += host.flows_size();
-  std::set<std::string> refusing;
-  for (const v1::HostEvidence& host : detail.evidence()) {
-    for (const v1::CheckResult& result : host.results()) {
-      ++(result.verdict() == v1::VERDICT_PASS ? passes : others);
+// What an earlier plan had otherwise. The orchestrator says which plan that
+// was; the difference is worked out here, to the operator's own copy.
+std::string ChangedSince(const Asked& asked) {
+  const auto files = asked.client->GetManifest(/*previous=*/true);
+  if (absl::IsNotFound(files.status())) return "no plan was in force before";
+  std::string why(files.status().message());
+  if (files.ok()) {
+    ManifestSources sources;
+    for (const v1::ManifestFile& file : files->files()) {
+      sources.files.push_back({file.name(), file.text()});
     }
-    if (host.answer().substr(0, 7) != "accepts") refusing.insert(host.host());
+    const ManifestResult read = ParseManifest(sources);
+    const auto before = read.ok()
+                            ? MakePlan(read.model)
+                            : absl::FailedPreconditionError("it has mistakes");
+    if (before.ok()) {
+      return StageChanges(**before, *asked.own.plan,
+                          StageId(asked.detail.gate().id()));
+    }
+    why = std::string(before.status().message());
   }
-  std::string out = absl::StrCat(paint.Bold(absl::StrCat("Gate ", gate.id())),
-                                 ", round ", gate.round(), "\n");
-  absl::StrAppend(
-      &out, Hang("  opens      ", absl::StrJoin(gate.steps(), ", "), width),
-      "             ", flows, " flow ends on ", detail.flows_size(),
-      " hosts\n");
-  absl::StrAppend(&out, "  evidence   ", passes, " without a sign, ",
-                  others == 0 ? "none otherwise"
-                              : paint.Red(absl::StrCat(others, " otherwise")),
-                  "\n");
-  if (!refusing.empty()) {
-    absl::StrAppend(
-        &out, paint.Yellow(Hang("  agents     ",
-                                absl::StrCat("not accepting: ",
-                                             absl::StrJoin(refusing, ", ")),
-                                width)));
-  }
-  absl::StrAppend(
-      &out, Hang("  needs      ", QuorumText(gate.missing()), width),
-      "  the go signs the release order\n    ", gate.body_digest(), "\n");
-  return out;
+  return absl::StrCat("not known, the plan before cannot be read (", why, ")");
 }
 
 }  // namespace
@@ -179,9 +164,22 @@ ExitCode Decide(const Terminal& terminal, const Common& common,
   request.set_reason(options.reason);
   request.set_body_digest(gate.gate().body_digest());
   MakePrintable(&gate);
+  // Where nobody sits, nobody has read it either.
+  if (!asked->without_pass.empty() && !terminal.can_ask && !options.yes) {
+    return terminal.Complain(
+        absl::StrCat(absl::StrJoin(asked->without_pass, ", "),
+                     " did not pass and was waived; look at `sluice show ",
+                     gate.gate().id(),
+                     "`, and give --yes to decide all the same. Nothing was "
+                     "decided."),
+        kRefused);
+  }
   // Where nobody sits at a terminal, the command itself is the word.
   if (terminal.can_ask && !common.json) {
-    *terminal.out << Summary(gate, terminal.width, terminal.paint());
+    std::string changed;
+    if (options.go) changed = ChangedSince(*asked);
+    *terminal.out << DecisionSummary(gate, changed, terminal.width,
+                                     terminal.paint());
     if (options.go) *terminal.out << Checked(*asked, terminal.width);
   }
   if (terminal.can_ask && !options.yes) {

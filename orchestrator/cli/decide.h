@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "orchestrator/cli/client_config.h"
@@ -26,9 +27,10 @@ struct DecideOptions {
 struct Asked {
   ClientConfig config;
   std::unique_ptr<Client> client;
-  v1::GateDetail detail;  // as it came: not yet printable
-  OwnCopy own;            // of a go
-  std::string plan_beside;  // of a go: see PlanBeside()
+  v1::GateDetail detail;                  // as it came: not yet printable
+  OwnCopy own;                            // of a go
+  std::vector<std::string> without_pass;  // of a go: inspections waived
+  std::string plan_beside;                // of a go: see PlanBeside()
 };
 absl::StatusOr<Asked> AskedOf(const Common& common, const std::string& gate,
                               const std::string& manifest, bool go);

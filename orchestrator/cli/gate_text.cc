@@ -94,9 +94,7 @@ std::string FlowsLines(const v1::GateDetail& gate, int width,
 std::string VoteLines(const v1::Gate& gate, int width, const Paint& paint) {
   std::string out = absl::StrCat("\n", paint.Bold("Votes"), "\n");
   for (const v1::Vote& vote : gate.votes()) {
-    std::string text =
-        absl::StrCat(vote.by(), " (", absl::StrJoin(vote.roles(), ", "), ")");
-    if (!vote.reason().empty()) absl::StrAppend(&text, ": ", vote.reason());
+    const std::string text = VoterText(vote);
     absl::StrAppend(&out, Hang(absl::StrCat("  ", ClockText(vote.at_ms()), "  ",
                                             vote.go() ? paint.Green("go   ")
                                                       : paint.Red("no-go"),
@@ -118,6 +116,17 @@ std::string QuorumText(const google::protobuf::Map<std::string, int>& quorum) {
     if (count > 0) parts.push_back(absl::StrCat(count, " ", role));
   }
   return parts.empty() ? "nobody" : absl::StrJoin(parts, ", ");
+}
+
+std::string VoterText(const v1::Vote& vote) {
+  std::string text =
+      absl::StrCat(vote.by(), " (", absl::StrJoin(vote.roles(), ", "), ")");
+  if (!vote.stands_in_for().empty()) {
+    absl::StrAppend(&text, ", standing in for ",
+                    absl::StrJoin(vote.stands_in_for(), ", "));
+  }
+  if (!vote.reason().empty()) absl::StrAppend(&text, ": ", vote.reason());
+  return text;
 }
 
 std::string GateWord(const v1::Gate& gate, const Paint& paint) {

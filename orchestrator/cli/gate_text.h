@@ -12,6 +12,9 @@ namespace sluice::cli {
 // "1 incident-commander, 1 system-owner"; "nobody" when empty.
 std::string QuorumText(const google::protobuf::Map<std::string, int>& quorum);
 
+// "duty-commander (incident-commander), standing in for it-lead: the reason".
+std::string VoterText(const v1::Vote& vote);
+
 // The gate's state in its colour.
 std::string GateWord(const v1::Gate& gate, const Paint& paint);
 // What stands behind it in one line: who is needed, until when, or why.

@@ -12,6 +12,7 @@
 #include "common/flow.h"
 #include "common/sshsig.h"
 #include "common/status.h"
+#include "orchestrator/cli/decision_summary.h"
 #include "orchestrator/cli/files.h"
 #include "orchestrator/manifest/manifest.h"
 #include "orchestrator/planner/opening.h"
@@ -67,7 +68,9 @@ std::vector<std::string> QuestionsTo(const Plan& plan,
 
 absl::Status CheckAnswers(const Plan& plan, const ReleaseOrder& order,
                           const HostId& host,
-                          const std::vector<std::string>& lines) {
+                          const std::vector<std::string>& lines,
+                          const v1::Gate& gate,
+                          std::vector<std::string>* without_pass) {
   for (const std::string& question : QuestionsTo(plan, order, host)) {
     const auto at = std::find(lines.begin(), lines.end(), question);
     if (at == lines.end()) {
@@ -75,6 +78,11 @@ absl::Status CheckAnswers(const Plan& plan, const ReleaseOrder& order,
                                          "', which your manifest asks"));
     }
     if (at + 1 == lines.end() || !absl::StartsWith(*(at + 1), "pass ")) {
+      const std::vector<std::string> words = absl::StrSplit(question, ' ');
+      if (at + 1 != lines.end() && IsWaived(gate, words[1])) {
+        without_pass->push_back(absl::StrCat(words[1], " on ", host.str()));
+        continue;
+      }
       return Unproven(
           host, absl::StrCat("has no pass for '", question,
                              "', and the orchestrator asks all the same"));
@@ -108,7 +116,8 @@ absl::Status CheckShown(const v1::HostEvidence& shown,
 
 absl::Status CheckHost(const ReleaseOrder& order,
                        const ReleaseOrder::Host& host,
-                       const v1::GateDetail& detail, const OwnCopy& own) {
+                       const v1::GateDetail& detail, const OwnCopy& own,
+                       std::vector<std::string>* without_pass) {
   const auto shown = std::find_if(
       detail.evidence().begin(), detail.evidence().end(),
       [&](const auto& one) { return one.host() == host.id.str(); });
@@ -138,7 +147,8 @@ absl::Status CheckHost(const ReleaseOrder& order,
                                    "': it is of another time or host"));
     }
   }
-  SLUICE_RETURN_IF_ERROR(CheckAnswers(*own.plan, order, host.id, lines));
+  SLUICE_RETURN_IF_ERROR(CheckAnswers(*own.plan, order, host.id, lines,
+                                      detail.gate(), without_pass));
   return CheckShown(*shown, lines);
 }
 
@@ -272,9 +282,10 @@ std::string PlanBeside(const ReleaseOrder& order, const Plan& plan,
 }
 
 absl::Status CheckEvidence(const ReleaseOrder& order,
-                           const v1::GateDetail& detail, const OwnCopy& own) {
+                           const v1::GateDetail& detail, const OwnCopy& own,
+                           std::vector<std::string>* without_pass) {
   for (const ReleaseOrder::Host& host : order.hosts) {
-    SLUICE_RETURN_IF_ERROR(CheckHost(order, host, detail, own));
+    SLUICE_RETURN_IF_ERROR(CheckHost(order, host, detail, own, without_pass));
   }
   return absl::OkStatus();
 }

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -52,8 +53,10 @@ std::string PlanBeside(const ReleaseOrder& order, const Plan& plan,
 
 // OK when every host of the order signed exactly the evidence shown, with the
 // digest the order names, for its quarantine and this round, and was asked what
-// the own copy asks.
+// the own copy asks. An inspection that does not pass counts only when the gate
+// shows it as waived; it is added to `without_pass`, for the person to accept.
 absl::Status CheckEvidence(const ReleaseOrder& order,
-                           const v1::GateDetail& detail, const OwnCopy& own);
+                           const v1::GateDetail& detail, const OwnCopy& own,
+                           std::vector<std::string>* without_pass);
 
 }  // namespace sluice::cli

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "common/decision_text.h"
 #include "common/sshsig.h"
 #include "orchestrator/cli/files.h"
 #include "orchestrator/journal/codec.h"
@@ -54,15 +55,35 @@ class Audit : public ::testing::Test {
     engine::TaskSigned task;
     task.task = TaskId("billing/accept-1");
     task.by = OperatorId("duty-commander");
-    task.text = std::make_shared<const std::string>("sluice task 1\n");
+    // Passed on after a call: the signed text says so for ever.
+    const TaskText relayed{.estate = EstateId("city-utility"),
+                           .run = RunId("2026-11-21-1"),
+                           .task = task.task,
+                           .what = "known invoice matches paper",
+                           .relayed_for = OperatorId("billing-owner"),
+                           .note = "on the telephone, 17:40"};
+    task.text = std::make_shared<const std::string>(relayed.Body());
     task.signature = commander_.Sign(signed_as::kTask, *task.text);
+    engine::IdentityChanged login;
+    login.what = engine::IdentityChanged::What::kLoggedIn;
+    login.by = OperatorId("duty-commander");
+    login.text = "sluice login 1\n";
+    login.signature = commander_.Sign(signed_as::kLogin, login.text);
+    // The second signer is of a key that this manifest does not name any more.
+    engine::TrustChanged rotation{
+        OperatorId("duty-commander"), "sluice rotation 1\nserial 2\n", {}};
+    for (const SshSigner& signer : {commander_, SshSigner::Make()}) {
+      rotation.signatures.push_back(
+          signer.Sign(signed_as::kRotation, rotation.text));
+    }
     auto journal = journal::SqliteJournal::Open(dir_ / "journal.db");
     ASSERT_TRUE(journal.ok()) << journal.status();
     std::string previous = journal::GenesisHash();
     uint64_t sequence = 0;
     for (const engine::Event& event :
          {engine::Event(engine::ReignBegan{1, "one"}), engine::Event(frozen),
-          engine::Event(go), engine::Event(task)}) {
+          engine::Event(go), engine::Event(task), engine::Event(login),
+          engine::Event(rotation)}) {
       const journal::Encoded encoded = journal::Encode(event);
       journal::Record record{.sequence = ++sequence,
                              .at = absl::FromUnixMicros(1'800'000'000'000'000),
@@ -78,7 +99,7 @@ class Audit : public ::testing::Test {
     // As a running orchestrator has it: nobody else may write, all may look.
     const auto live = Export();
     ASSERT_TRUE(live.ok()) << live.status();
-    EXPECT_EQ(live->records, 4u);
+    EXPECT_EQ(live->records, 6u);
     EXPECT_EQ(Verify(), 0);
     std::filesystem::remove_all(dir_ / "audit");
   }
@@ -121,9 +142,21 @@ class Audit : public ::testing::Test {
 TEST_F(Audit, IsVerifiedByTheCommandsOfItsReadme) {
   const auto report = Export();
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->records, 4u);
-  EXPECT_EQ(report->signatures, 3);
+  EXPECT_EQ(report->records, 6u);
+  EXPECT_EQ(report->signatures, 5);
   EXPECT_EQ(Verify(), 0);
+}
+
+TEST_F(Audit, SaysThatAWordWasRelayed) {
+  ASSERT_TRUE(Export().ok());
+  const auto text = ReadWholeFile(dir_ / "audit/signed/0000000004.txt", 4096);
+  ASSERT_TRUE(text.ok()) << text.status();
+  EXPECT_THAT(*text, HasSubstr("\nrelayed-for billing-owner\n"));
+  const auto list = ReadWholeFile(dir_ / "audit/signed/list", 4096);
+  EXPECT_THAT(*list, HasSubstr("0000000004 duty-commander task@sluice"));
+  // What the manifest's keys cannot verify is there, and not in the list.
+  EXPECT_TRUE(ReadWholeFile(dir_ / "audit/signed/0000000006-2.sig", 9999).ok());
+  EXPECT_THAT(*list, ::testing::Not(HasSubstr("0000000006-2")));
 }
 
 TEST_F(Audit, OfAJournalWhoseEndIsLostIsNotMade) {

@@ -28,7 +28,8 @@ class OwnCopyTest : public ::testing::Test {
 
   absl::Status Check() {
     const absl::Status order = CheckOrder(order_, *own_.plan);
-    return order.ok() ? CheckEvidence(order_, detail_, own_) : order;
+    return order.ok() ? CheckEvidence(order_, detail_, own_, &without_pass_)
+                      : order;
   }
   void ExpectRefused(const std::string& words) {
     const absl::Status status = Check();
@@ -50,7 +51,30 @@ class OwnCopyTest : public ::testing::Test {
   OwnCopy own_;
   ReleaseOrder order_;
   v1::GateDetail detail_;
+  std::vector<std::string> without_pass_;
 };
+
+TEST_F(OwnCopyTest, TakesWhatDoesNotPassOnlyWhenItIsShownAsWaived) {
+  std::string text = honest_.evidence.at("app-1");
+  text = absl::StrReplaceAll(text, {{"pass no sign found", "fail a listener"}});
+  Forge(text, honest_.keys.at("app-1").Sign(signed_as::kEvidence, text));
+  v1::CheckResult* result = detail_.mutable_evidence(0)->mutable_results(0);
+  result->set_verdict(v1::VERDICT_FAIL);
+  result->set_reason("a listener");
+  ExpectRefused("has no pass for");
+  const char* const other =
+      "billing-engine: waived until 12:00 UTC: billing-engine/inspect-10, by x";
+  detail_.mutable_gate()->add_waived(other);
+  ExpectRefused("has no pass for");
+  detail_.mutable_gate()->add_waived(
+      "billing-engine: waived until 12:00 UTC: billing-engine/inspect-1 (fail "
+      "on app-1: a listener), by duty-commander: known");
+  EXPECT_TRUE(Check().ok()) << Check();
+  EXPECT_EQ(without_pass_.front(), "billing-engine/inspect-1 on app-1");
+  // It is never shown better than the host signed it.
+  result->set_verdict(v1::VERDICT_PASS);
+  ExpectRefused("another verdict");
+}
 
 TEST_F(OwnCopyTest, AcceptsWhatFollowsFromTheManifestAndTheHosts) {
   EXPECT_TRUE(Check().ok()) << Check();
