@@ -5,6 +5,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
@@ -182,6 +183,75 @@ TEST_F(Decisions, OfTheRunBeforeAreTold) {
   ASSERT_TRUE(world_.Ask(end).ok());
   EXPECT_THAT(Decide("duty-commander", request).message(),
               HasSubstr("no run is active"));
+}
+
+// An owner's word on the telephone: it counts in the owner's role, under the
+// signature of who passes it on, and every text says that it was relayed.
+TEST_F(Decisions, AWordThatIsPassedOnSaysSoEverywhere) {
+  std::string manifest = absl::StrReplaceAll(
+      testing::kUtility,
+      {{"needs: [directory:ldap]\n    inspect: [{listeners: declared-only}]",
+        "needs: [directory:ldap]\n    inspect: [{listeners: declared-only}, "
+        "{task: {what: books fit, owner: system-owner}}]"}});
+  for (const char* name : kPeople) {
+    manifest = absl::StrReplaceAll(
+        manifest, {{absl::StrCat("  ", name, ": {"),
+                    absl::StrCat("  ", name, ": {key: \"",
+                                 keys_.at(name).public_key().Line(), "\", ")}});
+  }
+  testing::FakeWorld other;
+  ASSERT_TRUE(other.Adopt(manifest).ok());
+  other.ConnectAll();
+  engine::IsolationOrdered all;
+  all.by = OperatorId("duty-commander");
+  ASSERT_TRUE(other.Isolate(all).ok());
+  ASSERT_TRUE(other.Start("duty-commander").ok());
+  std::swap(world_, other);
+  const engine::View view = world_.engine().MakeView(world_.now());
+  ASSERT_EQ(view.tasks.size(), 1u);
+
+  TaskText text{.estate = view.estate,
+                .run = view.run.id,
+                .task = view.tasks[0].id,
+                .what = view.tasks[0].what,
+                .relayed_for = OperatorId("billing-owner"),
+                .note = "called at 17:40"};
+  const auto sign = [&](const std::string& relayed_for) {
+    v1::SignTaskRequest request;
+    request.set_task(text.task.str());
+    request.set_note(text.note);
+    request.set_relayed_for(relayed_for);
+    request.set_signature(
+        keys_.at("duty-commander").Sign(signed_as::kTask, text.Body()));
+    static const runtime::History history;
+    static const runtime::Durations durations;
+    const std::string none;
+    const runtime::Glimpse glimpse{
+        world_.engine(), history, world_.now(), 1, none, none, 1, none,
+        durations};
+    return MakeSignature(OperatorId("duty-commander"), request)(glimpse);
+  };
+  // Not as their own, not for themselves, for nobody, or for a stranger.
+  EXPECT_EQ(sign("").status().code(), absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(sign("duty-commander").status().message(),
+              HasSubstr("relays their own word"));
+  EXPECT_EQ(sign("stranger").status().code(), absl::StatusCode::kNotFound);
+  // The signature is over the text that says for whom.
+  const OperatorId owner = std::exchange(text.relayed_for, OperatorId());
+  EXPECT_FALSE(sign("billing-owner").ok());
+  text.relayed_for = owner;
+  const auto event = sign("billing-owner");
+  ASSERT_TRUE(event.ok()) << event.status();
+  const auto& made = std::get<engine::TaskSigned>(*event);
+  EXPECT_EQ(made.by, OperatorId("duty-commander"));
+  EXPECT_THAT(*made.text, HasSubstr("relayed-for billing-owner"));
+  ASSERT_TRUE(world_.engine().Admit(*event, world_.now()).ok());
+  world_.Tell(*event);
+  const engine::TaskView done = world_.engine().MakeView(world_.now()).tasks[0];
+  EXPECT_TRUE(done.done);
+  EXPECT_EQ(done.by, OperatorId("duty-commander"));
+  EXPECT_EQ(done.note,
+            "relayed, billing-owner told duty-commander: called at 17:40");
 }
 
 TEST_F(Decisions, OfSomebodyWithoutAKeyAreRefused) {
