@@ -227,6 +227,25 @@ TEST_F(Enrolment, ACertificateIsNoOperatorWhoeverSignedIt) {
   }
 }
 
+// For a host whose clock is years ahead every certificate has run out.
+class YearsAhead : public Enrolment {
+ protected:
+  YearsAhead() {
+    served_ =
+        *ThePeople().authority.Issue({.name = "orchestrator",
+                                      .uri = "sluice://small/orchestrator",
+                                      .dns = {"orchestrator.sluice"},
+                                      .server = true},
+                                     0);
+  }
+};
+
+TEST_F(YearsAhead, AHostEnrolsAndAttachesAllTheSame) {
+  ASSERT_TRUE(ReadCertificate(served_.certificate_pem)->ExpiredAt(absl::Now()));
+  const Credential db = Enrolled("db-1");
+  EXPECT_TRUE(Attachment(Dial(&db)).Welcomed());
+}
+
 TEST_F(Enrolment, WhoeverLostTheirRoleMayLookAndIsolate) {
   const std::string session = Session("security-officer");
   v1::PlanRequest request;

@@ -50,8 +50,8 @@ class SmallEstate : public ::testing::Test {
     ServerOptions options;
     options.listen = listen_;
     options.acceptor = acceptor_;
-    options.certificate = ThePeople().server.certificate_pem;
-    options.key = ThePeople().server.key_pem;
+    options.certificate = served_.certificate_pem;
+    options.key = served_.key_pem;
     options.authority = ThePeople().authority.credential().certificate_pem;
     options.issuer = ThePeople().issuer.credential();
     options.estate = "small";
@@ -199,6 +199,7 @@ class SmallEstate : public ::testing::Test {
 
   std::vector<std::string> listen_ = {"127.0.0.1:0"};
   Acceptor::Options acceptor_;
+  Credential served_ = ThePeople().server;
   std::string manifest_ = ThePeople().Manifest();
   Attempts::Options attempts_ = {.burst = 10'000};
   std::atomic<int> ahead_hours_ = 0;  // of the gatekeeper's clock
