@@ -32,7 +32,7 @@ class Fault {
 // A kind of fault, drawn for a world that is made and has not begun.
 struct FaultKind {
   const char* name;
-  int weight;
+  int weight;  // zero: drawn now and then besides the others
   std::unique_ptr<Fault> (*draw)(World& world, Random& random);
 };
 

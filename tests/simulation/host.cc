@@ -103,6 +103,7 @@ void Host::Reboot(absl::Duration down) {
   core_.reset();
   ++life_;
   events_.clear();
+  unanswered_.clear();
   world_.network().Vanish(id());
   world_.agenda().After(down, [this] {
     if (powered_) return;
@@ -127,6 +128,7 @@ void Host::KillAgent() {
   ++life_;
   crash_after_ = 0;
   events_.clear();
+  unanswered_.clear();
   world_.network().Vanish(id());
   const uint64_t life = life_;
   const absl::Duration wait =
@@ -156,6 +158,7 @@ void Host::StartAgent() {
   options.trust.verifier = &verifier_;
   core_ = std::make_unique<agent::AgentCore>(std::move(options));
   events_.clear();
+  unanswered_.clear();
   busy_ = false;
   alarm_ = absl::InfiniteFuture();
   agent::Started started;
@@ -302,7 +305,26 @@ void Host::Do(const agent::ChangeFence& command) {
   events_.push_back(std::move(done));
 }
 
+void Host::HangDisk() { ++disk_hangs_; }
+
+void Host::EndHang() {
+  if (--disk_hangs_ > 0) return;
+  const uint64_t life = life_;
+  for (const agent::SaveState& save : std::exchange(unanswered_, {})) {
+    if (life != life_) return;
+    Do(save);
+    const agent::Event saved = std::move(events_.front());
+    events_.pop_front();
+    Feed(saved);
+  }
+}
+
 void Host::Do(const agent::SaveState& command) {
+  if (disk_hangs_ > 0) {
+    disk_.behind = true;
+    unanswered_.push_back(command);
+    return;
+  }
   agent::StateSaved saved{command.request, disk_.failure};
   disk_.behind = !saved.status.ok();
   if (saved.status.ok()) {

@@ -65,6 +65,12 @@ class Host {
   const std::string& boot_id() const { return boot_id_; }
   const std::vector<Flow>& management() const { return management_; }
 
+  // Its disk writes nothing and does not answer, until it does.
+  void HangDisk();
+  void EndHang();
+  // Counts processes; one that ended carries nothing out.
+  uint64_t life() const { return life_; }
+
   // ── what faults turn ──────────────────────────────────────────────────────
   void SetRate(double rate);  // of its boot clock
   absl::Duration slow_checks;
@@ -95,6 +101,8 @@ class Host {
   double rate_ = 1.0;
   Kernel kernel_;
   StateDisk disk_;
+  int disk_hangs_ = 0;
+  std::vector<agent::SaveState> unanswered_;
   bool powered_ = false;
   int boots_ = 0;
   std::string boot_id_;

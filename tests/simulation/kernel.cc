@@ -43,6 +43,7 @@ void Kernel::Boot() {
 
 absl::StatusOr<FenceReading> Kernel::Replace(const FenceRules& rules) {
   if (!failure_.ok()) return failure_;
+  if (undone_) return fence_.Read();
   absl::StatusOr<FenceReading> reading = fence_.Replace(rules);
   if (!reading.ok()) return reading;
   ++changes_;
@@ -71,6 +72,7 @@ absl::StatusOr<FenceReading> Kernel::Open(const std::string& digest,
                                           absl::Duration lease,
                                           const std::vector<Flow>& flows) {
   if (!failure_.ok()) return failure_;
+  if (undone_) return fence_.Read();
   absl::StatusOr<FenceReading> reading = fence_.Open(digest, lease, flows);
   if (!reading.ok()) return reading;
   ++changes_;
@@ -88,6 +90,7 @@ absl::StatusOr<FenceReading> Kernel::Open(const std::string& digest,
 absl::StatusOr<FenceReading> Kernel::Remove(const std::string& digest,
                                             const std::vector<Flow>& flows) {
   if (!failure_.ok()) return failure_;
+  if (undone_) return fence_.Read();
   absl::StatusOr<FenceReading> reading = fence_.Remove(digest, flows);
   if (!reading.ok()) return reading;
   ++changes_;
@@ -112,6 +115,7 @@ absl::StatusOr<FenceReading> Kernel::Remove(const std::string& digest,
 absl::Status Kernel::Renew(
     const std::map<std::string, absl::Duration>& leases) {
   if (!failure_.ok()) return failure_;
+  if (undone_) return absl::OkStatus();
   const absl::Status status = fence_.Renew(leases);
   for (const auto& [digest, lease] : leases) {
     const auto at = leased_.find(digest);
@@ -124,6 +128,7 @@ absl::Status Kernel::Renew(
 absl::StatusOr<FenceReading> Kernel::Confirm(const std::string& digest,
                                              const std::vector<Flow>& flows) {
   if (!failure_.ok()) return failure_;
+  if (undone_) return fence_.Read();
   absl::StatusOr<FenceReading> reading = fence_.Confirm(digest, flows);
   if (!reading.ok()) return reading;
   ++changes_;

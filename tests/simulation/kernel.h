@@ -51,7 +51,19 @@ class Kernel : public agent::Fence {
   // A new kernel: no fence, nothing remembered.
   void Boot();
   // Until it is OK again every call is refused with this and changes nothing.
-  void FailWith(absl::Status status) { failure_ = std::move(status); }
+  void FailWith(absl::Status status) {
+    troubles_ += status.ok() ? 0 : 1;
+    failure_ = std::move(status);
+  }
+  // As long as it is set, every change is taken, and another program has undone
+  // it by the time that it is read back.
+  void set_undone(bool undone) {
+    troubles_ += undone ? 1 : 0;
+    undone_ = undone;
+  }
+  // It takes no changes now, or none that stay.
+  bool troubled() const { return undone_ || !failure_.ok(); }
+  int troubles() const { return troubles_; }  // so far
 
   // Whether a packet passes. `from_client`: which end sent it; `syn`: it opens
   // a TCP session (UDP knows none). Remembers what passes.
@@ -80,6 +92,8 @@ class Kernel : public agent::Fence {
   const std::function<absl::Duration()> boot_clock_;
   agent::MemoryFence fence_;
   absl::Status failure_;
+  bool undone_ = false;
+  int troubles_ = 0;
   uint64_t changes_ = 0;
   // The same as fence_ holds, to look at without reading it.
   agent::Mode mode_ = agent::Mode::kOpen;

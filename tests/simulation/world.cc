@@ -86,26 +86,36 @@ Host* World::FindHost(const HostId& id) {
 
 void World::Draw() {
   std::vector<const FaultKind*> kinds;
+  std::vector<const FaultKind*> besides;
   for (const FaultKind& kind : FaultKinds()) {
     if (!options_.kinds.empty() && !options_.kinds.contains(kind.name)) {
       continue;
     }
+    if (kind.weight == 0) besides.push_back(&kind);
     for (int i = 0; i < kind.weight; ++i) kinds.push_back(&kind);
   }
-  if (kinds.empty() || options_.most_faults == 0) return;
+  if (options_.most_faults == 0) return;
   Random count(options_.seed, "faults");
   const int faults = count.Between(0, options_.most_faults);
-  for (int i = 0; i < faults; ++i) {
+  for (int i = 0; i < faults && !kinds.empty(); ++i) {
     // A stream each: leaving one out does not change the others.
     Random random(options_.seed, absl::StrCat("fault ", i));
-    const FaultKind* kind = random.Pick(kinds);
-    Drawn drawn;
-    // Some while everything is isolated and asked, most in mid-run.
-    const absl::Duration at = random.Time(absl::Seconds(1), absl::Seconds(100));
-    drawn.fault = kind->draw(*this, random);
-    drawn.fault->at = at;
-    faults_.push_back(std::move(drawn));
+    DrawOne(kinds, random);
   }
+  // Kinds that came later, so that seeds keep the faults that they had.
+  Random more(options_.seed, "faults besides");
+  if (!besides.empty() && more.Percent(20)) DrawOne(besides, more);
+}
+
+void World::DrawOne(const std::vector<const FaultKind*>& kinds,
+                    Random& random) {
+  const FaultKind* kind = random.Pick(kinds);
+  Drawn drawn;
+  // Some while everything is isolated and asked, most in mid-run.
+  const absl::Duration at = random.Time(absl::Seconds(1), absl::Seconds(100));
+  drawn.fault = kind->draw(*this, random);
+  drawn.fault->at = at;
+  faults_.push_back(std::move(drawn));
 }
 
 std::vector<std::string> World::FaultTexts() const {

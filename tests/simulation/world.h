@@ -100,6 +100,7 @@ class World {
 
  private:
   void Draw();
+  void DrawOne(const std::vector<const FaultKind*>& kinds, Random& random);
   void Heal();
   void Supervise();
   void AddTrace(absl::string_view who, const std::string& what);

@@ -1,6 +1,6 @@
 // S5: what people isolate is ordered in the same turn, journal or not, ahead of
-// all else that leaves in it, is obeyed in any epoch, and is acknowledged only
-// with the fence up.
+// all else that leaves in it, is obeyed in any epoch and at once, whatever else
+// the host has in hand, and is acknowledged only with the fence up.
 
 #include "absl/strings/str_cat.h"
 #include "tests/simulation/world.h"
@@ -76,14 +76,27 @@ class IsolationFirst : public Checker {
 
   void OrderArrived(const Host& host, const agent::Order& order) override {
     if (std::holds_alternative<agent::IsolateHost>(order.what)) {
-      isolations_.insert({host.id(), order.id});
+      const bool first = isolations_.insert({host.id(), order.id}).second;
+      if (first && welcomed_.contains(host.id())) ExpectSoon(host);
       // As the orchestrator's own records name it.
       ordered_.insert(
           {host.id(), order.id.str().substr(0, order.id.str().find('~'))});
     }
   }
 
+  // Nothing is obeyed on a stream before its welcome.
+  void AgentStarted(const Host& host) override { welcomed_.erase(host.id()); }
+  void WelcomeArrived(const Host& host, uint64_t) override {
+    welcomed_.insert(host.id());
+  }
+  void Opened(const Host& host, const std::vector<Opening>&) override {
+    ++opened_[host.id()];
+  }
+
   void SaidBy(const Host& host, const agent::Message& message) override {
+    if (std::holds_alternative<agent::Hello>(message)) {
+      welcomed_.erase(host.id());
+    }
     const auto* report = std::get_if<agent::Report>(&message);
     if (report == nullptr) return;
     if (!isolations_.contains({host.id(), report->order})) return;
@@ -105,6 +118,23 @@ class IsolationFirst : public Checker {
   }
 
  private:
+  // A disk that does not answer has half a second, for the one before.
+  void ExpectSoon(const Host& host) {
+    if (host.kernel().troubled()) return;
+    const int troubles = host.kernel().troubles();
+    const uint64_t life = host.life();
+    const int opened = opened_[host.id()];
+    world_.agenda().After(absl::Seconds(1), [this, &host, life, opened,
+                                             troubles] {
+      if (!host.running() || host.life() != life) return;
+      const Kernel& kernel = host.kernel();
+      const bool closed = kernel.quarantined() && kernel.OpenFlows().empty();
+      if (closed || kernel.troubles() != troubles) return;
+      if (opened_[host.id()] != opened) return;
+      Violate(absl::StrCat(host.id().str(), " was told to isolate itself a ",
+                           "second ago, and is not isolated"));
+    });
+  }
   void Forget(const HostId& host) {
     attached_.erase(host);
     told_.erase(host);
@@ -113,6 +143,8 @@ class IsolationFirst : public Checker {
   std::string left_;           // with this write, and isolates nothing
   std::set<HostId> told_;      // and has not reported since
   std::set<HostId> attached_;  // welcomed
+  std::map<HostId, int> opened_;
+  std::set<HostId> welcomed_;
   std::set<std::pair<HostId, agent::OrderId>> isolations_;
   std::set<std::pair<HostId, std::string>> ordered_;
   std::set<std::pair<HostId, agent::OrderId>> done_;

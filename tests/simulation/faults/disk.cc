@@ -126,6 +126,20 @@ class AgentDiskFails : public Fault {
   const HostId host_;
 };
 
+class AgentDiskHangs : public Fault {
+ public:
+  explicit AgentDiskHangs(HostId host) : host_(std::move(host)) {}
+  std::string Text() const override {
+    return absl::StrCat("the disk of ", host_.str(), " does not answer for ",
+                        Seconds(lasts));
+  }
+  void Begin(World& world) override { world.host(host_).HangDisk(); }
+  void End(World& world) override { world.host(host_).EndHang(); }
+
+ private:
+  const HostId host_;
+};
+
 std::unique_ptr<Fault> Journal(Random& random, bool full) {
   auto fault = std::make_unique<JournalDiskFails>(full);
   fault->lasts = absl::Seconds(random.Between(1, 60));
@@ -153,6 +167,11 @@ std::unique_ptr<Fault> DrawDiskLies(World&, Random& random) {
 std::unique_ptr<Fault> DrawJournalTorn(World&, Random& random) {
   auto fault = std::make_unique<JournalTorn>(random.Below(40));
   fault->lasts = absl::Seconds(random.Between(1, 40));
+  return fault;
+}
+std::unique_ptr<Fault> DrawAgentDiskHangs(World& world, Random& random) {
+  auto fault = std::make_unique<AgentDiskHangs>(AnyHost(world, random));
+  fault->lasts = absl::Seconds(random.Between(1, 20));
   return fault;
 }
 std::unique_ptr<Fault> DrawAgentDiskFull(World& world, Random& random) {

@@ -26,9 +26,9 @@ Draw DrawReboot, DrawRollBack, DrawPowerCut;
 Draw DrawWallClock, DrawDrift;
 // disk.cc
 Draw DrawDiskFull, DrawDiskReadOnly, DrawDiskHangs, DrawDiskLies,
-    DrawJournalTorn, DrawAgentDiskFull;
+    DrawJournalTorn, DrawAgentDiskFull, DrawAgentDiskHangs;
 // kernel.cc
-Draw DrawKernelRefuses;
+Draw DrawKernelRefuses, DrawKernelUndone;
 // check.cc
 Draw DrawCheckFails, DrawCheckInconclusive, DrawSlowChecks, DrawSilentChecks;
 // people.cc
