@@ -1,6 +1,7 @@
 // The journal: on disk first (S6); and what happens when that cannot be.
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
 #include <utility>
@@ -101,17 +102,25 @@ bool Loop::IsLate() const {
 
 // The first `count` of what was unwritten is on disk.
 void Loop::LeaveInOrder(size_t count) {
-  // Where closings have left ahead, what they made void is not sent after them.
-  const bool ahead = std::any_of(unwritten_.begin(), unwritten_.end(),
-                                 [](const Unwritten& one) { return one.left; });
-  std::set<engine::OrderId> wanted;
-  if (ahead) {
-    for (const auto& [host, stream] : attached_) {
-      for (const engine::Order& order : memory_.engine.Outstanding(host)) {
-        wanted.insert(order.id);
-      }
+  // What a closing made void is not sent after it, whether that leaves with
+  // this write or left ahead of it.
+  std::set<HostId> closing;
+  for (const Unwritten& unwritten : unwritten_) {
+    for (const engine::Order& order : unwritten.orders) {
+      if (Closes(order)) closing.insert(order.host);
     }
   }
+  std::map<HostId, std::set<engine::OrderId>> outstanding;
+  const auto is_void = [&](const engine::Order& order) {
+    if (Closes(order) || !closing.contains(order.host)) return false;
+    const auto [at, fresh] = outstanding.try_emplace(order.host);
+    if (fresh) {
+      for (const engine::Order& one : memory_.engine.Outstanding(order.host)) {
+        at->second.insert(one.id);
+      }
+    }
+    return !at->second.contains(order.id);
+  };
   // S5: closing overtakes. An order for a host that is isolated in the same
   // turn arrives after and is refused there as void.
   for (const bool isolating : {true, false}) {
@@ -120,7 +129,7 @@ void Loop::LeaveInOrder(size_t count) {
       for (const engine::Order& order : unwritten.orders) {
         if (Isolates(order) != isolating) continue;
         if (unwritten.left && Closes(order)) continue;
-        if (ahead && !wanted.contains(order.id)) continue;
+        if (is_void(order)) continue;
         Send(order);
       }
     }
@@ -186,10 +195,13 @@ void Loop::CatchUp(size_t count) {
       later.insert(order.id);
     }
   }
-  for (const auto& [host, stream] : attached_) {
-    for (const engine::Order& order : memory_.engine.Outstanding(host)) {
-      if (!left_unrecorded_.contains(order.id) && !later.contains(order.id)) {
-        Send(order);
+  for (const bool isolating : {true, false}) {
+    for (const auto& [host, stream] : attached_) {
+      for (const engine::Order& order : memory_.engine.Outstanding(host)) {
+        if (Isolates(order) != isolating) continue;
+        if (!left_unrecorded_.contains(order.id) && !later.contains(order.id)) {
+          Send(order);
+        }
       }
     }
   }
