@@ -20,11 +20,6 @@ absl::Status Refuse(absl::string_view why) {
   return absl::FailedPreconditionError(why);
 }
 
-void SortOnce(std::vector<Flow>& flows) {
-  std::sort(flows.begin(), flows.end());
-  flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
-}
-
 absl::Status CheckNumbers(const ReleaseOrder& order,
                           const ReleaseOrder::Host& host) {
   if (host.lease_seconds < kMinLease || host.lease_seconds > kMaxLease) {
@@ -235,6 +230,11 @@ void ForgetLapsed(AgentState& state, absl::Duration now) {
            !release.HasAny(Grant::State::kOpen) &&
            !release.HasAny(Grant::State::kStanding);
   });
+}
+
+void SortOnce(std::vector<Flow>& flows) {
+  std::sort(flows.begin(), flows.end());
+  flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
 }
 
 std::vector<Flow> FlowsOf(const KnownRelease& release,

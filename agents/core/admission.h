@@ -43,6 +43,9 @@ absl::StatusOr<KnownRelease*> AdmitConfirmation(const Confirm& order,
 // Drops what can never open again and holds nothing open.
 void ForgetLapsed(AgentState& state, absl::Duration now);
 
+// Sorted, each once.
+void SortOnce(std::vector<Flow>& flows);
+
 // The flows of `grants`, sorted, once each.
 std::vector<Flow> FlowsOf(const KnownRelease& release,
                           const std::vector<GrantId>& grants);

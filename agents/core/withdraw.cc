@@ -23,18 +23,12 @@ bool IsWith(const Flow& flow, const std::vector<Prefix>& peers) {
 std::vector<Flow> TakeFlowsWith(const std::vector<Prefix>& peers,
                                 Grant* grant) {
   std::vector<Flow>& flows = grant->flows;
-  const auto with =
-      std::stable_partition(flows.begin(), flows.end(), [&](const Flow& flow) {
-        return !IsWith(flow, peers);
-      });
+  const auto with = std::stable_partition(
+      flows.begin(), flows.end(),
+      [&](const Flow& flow) { return !IsWith(flow, peers); });
   std::vector<Flow> taken(with, flows.end());
   flows.erase(with, flows.end());
   return taken;
-}
-
-void SortOnce(std::vector<Flow>& flows) {
-  std::sort(flows.begin(), flows.end());
-  flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
 }
 
 }  // namespace
@@ -56,11 +50,10 @@ void AgentCore::Carry(const Order& order, const Withdraw& what) {
       if (!of_all && !names.contains(name)) continue;
       const std::vector<Flow> flows =
           by_peer ? TakeFlowsWith(what.peers, &grant) : grant.flows;
-      std::vector<Flow>* was = grant.state == Grant::State::kStanding
-                                   ? &was_standing
-                               : grant.state == Grant::State::kOpen
-                                   ? &was_leased[digest]
-                                   : nullptr;
+      std::vector<Flow>* was =
+          grant.state == Grant::State::kStanding ? &was_standing
+          : grant.state == Grant::State::kOpen   ? &was_leased[digest]
+                                                 : nullptr;
       if (was != nullptr) was->insert(was->end(), flows.begin(), flows.end());
       if (!by_peer) grant.state = Grant::State::kWithdrawn;
     }

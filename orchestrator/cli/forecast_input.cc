@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "common/nearest.h"
 #include "common/status.h"
 #include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/files.h"
-#include "orchestrator/cli/nearest.h"
 #include "orchestrator/manifest/values.h"
 
 namespace sluice::cli {

@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/nearest.h"
 #include "orchestrator/cli/audit.h"
 #include "orchestrator/cli/audit_verify.h"
 #include "orchestrator/cli/decide.h"
@@ -17,7 +18,6 @@
 #include "orchestrator/cli/isolate.h"
 #include "orchestrator/cli/look.h"
 #include "orchestrator/cli/manifest_commands.h"
-#include "orchestrator/cli/nearest.h"
 #include "orchestrator/cli/replan.h"
 #include "orchestrator/cli/run_commands.h"
 #include "orchestrator/cli/session.h"

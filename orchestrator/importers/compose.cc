@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/nearest.h"
 #include "orchestrator/importers/compose_mentions.h"
 #include "orchestrator/importers/compose_service.h"
 #include "orchestrator/importers/draft.h"
@@ -308,7 +309,7 @@ void ComposeImport::AddNeed(const ComposeService& service,
     }
     std::vector<std::string> names;
     for (const auto& [raw, other] : services_) names.push_back(raw);
-    const std::string near = manifest::Nearest(dependency.target, names);
+    const std::string near = Nearest(dependency.target, names);
     problems_.Error(
         dependency.place,
         absl::StrCat("service '", service.raw_name, "' depends on '",

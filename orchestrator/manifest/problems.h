@@ -43,11 +43,6 @@ std::string Printable(absl::string_view text);
 // the text's own. (Joiners and marks stay: Persian and Hebrew need them.)
 bool IsDeceptive(uint32_t c);
 
-// The candidate nearest to `word` as a person mistypes it, or "" when none is
-// near. Ties go to the first in order.
-std::string Nearest(absl::string_view word,
-                    const std::vector<std::string>& candidates);
-
 // "; did you mean 'x'?" or "; it is one of 'a', 'b' and 'c'" where there are
 // few, or "".
 std::string DidYouMean(absl::string_view word,

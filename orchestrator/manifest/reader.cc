@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/contract.h"
+#include "common/nearest.h"
 #include "orchestrator/manifest/values.h"
 
 namespace sluice::manifest {

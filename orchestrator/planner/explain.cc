@@ -8,9 +8,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/nearest.h"
 #include "nlohmann/json.hpp"
 #include "orchestrator/model/words.h"
 #include "orchestrator/planner/forecast.h"
+#include "orchestrator/planner/step_change.h"
 #include "orchestrator/planner/text.h"
 #include "orchestrator/planner/timeline.h"
 
@@ -23,40 +25,16 @@ using planning::List;
 using planning::Page;
 using planning::Plain;
 
-// Letters to change, add or drop to make one name of the other; small names,
-// so the plain quadratic rule will do.
-size_t Distance(absl::string_view a, absl::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, change});
-    }
-  }
-  return row[b.size()];
-}
-
 absl::StatusOr<const PlannedStep*> Find(const Plan& plan,
                                         absl::string_view name) {
   if (const PlannedStep* step = plan.FindStep(StepId(name))) return step;
-  const PlannedStep* nearest = nullptr;
-  size_t least = std::max<size_t>(2, name.size() / 3) + 1;
-  for (const PlannedStep& step : plan.steps) {
-    if (name.size() > 200) break;
-    const size_t distance = Distance(name, step.id.str());
-    if (distance >= least) continue;
-    least = distance;
-    nearest = &step;
-  }
+  std::vector<std::string> names;
+  for (const PlannedStep& step : plan.steps) names.push_back(step.id.str());
+  const std::string near = Nearest(name, names);
   return absl::NotFoundError(absl::StrCat(
       "this plan has no system or entry '", Plain(name.substr(0, 200)), "'",
-      nearest != nullptr
-          ? absl::StrCat("; did you mean '", nearest->id.str(), "'?")
-          : absl::StrCat("; `sluice plan` lists them")));
+      near.empty() ? "; `sluice plan` lists them"
+                   : absl::StrCat("; did you mean '", near, "'?")));
 }
 
 int StageNumber(const Plan& plan, const StageId& id) {
@@ -70,14 +48,6 @@ std::vector<std::string> Strings(const std::vector<StepId>& ids) {
   std::vector<std::string> words;
   for (const StepId& id : ids) words.push_back(id.str());
   return words;
-}
-
-bool SameChecks(const std::vector<PlannedCheck>& a,
-                const std::vector<PlannedCheck>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const PlannedCheck& x, const PlannedCheck& y) {
-                      return x.id == y.id && x.spec == y.spec;
-                    });
 }
 
 planning::Timeline LongestTimeline(const Plan& plan) {

@@ -6,14 +6,6 @@
 namespace sluice {
 namespace {
 
-bool SameChecks(const std::vector<PlannedCheck>& before,
-                const std::vector<PlannedCheck>& after) {
-  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
-                    [](const PlannedCheck& a, const PlannedCheck& b) {
-                      return a.id == b.id && a.spec == b.spec;
-                    });
-}
-
 bool SameTasks(const std::vector<PlannedTask>& before,
                const std::vector<PlannedTask>& after) {
   return std::equal(before.begin(), before.end(), after.begin(), after.end(),
@@ -85,6 +77,14 @@ bool CompareGrants(const Plan& before, const PlannedStep& old_step,
 }
 
 }  // namespace
+
+bool SameChecks(const std::vector<PlannedCheck>& before,
+                const std::vector<PlannedCheck>& after) {
+  return std::equal(before.begin(), before.end(), after.begin(), after.end(),
+                    [](const PlannedCheck& a, const PlannedCheck& b) {
+                      return a.id == b.id && a.spec == b.spec;
+                    });
+}
 
 StepChange CompareSteps(const Plan& before, const PlannedStep& old_step,
                         const Plan& after, const PlannedStep& new_step) {

@@ -27,6 +27,10 @@ struct StepChange {
   }
 };
 
+// The same checks asked in the same way, in the same order.
+bool SameChecks(const std::vector<PlannedCheck>& before,
+                const std::vector<PlannedCheck>& after);
+
 // Its title, category, priority, place, stage and what a failure does are not
 // compared: they apply at once and void nothing.
 // REQUIRES: the steps belong to the plans and have the same id.

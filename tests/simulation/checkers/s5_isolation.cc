@@ -43,6 +43,10 @@ class IsolationFirst : public Checker {
     left_.clear();
     if (const auto* lost = std::get_if<engine::AgentLost>(&event)) {
       Forget(lost->host);
+    } else if (std::holds_alternative<engine::ReignBegan>(event)) {
+      // It hangs up on everybody; who attaches again is told then.
+      attached_.clear();
+      told_.clear();
     } else if (const auto* report =
                    std::get_if<engine::OrderReported>(&event)) {
       if (ordered_.contains({report->host, report->order.str()})) {
