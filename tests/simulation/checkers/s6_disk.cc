@@ -71,7 +71,12 @@ class OnDisk : public Checker {
     // S5's exception says so.
     if (absl::StrContains(report->reason, "not written down")) return;
     if (!accepted && !frozen && !kept) return;
-    if (host.disk().serial < report->fence.state_serial) {
+    // Answered again, what was written down then is so still, whatever waits
+    // for the disk by now.
+    const std::pair<HostId, agent::OrderId> said(host.id(), report->order);
+    if (host.disk().serial >= report->fence.state_serial) {
+      written_.insert(said);
+    } else if (!written_.contains(said)) {
       Violate(absl::StrCat(host.id().str(), " says ", report->order.str(),
                            " is done and has not written it down"));
     }
@@ -103,6 +108,7 @@ class OnDisk : public Checker {
   std::map<int, uint64_t> told_;
   std::map<int, std::set<uint64_t>> reigns_;
   std::set<agent::OrderId> kept_;
+  std::set<std::pair<HostId, agent::OrderId>> written_;
   std::set<HostId> failed_;
 };
 
