@@ -23,6 +23,7 @@ class People:
         self.screen = screen
         self.progress = progress
         self.auto = auto
+        self.signed = 0  # decisions and tasks that were taken
 
     def command(self, operator, *arguments, last=None):
         """Runs `sluice` as an operator, in sight of everybody (of what it
@@ -30,6 +31,7 @@ class People:
         self.screen.command(operator, "sluice " + " ".join(
             f'"{a}"' if " " in a or ">" in a else a for a in arguments))
         said = self.sluice.do(operator, *arguments)
+        self.signed += arguments[0] in ("go", "no-go", "done")
         if said:
             self.screen.output("\n".join(said.splitlines()[-(last or 0):]))
         return said

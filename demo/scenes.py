@@ -4,9 +4,13 @@ that the network, a counter or a service can be asked for."""
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import lab as lab_module
+from captured import PEOPLE, Captured, Refusals
+from people import APPROVERS
 from progress import gate, step, waiting_tasks
+from record import Record, good
 from sessions import DatabaseSession, Session
 
 LEASE = 10  # the manifest's default
@@ -32,10 +36,10 @@ class Scenes:
         self.sessions = {}
 
     def play(self):
-        for scene in (self.everyday, self.isolate, self.start,
+        for scene in (self.everyday, self.isolate, self.captured, self.start,
                       self.foundations, self.data, self.applications,
                       self.repair, self.crash, self.acceptance, self.outside,
-                      self.end):
+                      self.end, self.record):
             scene()
 
     def expect(self, promised, fine, measured):
@@ -86,6 +90,45 @@ class Scenes:
         # Something always goes wrong in a restore: this one lacks a table.
         self.estate.sql("billing-db", "ALTER TABLE tariffs RENAME TO "
                         "tariffs_before_restore;")
+
+    def captured(self):
+        self.screen.headline("The orchestrator is captured")
+        self.screen.say(
+            "An attacker has its machine: program, certificates, journal. "
+            "Their manifest names keys of their own for every approver, lets "
+            "no system need another, and has one gate, 'open-billing', that "
+            "opens all of them to the world.")
+        self.people.pause("let them try?")
+        before = self.sluice.status()
+        attacker = Captured(self.sluice)
+        self.screen.command("attacker", "kill sluice-orchestrator")
+        self.sluice.supervisor.stop("orchestrator")
+        attacker.forge()
+        refusals = Refusals(self.sluice.supervisor, self.sluice.hosts)
+        wire = self.lab.counters()
+        self.screen.command("attacker", "sluice-orchestrator --config "
+                            "captured/orchestrator/orchestrator.yaml")
+        attacker.start_orchestrator()
+        attacker.drive(self._attacker_says)
+        self._all_refuse(refusals.wait(10))
+        self._billing_stays_closed(attacker, wire)
+        self.screen.say("The attacker is thrown out, their orchestrator with "
+                        "them; the real one goes on from its own journal.")
+        self.people.pause("put the real orchestrator back?")
+        self.screen.command("stage", "sluice-orchestrator")
+        self.sluice.supervisor.stop("orchestrator")
+        self.sluice.start_orchestrator()
+        after = self.progress.follow(
+            lambda s: self.sluice.connected() == self.sluice.hosts,
+            "every agent with the real orchestrator", 30, quiet=True)
+        same = _hosts(after) == _hosts(before)
+        run = after.get("run", {}).get("id", "")
+        self.expect("the real orchestrator finds every host as it was, above "
+                    "the attacker's epoch", same and not run and
+                    after["epoch"] > before["epoch"] + 1,
+                    f"{len(after['hosts'])} hosts in the same quarantine, "
+                    f"epoch {before['epoch']}, then {after['epoch']}"
+                    if same else "hosts have changed")
 
     def start(self):
         self.screen.headline("Start the run")
@@ -239,7 +282,79 @@ class Scenes:
                     f"{len(back)} of {total}")
         self.people.command("duty-commander", "brief")
 
+    def record(self):
+        self.screen.headline("The record, verified without Sluice")
+        self.people.command(
+            "duty-commander", "audit", "export", "record", "--journal",
+            "orchestrator/journal.db", "--manifest",
+            "operators/duty-commander/manifest.yaml")
+        record = Record(f"{self.sluice.folder}/record")
+        self.screen.say("Its README has the commands; here they run:")
+        self.screen.output(record.commands)
+        code, said = record.verify()
+        signed = good(said, "decision") + good(said, "task")
+        self.screen.say("What ssh-keygen says of decisions and tasks:")
+        # What follows the name is the key's fingerprint.
+        self.screen.output("\n".join(line.split(" with ")[0]
+                                     for line in signed))
+        people = list(APPROVERS.values())
+        known = [name for name in people
+                 if record.allows(name, self.sluice.public_key(name))]
+        self.expect("sha256sum and ssh-keygen alone verify the record, with "
+                    "the keys that people carry",
+                    code == 0 and known == people and
+                    len(signed) == self.people.signed,
+                    f"{record.records()} records in one chain; "
+                    f"{len(signed)} of {self.people.signed} decisions, "
+                    f"{len(good(said, 'evidence'))} hosts' evidence"
+                    if code == 0 else said.strip().splitlines()[-1])
+        changed = record.changed(f"{self.sluice.folder}/record-changed")
+        code, said = changed.verify()
+        self.expect("with one byte of a decision changed, it does not verify",
+                    code != 0, f"exit code {code}: "
+                    f"{(said.strip().splitlines() or [''])[-1]}")
+
     # What scenes share.
+
+    def _attacker_says(self, command, said):
+        self.screen.command("attacker", command)
+        self.screen.output(said)
+
+    def _all_refuse(self, said):
+        """`said`: host → why its agent refused."""
+        for text in sorted(set(said.values())):
+            hosts = sorted(host for host in said if said[host] == text)
+            self.screen.event("refused", f"{', '.join(hosts)}: {text}", "red")
+        hosts = self.sluice.hosts
+        forged = [host for host in hosts if all(
+            f"{name}: the signature is by another key" in said.get(host, "")
+            for name in PEOPLE)]
+        self.expect("every agent refuses what only an attacker's keys have "
+                    "signed, and says so", forged == hosts,
+                    f"{len(forged)} of {len(hosts)} agents, in their own "
+                    "logs")
+
+    def _billing_stays_closed(self, attacker, wire):
+        """Everybody knocks while the forged release is in force; `wire`:
+        the bridge's counters before it."""
+        inside = [("app-1", "db-1", 5432), ("app-2", "db-1", 5432),
+                  ("gw-1", "app-1", 8080)]
+        world = [("citizen", host, self.estate.port(system))
+                 for system in self.estate.systems
+                 for host in self.estate.hosts_of(system)]
+        knocks = [(*pair, version) for pair in inside + world
+                  for version in (4, 6)]
+        with ThreadPoolExecutor(len(inside + world)) as pool:
+            opened = [knock for knock, open_ in zip(
+                knocks, pool.map(lambda k: self._reach(*k), knocks)) if open_]
+        now = self.lab.counters()
+        passed = now["between"] - wire["between"] + \
+            now["outward"] - wire["outward"]
+        flows = attacker.opened()
+        self.expect("billing and everything else stays closed, to the world "
+                    "and inside", not opened and not passed and not flows,
+                    f"{len(opened)} of {len(knocks)} knocks answered, "
+                    f"{passed} packets passed, {flows} flows open")
 
     def _open_sessions(self):
         web = self.estate.hosts["web-1"]
@@ -331,6 +446,13 @@ class Scenes:
             if system in stage.get("systems", []):
                 return number
         return -1
+
+
+def _hosts(status):
+    """What an attacker might have changed about hosts."""
+    return [(host["id"], host["fence"], host["quarantine_number"],
+             host.get("leased_flows", 0), host.get("standing_flows", 0))
+            for host in status["hosts"]]
 
 
 def _lines(text):

@@ -74,19 +74,26 @@ class Sluice:
             text = file.read()
         os.makedirs(f"{self.folder}-keys", mode=0o700)
         for name in yaml.safe_load(text)["approvers"]:
-            self._call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
-                        name, "-f", self.key(name)])
-            with open(f"{self.key(name)}.pub", encoding="utf-8") as file:
-                kind, key = file.read().split()[:2]
+            key = self.make_key(name)
             text, count = re.subn(
                 rf"(?m)^(  {re.escape(name)}: \{{.*)\}}$",
-                rf'\1, key: "{kind} {key}"}}', text)
+                rf'\1, key: "{key}"}}', text)
             if count != 1:
                 raise Refused(f"{self.manifest}: approver {name} is not on "
                               "one line of its own.")
         self.manifest = f"{self.folder}-keys/manifest.yaml"
         with open(self.manifest, "w", encoding="utf-8") as file:
             file.write(text)
+
+    def make_key(self, operator):
+        """A new SSH key for somebody; its public half."""
+        self._call(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C",
+                    operator, "-f", self.key(operator)])
+        return self.public_key(operator)
+
+    def public_key(self, operator):
+        with open(f"{self.key(operator)}.pub", encoding="utf-8") as file:
+            return " ".join(file.read().split()[:2])
 
     def client(self, operator):
         return f"{self.folder}/operators/{operator}/client.yaml"
@@ -133,11 +140,12 @@ class Sluice:
                       if host.get("link") == "connected")
 
     def run(self, operator, *arguments, timeout=60):
-        """`sluice ARGUMENTS` as an operator: (exit code, all it said)."""
+        """`sluice ARGUMENTS` as an operator, in Sluice's folder: (exit code,
+        all it said)."""
         done = subprocess.run(
             [f"{self.bin}/sluice", "--client", self.client(operator),
              *arguments], capture_output=True, text=True, timeout=timeout,
-            stdin=subprocess.DEVNULL, check=False,
+            stdin=subprocess.DEVNULL, check=False, cwd=self.folder,
             env={**os.environ, "COLUMNS": str(COLUMNS)})
         return done.returncode, (done.stdout + done.stderr).strip()
 
