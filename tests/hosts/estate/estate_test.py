@@ -7,7 +7,6 @@ Exit code 77 when namespaces cannot be made here.
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,7 +14,7 @@ import unittest
 
 import small_estate
 from small_estate import (HOSTS, LEASE, PAIRS, SmallEstate, gate,
-                          lab_module, sluice_module, step)
+                          sluice_module, step)
 
 VISITORS = "visitors>front:web"
 ALL = ["store", "engine", "front", VISITORS]
@@ -378,22 +377,5 @@ class OrchestratorCaptured(EstateTest):
         return f"{folder}/manifest.yaml"
 
 
-def main():
-    reason = lab_module.why_not()
-    if reason:
-        print(f"estate_test: skipped: {reason}")
-        return 77
-    missing = sluice_module.missing(sluice_module.binaries())
-    if missing:
-        print(f"estate_test: {', '.join(missing)} not found in "
-              f"{sluice_module.binaries()}; build first.")
-        return 1
-    # Clean-ups run on these too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    return 0 if unittest.main(exit=False, verbosity=2).result \
-        .wasSuccessful() else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(small_estate.run_tests("estate_test"))

@@ -8,7 +8,6 @@ Exit code 77 when namespaces cannot be made here.
 import contextlib
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -16,8 +15,7 @@ import time
 import unittest
 
 import small_estate
-from small_estate import (HOSTS, SmallEstate, lab_module, processes,
-                          sluice_module)
+from small_estate import HOSTS, SmallEstate, processes
 
 PREFIX = "sluice-hand-"
 WITHIN = 2.0  # seconds until the fence is whole again
@@ -183,23 +181,6 @@ class Readiness(HandTest):
         self.assertFalse(estate.reach("engine-1", "store-1"))
 
 
-def main():
-    reason = lab_module.why_not()
-    if reason:
-        print(f"hand_test: skipped: {reason}")
-        return 77
-    missing = sluice_module.missing(sluice_module.binaries())
-    if missing:
-        print(f"hand_test: {', '.join(missing)} not found in "
-              f"{sluice_module.binaries()}; build first.")
-        return 1
-    # Clean-ups run on these too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    return 0 if unittest.main(exit=False, verbosity=2).result \
-        .wasSuccessful() else 1
-
-
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-    sys.exit(main())
+    sys.exit(small_estate.run_tests("hand_test"))

@@ -6,13 +6,12 @@ Exit code 77 when namespaces cannot be made here.
 """
 
 import json
-import signal
 import sys
 import tempfile
 import unittest
 
 import small_estate
-from small_estate import SmallEstate, gate, lab_module, sluice_module, step
+from small_estate import SmallEstate, gate, lab_module, step
 
 PREFIX = "sluice-sense-"
 STRANGER = "203.0.113.66"
@@ -86,22 +85,5 @@ class Sensor(SensorTest):
         self.assertFalse(estate.reach("engine-1", "store-1"))
 
 
-def main():
-    reason = lab_module.why_not()
-    if reason:
-        print(f"sensor_test: skipped: {reason}")
-        return 77
-    missing = sluice_module.missing(sluice_module.binaries())
-    if missing:
-        print(f"sensor_test: {', '.join(missing)} not found in "
-              f"{sluice_module.binaries()}; build first.")
-        return 1
-    # Clean-ups run on these too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    return 0 if unittest.main(exit=False, verbosity=2).result \
-        .wasSuccessful() else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(small_estate.run_tests("sensor_test"))

@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
+import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "..", "demo"))
@@ -163,3 +165,24 @@ class SmallEstate:
     def _connected(status):
         return [h for h in status.get("hosts", [])
                 if h.get("link") == "connected"]
+
+
+def run_tests(name, also_missing=lambda: ""):
+    """Runs the tests of the program that asks; its exit code, 77: skipped.
+
+    `also_missing` says what else is not here, or nothing.
+    """
+    reason = lab_module.why_not() or also_missing()
+    if reason:
+        print(f"{name}: skipped: {reason}")
+        return 77
+    missing = sluice_module.missing(sluice_module.binaries())
+    if missing:
+        print(f"{name}: {', '.join(missing)} not found in "
+              f"{sluice_module.binaries()}; build first.")
+        return 1
+    # Clean-ups run on these too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    return 0 if unittest.main(exit=False, verbosity=2).result \
+        .wasSuccessful() else 1

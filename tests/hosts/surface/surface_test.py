@@ -22,7 +22,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
 sys.path.insert(0, f"{ROOT}/tests/hosts/estate")
 
 import small_estate  # noqa: E402  (the path above comes first)
-from small_estate import lab_module, processes, sluice_module  # noqa: E402
+from small_estate import lab_module, processes  # noqa: E402
 
 PORT = 7443
 HALF_OPEN = 10_000
@@ -321,18 +321,5 @@ authorityKeyIdentifier = keyid
         return len(listed.splitlines())
 
 
-def main():
-    reason = lab_module.why_not() or node_modules()
-    if reason:
-        print(f"surface_test: skipped: {reason}")
-        return 77
-    missing = sluice_module.missing(sluice_module.binaries())
-    if missing:
-        print(f"surface_test: {', '.join(missing)} not found; build first.")
-        return 1
-    return 0 if unittest.main(exit=False, verbosity=2).result \
-        .wasSuccessful() else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(small_estate.run_tests("surface_test", node_modules))

@@ -1,51 +1,25 @@
 // Whose decisions are taken, and what the others are told.
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "common/decision_text.h"
 #include "common/digest.h"
 #include "common/sshsig.h"
-#include "orchestrator/rpc/requests.h"
-#include "orchestrator/runtime/durations.h"
-#include "orchestrator/runtime/history.h"
 #include "sluice/v1/operator.pb.h"
-#include "tests/scenarios/fake_world.h"
-#include "tests/unit/engine/test_plan.h"
+#include "tests/unit/rpc/keyed_world.h"
 
 namespace sluice::rpc {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kPeople[] = {"duty-commander", "second-commander",
-                                   "billing-owner"};
-
-class Decisions : public ::testing::Test {
+class Decisions : public KeyedWorld {
  protected:
-  void SetUp() override {
-    std::string manifest = testing::kUtility;
-    for (const char* name : kPeople) {
-      keys_.emplace(name, SshSigner::Make());
-      manifest = absl::StrReplaceAll(
-          manifest,
-          {{absl::StrCat("  ", name, ": {"),
-            absl::StrCat("  ", name, ": {key: \"",
-                         keys_.at(name).public_key().Line(), "\", ")}});
-    }
-    ASSERT_TRUE(world_.Adopt(manifest).ok());
-    world_.ConnectAll();
-    engine::IsolationOrdered all;
-    all.by = OperatorId("duty-commander");
-    ASSERT_TRUE(world_.Isolate(all).ok());
-    ASSERT_TRUE(world_.Start("duty-commander").ok());
-  }
+  void SetUp() override { Begin(WithKeys(testing::kUtility)); }
 
   engine::GateDetail Gate() {
     return *world_.engine().MakeGateDetail(StageId("foundations"),
@@ -62,29 +36,13 @@ class Decisions : public ::testing::Test {
     return request;
   }
 
-  // What the loop makes of it: an event, or a sentence.
   absl::StatusOr<engine::Event> Make(const std::string& by,
                                      const v1::DecideRequest& request) {
-    static const runtime::History history;
-    static const runtime::Durations durations;
-    const std::string none;
-    const runtime::Glimpse glimpse{
-        world_.engine(), history, world_.now(), 1, none, none, 1, none,
-        durations};
-    return MakeDecision(OperatorId(by), request)(glimpse);
+    return MadeNow(MakeDecision(OperatorId(by), request));
   }
-
-  // As the loop does: made, admitted once more, applied.
   absl::Status Decide(const std::string& by, const v1::DecideRequest& request) {
-    const auto event = Make(by, request);
-    if (!event.ok()) return event.status();
-    const absl::Status admitted = world_.engine().Admit(*event, world_.now());
-    if (admitted.ok()) world_.Tell(*event);
-    return admitted;
+    return Apply(Make(by, request));
   }
-
-  testing::FakeWorld world_;
-  std::map<std::string, SshSigner> keys_;
 };
 
 TEST_F(Decisions, AreTakenWithTheSignatureOfThePersonWhoAsks) {
@@ -188,25 +146,12 @@ TEST_F(Decisions, OfTheRunBeforeAreTold) {
 // An owner's word on the telephone: it counts in the owner's role, under the
 // signature of who passes it on, and every text says that it was relayed.
 TEST_F(Decisions, AWordThatIsPassedOnSaysSoEverywhere) {
-  std::string manifest = absl::StrReplaceAll(
+  const std::string manifest = absl::StrReplaceAll(
       testing::kUtility,
       {{"needs: [directory:ldap]\n    inspect: [{listeners: declared-only}]",
         "needs: [directory:ldap]\n    inspect: [{listeners: declared-only}, "
         "{task: {what: books fit, owner: system-owner}}]"}});
-  for (const char* name : kPeople) {
-    manifest = absl::StrReplaceAll(
-        manifest, {{absl::StrCat("  ", name, ": {"),
-                    absl::StrCat("  ", name, ": {key: \"",
-                                 keys_.at(name).public_key().Line(), "\", ")}});
-  }
-  testing::FakeWorld other;
-  ASSERT_TRUE(other.Adopt(manifest).ok());
-  other.ConnectAll();
-  engine::IsolationOrdered all;
-  all.by = OperatorId("duty-commander");
-  ASSERT_TRUE(other.Isolate(all).ok());
-  ASSERT_TRUE(other.Start("duty-commander").ok());
-  std::swap(world_, other);
+  Begin(WithKeys(manifest));
   const engine::View view = world_.engine().MakeView(world_.now());
   ASSERT_EQ(view.tasks.size(), 1u);
 
@@ -223,13 +168,7 @@ TEST_F(Decisions, AWordThatIsPassedOnSaysSoEverywhere) {
     request.set_relayed_for(relayed_for);
     request.set_signature(
         keys_.at("duty-commander").Sign(signed_as::kTask, text.Body()));
-    static const runtime::History history;
-    static const runtime::Durations durations;
-    const std::string none;
-    const runtime::Glimpse glimpse{
-        world_.engine(), history, world_.now(), 1, none, none, 1, none,
-        durations};
-    return MakeSignature(OperatorId("duty-commander"), request)(glimpse);
+    return MadeNow(MakeSignature(OperatorId("duty-commander"), request));
   };
   // Not as their own, not for themselves, for nobody, or for a stranger.
   EXPECT_EQ(sign("").status().code(), absl::StatusCode::kPermissionDenied);
@@ -255,15 +194,7 @@ TEST_F(Decisions, AWordThatIsPassedOnSaysSoEverywhere) {
 }
 
 TEST_F(Decisions, OfSomebodyWithoutAKeyAreRefused) {
-  std::string manifest = testing::kUtility;
-  testing::FakeWorld other;
-  ASSERT_TRUE(other.Adopt(manifest).ok());
-  other.ConnectAll();
-  engine::IsolationOrdered all;
-  all.by = OperatorId("duty-commander");
-  ASSERT_TRUE(other.Isolate(all).ok());
-  ASSERT_TRUE(other.Start("duty-commander").ok());
-  std::swap(world_, other);
+  Begin(testing::kUtility);
   EXPECT_THAT(Make("duty-commander", Go("duty-commander")).status().message(),
               HasSubstr("names no key for duty-commander"));
 }

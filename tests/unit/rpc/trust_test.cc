@@ -2,50 +2,24 @@
 // takes, whom it counts at the gate, and what it keeps of the hosts' answers.
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
-#include <map>
 #include <string>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_replace.h"
 #include "common/delegation.h"
 #include "common/rotation.h"
 #include "common/sshsig.h"
-#include "orchestrator/rpc/requests.h"
-#include "orchestrator/runtime/durations.h"
-#include "orchestrator/runtime/history.h"
 #include "sluice/v1/operator.pb.h"
-#include "tests/scenarios/fake_world.h"
-#include "tests/unit/engine/test_plan.h"
+#include "tests/unit/rpc/keyed_world.h"
 
 namespace sluice::rpc {
 namespace {
 
 using ::testing::HasSubstr;
 
-constexpr const char* kPeople[] = {"duty-commander", "second-commander",
-                                   "billing-owner"};
-
-class TrustChanges : public ::testing::Test {
+class TrustChanges : public KeyedWorld {
  protected:
   void SetUp() override {
-    std::string manifest = testing::kUtility;
-    for (const char* name : kPeople) {
-      keys_.emplace(name, SshSigner::Make());
-      manifest = absl::StrReplaceAll(
-          manifest,
-          {{absl::StrCat("  ", name, ": {"),
-            absl::StrCat("  ", name, ": {key: \"",
-                         keys_.at(name).public_key().Line(), "\", ")}});
-    }
-    ASSERT_TRUE(world_.Adopt(manifest).ok());
-    world_.ConnectAll();
-    engine::IsolationOrdered all;
-    all.by = OperatorId("duty-commander");
-    all.confirmation = "utility";
-    ASSERT_TRUE(world_.Isolate(all).ok());
-    ASSERT_TRUE(world_.Start("second-commander").ok());
+    Begin(WithKeys(testing::kUtility), "second-commander");
   }
 
   Delegation Word(const std::string& from, const std::string& to,
@@ -68,17 +42,7 @@ class TrustChanges : public ::testing::Test {
     for (const std::string& one : signers) {
       request.add_signatures(keys_.at(one).Sign(purpose, text));
     }
-    static const runtime::History history;
-    static const runtime::Durations durations;
-    const std::string none;
-    const runtime::Glimpse glimpse{
-        world_.engine(), history, world_.now(), 1, none, none, 1, none,
-        durations};
-    const auto event = MakeTrustChange(OperatorId(by), request)(glimpse);
-    if (!event.ok()) return event.status();
-    const absl::Status admitted = world_.engine().Admit(*event, world_.now());
-    if (admitted.ok()) world_.Tell(*event);
-    return admitted;
+    return Apply(MadeNow(MakeTrustChange(OperatorId(by), request)));
   }
   absl::Status Give(const Delegation& word) {
     return Send(word.deputy.str(), word.Body(), {word.delegator.str()},
@@ -112,9 +76,6 @@ class TrustChanges : public ::testing::Test {
     }
     return "";
   }
-
-  testing::FakeWorld world_;
-  std::map<std::string, SshSigner> keys_;
 };
 
 TEST_F(TrustChanges, ADeputyDecidesForTheDelegatorAndTheGateSaysSo) {
