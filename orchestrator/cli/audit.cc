@@ -39,6 +39,8 @@ A journal of Sluice, in a form that needs nothing of Sluice to be verified.
 - `signed/list`: NAME, who, for what (the namespace), the record, and where in
   it the text stands (byte, length). Signatures of a rotation by keys that the
   manifest does not name any more are in `signed/` (NAME-2, …), not in the list.
+- `refused`: who was refused at the door, for reading: record, time, address (or
+  how many others), refused logins, enrolments and calls, why the last was.
 - `allowed_signers`: whose keys count. Compare it with keys that you have from
   the people themselves: it was made from the manifest of whoever exported.
 
@@ -171,6 +173,7 @@ class Exporter {
                     "  ", name, "\n");
     report_.records = record.sequence;
     report_.head = record.hash;
+    if (record.kind == pb::KIND_ACCESS_REFUSED) NoteRefused(record);
     int nth = 0;
     for (const Signed& one : SignedIn(record, *plan_)) {
       // What was recorded before signatures were kept has none, and whose key
@@ -196,11 +199,26 @@ class Exporter {
   absl::StatusOr<AuditReport> End() {
     SLUICE_RETURN_IF_ERROR(Write("records.sha256", hashes_));
     SLUICE_RETURN_IF_ERROR(Write("signed/list", list_));
+    SLUICE_RETURN_IF_ERROR(Write("refused", refused_));
     SLUICE_RETURN_IF_ERROR(Write("head", absl::StrCat(report_.head, "\n")));
     return report_;
   }
 
  private:
+  void NoteRefused(const journal::Record& record) {
+    pb::AccessRefused refused;
+    if (!refused.ParseFromString(record.payload)) return;
+    absl::StrAppend(
+        &refused_, record.sequence, " ",
+        absl::FormatTime(absl::RFC3339_sec, record.at, absl::UTCTimeZone()),
+        " ",
+        refused.address().empty()
+            ? absl::StrCat("(", refused.addresses(), " others)")
+            : refused.address(),
+        " ", refused.logins(), " ", refused.tokens(), " ", refused.calls(), " ",
+        refused.last(), "\n");
+  }
+
   absl::Status Write(const std::string& name, const std::string& text) {
     return WriteNewFile((out_ / name).string(), text);
   }
@@ -209,6 +227,7 @@ class Exporter {
   std::shared_ptr<const Plan> plan_;
   std::string hashes_;
   std::string list_;
+  std::string refused_;
   AuditReport report_;
 };
 

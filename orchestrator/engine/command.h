@@ -102,7 +102,7 @@ struct Order {
 struct Announce {
   // "run", "gate", "decision", "task", "isolation", "failure", "connecting",
   // "reconnected", "hold", "host", "alarm", "waiver", "identity",
-  // "trust"
+  // "trust", "refusal"
   std::string kind;
   std::string who;  // the operator or host it is about; may be empty
   std::string text;

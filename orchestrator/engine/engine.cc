@@ -9,6 +9,7 @@
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/orders.h"
 #include "orchestrator/engine/people.h"
+#include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/soak.h"
 #include "orchestrator/engine/state.h"
 #include "orchestrator/engine/trust.h"
@@ -41,6 +42,7 @@ struct Apply {
   void operator()(const TimePassed&) {}
   void operator()(const IdentityChanged& event) { ApplyIdentity(turn, event); }
   void operator()(const TrustChanged& event) { ApplyTrust(turn, event); }
+  void operator()(const AccessRefused& event) { ApplyRefusal(turn, event); }
 };
 
 }  // namespace

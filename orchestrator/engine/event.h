@@ -220,6 +220,18 @@ struct IdentityChanged {
   std::string signature;  // armoured
 };
 
+// Who was refused at the door. One address's refusals of a minute are one
+// record, and those of too many addresses are one together
+// (runtime/refusals.h): strangers fill no disk.
+struct AccessRefused {
+  std::string address;     // "10.77.0.66"; empty: of `addresses` others
+  uint64_t addresses = 1;  // at least; 0: nobody can say whose
+  uint64_t logins = 0;
+  uint64_t tokens = 0;  // enrolments
+  uint64_t calls = 0;
+  std::string last;  // why the last of them was refused
+};
+
 // ── what the program does ───────────────────────────────────────────────────
 
 // An orchestrator process took the estate over.
@@ -243,6 +255,6 @@ using Event =
                  OrderReported, WatchChanged, LeaseLost, FenceChanged,
                  DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
                  WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed,
-                 IdentityChanged, TrustChanged>;
+                 IdentityChanged, TrustChanged, AccessRefused>;
 
 }  // namespace sluice::engine

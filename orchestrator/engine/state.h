@@ -17,6 +17,7 @@
 #include "orchestrator/engine/gate_state.h"
 #include "orchestrator/engine/identities.h"
 #include "orchestrator/engine/plan_index.h"
+#include "orchestrator/engine/refusals.h"
 #include "orchestrator/engine/step_state.h"
 #include "orchestrator/engine/view.h"
 
@@ -151,6 +152,7 @@ struct World {
   std::map<OperatorId, Delegated> stand_ins;  // by delegator
   uint64_t rotation_serial = 0;               // the highest that was sent
   std::string rotation;                       // its text
+  RefusedLately refused;
 
   // What will happen by itself, and when. Each entry belongs to one order,
   // step or host, which holds the same time.

@@ -292,6 +292,15 @@ std::string StateText(const World& world) {
     out.Line("rotation");
     out.Add(world.rotation);
   }
+  if (world.refused.last_at != absl::InfinitePast()) {
+    out.Line("refused");
+    out.Add(static_cast<int64_t>(world.refused.logins));
+    out.Add(static_cast<int64_t>(world.refused.tokens));
+    out.Add(static_cast<int64_t>(world.refused.calls));
+    out.Add(world.refused.since);
+    out.Add(world.refused.last_at);
+    out.Add(world.refused.last);
+  }
   return out.Take();
 }
 

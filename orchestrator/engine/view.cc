@@ -248,6 +248,7 @@ View Engine::MakeView(absl::Time now) const {
   View view;
   view.epoch = world.epoch;
   view.run = MakeRunView(world);
+  view.refused = RefusedText(world, now);
   if (world.plan == nullptr) return view;
   view.estate = world.plan->estate;
   view.steps_total = static_cast<int>(world.plan->steps.size());

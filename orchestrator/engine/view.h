@@ -170,6 +170,7 @@ struct View {
   std::vector<StepId> critical_path;
   int steps_done = 0;
   int steps_total = 0;
+  std::string refused;  // who was refused at the door lately; mostly empty
 };
 
 }  // namespace sluice::engine

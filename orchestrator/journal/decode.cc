@@ -320,6 +320,11 @@ EventOr FromPb(const pb::IdentityChanged& from) {
   return event;
 }
 
+EventOr FromPb(const pb::AccessRefused& from) {
+  return en::AccessRefused{from.address(), from.addresses(), from.logins(),
+                           from.tokens(),  from.calls(),     from.last()};
+}
+
 template <class Message>
 EventOr Read(absl::string_view payload) {
   SLUICE_ASSIGN_OR_RETURN(Message message, Parse<Message>(payload));
@@ -372,6 +377,8 @@ EventOr ReadAny(uint32_t kind, absl::string_view payload,
       return Read<pb::TimePassed>(payload);
     case pb::KIND_IDENTITY_CHANGED:
       return Read<pb::IdentityChanged>(payload);
+    case pb::KIND_ACCESS_REFUSED:
+      return Read<pb::AccessRefused>(payload);
     default:
       return absl::FailedPreconditionError(absl::StrCat(
           "it is of ", KindName(kind),

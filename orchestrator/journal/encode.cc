@@ -275,6 +275,17 @@ pb::IdentityChanged ToPb(const en::IdentityChanged& event) {
   return out;
 }
 
+pb::AccessRefused ToPb(const en::AccessRefused& event) {
+  pb::AccessRefused out;
+  out.set_address(event.address);
+  out.set_addresses(event.addresses);
+  out.set_logins(event.logins);
+  out.set_tokens(event.tokens);
+  out.set_calls(event.calls);
+  out.set_last(event.last);
+  return out;
+}
+
 pb::Kind KindOf(const en::Event& event) {
   struct Kinds {
     pb::Kind operator()(const en::ReignBegan&) { return pb::KIND_REIGN_BEGAN; }
@@ -316,6 +327,9 @@ pb::Kind KindOf(const en::Event& event) {
     pb::Kind operator()(const en::TimePassed&) { return pb::KIND_TIME_PASSED; }
     pb::Kind operator()(const en::IdentityChanged&) {
       return pb::KIND_IDENTITY_CHANGED;
+    }
+    pb::Kind operator()(const en::AccessRefused&) {
+      return pb::KIND_ACCESS_REFUSED;
     }
   };
   return std::visit(Kinds(), event);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "common/digest.h"
 #include "common/status.h"
 #include "orchestrator/rpc/identity.h"
@@ -200,9 +201,33 @@ absl::StatusOr<Caller> Gatekeeper::Admit(absl::string_view method,
   // An ended session or a strange certificate must not keep anybody from
   // logging in, or a probe from its answer.
   if (rule != nullptr && rule->level == Level::kAnybody) return Caller();
-  SLUICE_ASSIGN_OR_RETURN(Caller caller, WhoCalls(presented));
-  SLUICE_RETURN_IF_ERROR(MayCall(method, caller));
-  return caller;
+  absl::StatusOr<Caller> caller = WhoCalls(presented);
+  const absl::Status may =
+      caller.ok() ? MayCall(method, *caller) : caller.status();
+  if (may.ok()) return caller;
+  // A session's own end is nobody's attempt: it is opened anew next.
+  if (!presented.peer.empty() && !IsSessionsEnd(may)) {
+    NoteRefused(runtime::Refusals::What::kCall, presented.peer, may.message());
+  }
+  return may;
+}
+
+void Gatekeeper::NoteRefused(runtime::Refusals::What what,
+                             absl::string_view peer,
+                             absl::string_view why) const {
+  if (options_.refusals == nullptr) return;
+  // As people write them: gRPC has "ipv4:10.77.0.66", "ipv6:%5Bfd77::1%5D".
+  std::string address = peer.empty() ? "" : AddressOf(peer);
+  absl::StrReplaceAll({{"ipv4:", ""}, {"ipv6:", ""}, {"%5B", ""}, {"%5D", ""}},
+                      &address);
+  options_.refusals->Note(what, address, why);
+}
+
+void Gatekeeper::NoteAnswer(const OperatorId& by, absl::string_view peer,
+                            const absl::Status& answer) const {
+  if (!absl::IsPermissionDenied(answer)) return;
+  NoteRefused(runtime::Refusals::What::kCall, peer,
+              absl::StrCat("operator ", by.str(), ": ", answer.message()));
 }
 
 // ── what the journal knows ──────────────────────────────────────────────────

@@ -24,6 +24,7 @@
 #include "orchestrator/engine/identities.h"
 #include "orchestrator/rpc/access.h"
 #include "orchestrator/rpc/sessions.h"
+#include "orchestrator/runtime/refusals.h"
 
 namespace sluice::rpc {
 
@@ -58,6 +59,7 @@ class Gatekeeper {
     int certificate_days = 90;
     Sessions::Options sessions;
     std::function<absl::Time()> now;
+    runtime::Refusals* refusals = nullptr;  // outlives it
   };
 
   // InvalidArgument when certificate and key do not fit.
@@ -84,9 +86,19 @@ class Gatekeeper {
   // PermissionDenied: never this one. Unimplemented: there is no such call.
   absl::Status MayCall(absl::string_view method, const Caller& caller) const;
 
-  // Both in one.
+  // Both in one. A refusal is noted for the journal, where it is known from
+  // which address the call came.
   absl::StatusOr<Caller> Admit(absl::string_view method,
                                const Presented& presented);
+
+  // For the journal: `why` holds what a reader needs to know who it was.
+  void NoteRefused(runtime::Refusals::What what, absl::string_view peer,
+                   absl::string_view why) const;
+
+  // The same of what the loop answered to somebody who is logged in: only when
+  // they had no right to it.
+  void NoteAnswer(const OperatorId& by, absl::string_view peer,
+                  const absl::Status& answer) const;
 
   // What the journal knows, once it does.
   void Learn(const engine::IdentityChanged& change);

@@ -25,6 +25,7 @@ using What = engine::IdentityChanged::What;
 
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kMaxRequest = 16 << 10;
+constexpr size_t kMaxName = 64;
 constexpr size_t kMaxKeyLine = 1 << 10;
 constexpr size_t kMaxReason = 4000;
 constexpr absl::Duration kTokenLife = absl::Hours(1);
@@ -60,9 +61,21 @@ void Fill(const Gatekeeper& gatekeeper, std::string certificate,
 
 // ── enrolment ───────────────────────────────────────────────────────────────
 
+void EnrolmentService::Refused(const std::string& peer,
+                               const v1::EnrolRequest& request,
+                               const absl::Status& why) const {
+  const std::string text = absl::StrCat(
+      "as host '",
+      request.host().size() <= kMaxName ? request.host() : "(long)",
+      "': ", std::string(why.message()));
+  spdlog::warn("{}: an enrolment is refused: {}", peer, text);
+  parts_.gatekeeper->NoteRefused(runtime::Refusals::What::kToken, peer, text);
+}
+
 absl::Status EnrolmentService::BeginEnrol(Context* context,
-                                          const v1::EnrolRequest& request,
+                                          const v1::EnrolRequest* asked,
                                           v1::Enrolled* reply, Unary* reactor) {
+  const v1::EnrolRequest& request = *asked;
   Gatekeeper& gatekeeper = *parts_.gatekeeper;
   const std::string peer = context->peer();
   SLUICE_RETURN_IF_ERROR(parts_.attempts->Take(peer, gatekeeper.now()));
@@ -70,7 +83,6 @@ absl::Status EnrolmentService::BeginEnrol(Context* context,
   const std::string token = Sha256(request.secret());
   // Before any of the costly work: strangers get none of it.
   if (!gatekeeper.HasToken(token, host)) {
-    spdlog::warn("{}: an enrolment is refused: its token is not good", peer);
     return absl::PermissionDeniedError(
         "the token is not good (any more) for this host: each works once, for "
         "one host, for a short time; make a new one with `sluice enrol`");
@@ -95,10 +107,11 @@ absl::Status EnrolmentService::BeginEnrol(Context* context,
         SLUICE_RETURN_IF_ERROR(CheckHostIsKnown(glimpse, change.host));
         return change;
       },
-      [this, peer, reply, reactor](const runtime::Answer& answer) {
+      [this, peer, asked, reply, reactor](const runtime::Answer& answer) {
         if (answer.status.ok()) {
           parts_.attempts->GiveBack(peer);
         } else {
+          Refused(peer, *asked, answer.status);
           reply->Clear();
         }
         reactor->Finish(ToGrpc(answer.status));
@@ -108,8 +121,11 @@ absl::Status EnrolmentService::BeginEnrol(Context* context,
 grpc::ServerUnaryReactor* EnrolmentService::Enrol(
     Context* context, const v1::EnrolRequest* request, v1::Enrolled* reply) {
   Unary* reactor = context->DefaultReactor();
-  const absl::Status status = BeginEnrol(context, *request, reply, reactor);
-  if (!status.ok()) reactor->Finish(ToGrpc(status));
+  const absl::Status status = BeginEnrol(context, request, reply, reactor);
+  if (!status.ok()) {
+    Refused(context->peer(), *request, status);
+    reactor->Finish(ToGrpc(status));
+  }
   return reactor;
 }
 
@@ -187,7 +203,9 @@ grpc::ServerUnaryReactor* IdentityService::MakeToken(
                                          .token = Sha256(secret),
                                          .until = until};
         },
-        [reply, reactor](const runtime::Answer& answer) {
+        [this, by = caller->who, peer = context->peer(), reply,
+         reactor](const runtime::Answer& answer) {
+          parts_.gatekeeper->NoteAnswer(by, peer, answer.status);
           if (!answer.status.ok()) reply->Clear();
           reply->set_sequence(answer.sequence);
           reactor->Finish(ToGrpc(answer.status));
@@ -227,7 +245,9 @@ grpc::ServerUnaryReactor* IdentityService::Revoke(
                                          .key = request->key(),
                                          .reason = request->reason()};
         },
-        [reply, reactor](const runtime::Answer& answer) {
+        [this, by = caller->who, peer = context->peer(), reply,
+         reactor](const runtime::Answer& answer) {
+          parts_.gatekeeper->NoteAnswer(by, peer, answer.status);
           reply->set_sequence(answer.sequence);
           reply->set_message(answer.message);
           reactor->Finish(ToGrpc(answer.status));

@@ -40,8 +40,12 @@ class EnrolmentService : public v1::Enrolment::CallbackService {
                v1::Enrolled* reply) override;
 
  private:
-  absl::Status BeginEnrol(Context* context, const v1::EnrolRequest& request,
+  // `asked` lives as long as the call.
+  absl::Status BeginEnrol(Context* context, const v1::EnrolRequest* asked,
                           v1::Enrolled* reply, Unary* reactor);
+  // For the log and the journal.
+  void Refused(const std::string& peer, const v1::EnrolRequest& request,
+               const absl::Status& why) const;
   absl::Status BeginRenew(Context* context, v1::Enrolled* reply,
                           Unary* reactor);
 

@@ -58,6 +58,8 @@ grpc::ServerUnaryReactor* LoginService::Challenge(
                    .until = gatekeeper.now() + kChallengeLife};
     text.mark = Hmac(secret_, text.Unmarked());
     reply->set_text(text.Text());
+  } else {
+    Refused(context->peer(), status.message());
   }
   reactor->Finish(ToGrpc(status));
   return reactor;
@@ -105,6 +107,12 @@ void LoginService::RecordLogin(engine::IdentityChanged change) {
   }
 }
 
+void LoginService::Refused(const std::string& peer,
+                           absl::string_view why) const {
+  spdlog::warn("{}: a login is refused: {}", peer, std::string(why));
+  parts_.gatekeeper->NoteRefused(runtime::Refusals::What::kLogin, peer, why);
+}
+
 absl::Status LoginService::BeginLogin(const std::string& peer,
                                       const v1::LoginRequest& request,
                                       v1::Session* reply, Unary* reactor) {
@@ -133,9 +141,10 @@ absl::Status LoginService::BeginLogin(const std::string& peer,
     const std::string fingerprint = signer.Fingerprint();
     if (!key.ok() || !(*key == signer) ||
         parts_.gatekeeper->IsRevoked(fingerprint)) {
-      spdlog::warn("{}: a login as {} with key {} is refused", peer,
-                   approver == nullptr ? "somebody unknown" : text.who.str(),
-                   fingerprint);
+      Refused(peer, absl::StrCat("as ",
+                                 approver == nullptr ? "somebody unknown"
+                                                     : text.who.str(),
+                                 " with key ", fingerprint));
       return reactor->Finish(ToGrpc(NotHim()));
     }
     Sessions& sessions = parts_.gatekeeper->sessions();
@@ -162,8 +171,7 @@ grpc::ServerUnaryReactor* LoginService::Login(Context* context,
   const absl::Status status =
       BeginLogin(context->peer(), *request, reply, reactor);
   if (!status.ok()) {
-    spdlog::warn("{}: a login is refused: {}", context->peer(),
-                 std::string(status.message()));
+    Refused(context->peer(), status.message());
     reactor->Finish(ToGrpc(status));
   }
   return reactor;

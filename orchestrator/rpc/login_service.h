@@ -11,6 +11,7 @@
 #include <mutex>
 #include <string>
 
+#include "absl/strings/string_view.h"
 #include "common/login_text.h"
 #include "orchestrator/rpc/identity_service.h"
 #include "sluice/v1/identity.grpc.pb.h"
@@ -38,6 +39,8 @@ class LoginService : public v1::Login::CallbackService {
   // Of a login's text: ours, for now, and not used before.
   absl::Status CheckText(const LoginText& text, absl::Time now);
   absl::Status UseNonce(const LoginText& text, absl::Time now);
+  // For the log and the journal.
+  void Refused(const std::string& peer, absl::string_view why) const;
   void RecordLogin(engine::IdentityChanged change);
 
   const IdentityParts parts_;

@@ -49,17 +49,19 @@ grpc::ServerUnaryReactor* OperatorService::Ask(
   if (!by.ok()) {
     reactor->Finish(ToGrpc(by.status()));
   } else {
-    AskFor(*by, maker(*by), reply, reactor);
+    AskFor(*by, context->peer(), maker(*by), reply, reactor);
   }
   return reactor;
 }
 
-void OperatorService::AskFor(const OperatorId& by, Maker make,
-                             v1::Accepted* reply, Unary* reactor) {
+void OperatorService::AskFor(const OperatorId& by, const std::string& peer,
+                             Maker make, v1::Accepted* reply, Unary* reactor) {
   runtime::FromPerson request;
   request.who = by;
   request.make = std::move(make);
-  request.reply = [reactor, reply](const runtime::Answer& answer) {
+  request.reply = [this, by, peer, reactor,
+                   reply](const runtime::Answer& answer) {
+    gatekeeper_->NoteAnswer(by, peer, answer.status);
     reply->set_sequence(answer.sequence);
     reply->set_message(answer.message.empty()
                            ? absl::StrCat("Recorded as ", answer.sequence, ".")
@@ -189,16 +191,18 @@ grpc::ServerUnaryReactor* OperatorService::AdoptPlan(
   absl::Status status = by.status();
   if (status.ok()) {
     status = inbox_->LookAt(
-        [this, by = *by, request, reply,
+        [this, by = *by, peer = context->peer(), request, reply,
          reactor](const runtime::Glimpse& glimpse) {
           const absl::Status may = CheckApprover(glimpse, by, kChangeThePlan);
+          gatekeeper_->NoteAnswer(by, peer, may);
           if (!may.ok()) return reactor->Finish(ToGrpc(may));
           auto alarm = std::make_shared<grpc::Alarm>();
-          alarm->Set(gpr_now(GPR_CLOCK_MONOTONIC),
-                     [this, by, request, reply, reactor, alarm](bool) mutable {
-                       const auto done = std::move(alarm);
-                       ReadAndAdopt(by, *request, reply, reactor);
-                     });
+          alarm->Set(
+              gpr_now(GPR_CLOCK_MONOTONIC),
+              [this, by, peer, request, reply, reactor, alarm](bool) mutable {
+                const auto done = std::move(alarm);
+                ReadAndAdopt(by, peer, *request, reply, reactor);
+              });
         },
         *by);
   }
@@ -207,11 +211,12 @@ grpc::ServerUnaryReactor* OperatorService::AdoptPlan(
 }
 
 void OperatorService::ReadAndAdopt(const OperatorId& by,
+                                   const std::string& peer,
                                    const v1::PlanRequest& request,
                                    v1::Accepted* reply, Unary* reactor) {
   const absl::StatusOr<ManifestPlan> plan = PlanOf(request, load_plan_);
   if (!plan.ok()) return reactor->Finish(ToGrpc(plan.status()));
-  AskFor(by, MakeAdoption(by, *plan), reply, reactor);
+  AskFor(by, peer, MakeAdoption(by, *plan), reply, reactor);
 }
 
 grpc::ServerUnaryReactor* OperatorService::Decide(

@@ -70,10 +70,11 @@ class OperatorService : public v1::Operator::CallbackService {
   Unary* Ask(Context* context, std::function<Maker(const OperatorId&)> maker,
              v1::Accepted* reply);
   // The answer is the reactor's end.
-  void AskFor(const OperatorId& by, Maker make, v1::Accepted* reply,
-              Unary* reactor);
-  void ReadAndAdopt(const OperatorId& by, const v1::PlanRequest& request,
-                    v1::Accepted* reply, Unary* reactor);
+  void AskFor(const OperatorId& by, const std::string& peer, Maker make,
+              v1::Accepted* reply, Unary* reactor);
+  void ReadAndAdopt(const OperatorId& by, const std::string& peer,
+                    const v1::PlanRequest& request, v1::Accepted* reply,
+                    Unary* reactor);
 
   Gatekeeper* const gatekeeper_;
   OperatorHub* const hub_;

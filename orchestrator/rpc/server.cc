@@ -108,7 +108,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
                         .issuer = options.issuer,
                         .certificate_days = options.certificate_days,
                         .sessions = options.sessions,
-                        .now = options.now},
+                        .now = options.now,
+                        .refusals = &inbox->refusals()},
                        options.identities));
   impl.attempts = std::make_unique<Attempts>(options.attempts);
   const IdentityParts parts{impl.gatekeeper.get(), registry, inbox,

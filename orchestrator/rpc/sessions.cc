@@ -1,6 +1,8 @@
 #include "orchestrator/rpc/sessions.h"
 
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "common/digest.h"
 #include "common/secret.h"
 
@@ -9,6 +11,7 @@ namespace {
 
 constexpr size_t kTokenBytes = 32;
 constexpr size_t kTokenDigits = 2 * kTokenBytes;
+constexpr char kEnded[] = "sluice/session-ended";  // a status' payload
 
 }  // namespace
 
@@ -17,6 +20,10 @@ std::string AddressOf(absl::string_view peer) {
   const size_t colon = peer.rfind(':');
   return std::string(colon == absl::string_view::npos ? peer
                                                       : peer.substr(0, colon));
+}
+
+bool IsSessionsEnd(const absl::Status& status) {
+  return status.GetPayload(kEnded).has_value();
 }
 
 bool Sessions::Over(const Session& session, absl::Time now) const {
@@ -54,9 +61,9 @@ std::string Sessions::Open(const OperatorId& who, const std::string& key,
 absl::StatusOr<Sessions::Found> Sessions::Find(absl::string_view token,
                                                absl::string_view peer,
                                                absl::Time now) {
-  const absl::Status ended = absl::UnauthenticatedError(
-      "the session has ended, or was opened from another address; log in with "
-      "`sluice login`");
+  absl::Status ended = absl::UnauthenticatedError(
+      "the session has ended; log in with `sluice login`");
+  ended.SetPayload(kEnded, absl::Cord());
   if (token.size() != kTokenDigits) return ended;
   const std::string digest = Sha256(token);
   const std::lock_guard<std::mutex> lock(mutex_);
@@ -66,7 +73,11 @@ absl::StatusOr<Sessions::Found> Sessions::Find(absl::string_view token,
     sessions_.erase(found);
     return ended;
   }
-  if (!peer.empty() && found->second.address != AddressOf(peer)) return ended;
+  if (!peer.empty() && found->second.address != AddressOf(peer)) {
+    return absl::UnauthenticatedError(absl::StrCat(
+        "the session of ", found->second.who.str(),
+        " was opened from another address; log in with `sluice login`"));
+  }
   found->second.used = now;
   return Found{found->second.who, found->second.key};
 }

@@ -16,6 +16,9 @@
 
 namespace sluice::rpc {
 
+// Find() says that a session is unknown or over, and nothing worse.
+bool IsSessionsEnd(const absl::Status& status);
+
 class Sessions {
  public:
   struct Options {

@@ -158,6 +158,7 @@ void FillStatus(const runtime::Glimpse& glimpse, v1::Status* out) {
   out->set_journal_head(glimpse.head);
   out->set_journal_sequence(glimpse.sequence);
   out->set_journal_problem(glimpse.journal_problem);
+  if (!view.refused.empty()) out->add_warnings(view.refused);
   FillRun(view.run, out->mutable_run());
   if (plan != nullptr && out->run().plan_digest().empty()) {
     // Before a run: the plan that one would follow.

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "orchestrator/engine/event.h"
 #include "orchestrator/runtime/ports.h"
+#include "orchestrator/runtime/refusals.h"
 
 namespace sluice::runtime {
 
@@ -74,6 +75,9 @@ class Inbox {
   // events of agents, and everything of people.
   Batch Take(size_t most);
 
+  // Who was refused; the loop's next turn looks for itself.
+  Refusals& refusals() { return refusals_; }
+
   // Until something waits, `timeout` has passed or Wake() was called.
   void Wait(absl::Duration timeout);
   void Wake();
@@ -83,6 +87,7 @@ class Inbox {
   bool HasWork() const;
   static absl::Status Add(FromPerson request, std::deque<FromPerson>* lane);
 
+  Refusals refusals_;
   std::mutex mutex_;
   std::condition_variable changed_;
   // Below: guarded by mutex_.

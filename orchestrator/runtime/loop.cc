@@ -114,6 +114,7 @@ absl::Time Loop::Turn(absl::Time now) {
   Batch batch = inbox_.Take(options_.events_a_turn);
   for (const FromPerson& request : batch.isolations) HearPerson(request, true);
   for (const FromPerson& request : batch.people) HearPerson(request, false);
+  HearRefusals();
   HearWhatWaits();
   for (FromAgent& from : batch.agents) HearAgent(std::move(from));
   TellTime();
@@ -193,6 +194,15 @@ void Loop::HearPerson(const FromPerson& request, bool isolation) {
   askers_.push_back(Asker{request.reply, memory_.head.sequence, isolation,
                           InWords(unwritten_.back().lines)});
   next_run_ = memory_.NextRun(now_);
+}
+
+// What cannot be recorded now is summed up until it can.
+void Loop::HearRefusals() {
+  const bool recorded = problem_.empty() && !IsLate();
+  if (!recorded) return;
+  for (engine::AccessRefused& one : inbox_.refusals().Take(now_)) {
+    Step(std::move(one));
+  }
 }
 
 void Loop::TellTime() {

@@ -107,6 +107,7 @@ class Loop {
   void SetTime(absl::Time now);
   void Step(const engine::Event& event);
   void HearPerson(const FromPerson& request, bool isolation);
+  void HearRefusals();
   void TellTime();
   void AnswerAskers();
   void LetReadOn();

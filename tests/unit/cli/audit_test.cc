@@ -83,7 +83,9 @@ class Audit : public ::testing::Test {
     for (const engine::Event& event :
          {engine::Event(engine::ReignBegan{1, "one"}), engine::Event(frozen),
           engine::Event(go), engine::Event(task), engine::Event(login),
-          engine::Event(rotation)}) {
+          engine::Event(rotation),
+          engine::Event(engine::AccessRefused{"10.77.0.66", 1, 3, 0, 1,
+                                              "another key"})}) {
       const journal::Encoded encoded = journal::Encode(event);
       journal::Record record{.sequence = ++sequence,
                              .at = absl::FromUnixMicros(1'800'000'000'000'000),
@@ -99,7 +101,7 @@ class Audit : public ::testing::Test {
     // As a running orchestrator has it: nobody else may write, all may look.
     const auto live = Export();
     ASSERT_TRUE(live.ok()) << live.status();
-    EXPECT_EQ(live->records, 6u);
+    EXPECT_EQ(live->records, 7u);
     EXPECT_EQ(Verify(), 0);
     std::filesystem::remove_all(dir_ / "audit");
   }
@@ -108,6 +110,12 @@ class Audit : public ::testing::Test {
     return ExportAudit({.journal = dir_ / "journal.db",
                         .manifest = dir_ / "manifest.yaml",
                         .out = dir_ / "audit"});
+  }
+
+  std::string Written(const std::string& name) {
+    const auto text = ReadWholeFile(dir_ / ("audit/" + name), 1 << 20);
+    EXPECT_TRUE(text.ok()) << text.status();
+    return text.ok() ? *text : "";
   }
 
   // The block of commands in the README, as it stands.
@@ -142,7 +150,7 @@ class Audit : public ::testing::Test {
 TEST_F(Audit, IsVerifiedByTheCommandsOfItsReadme) {
   const auto report = Export();
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->records, 6u);
+  EXPECT_EQ(report->records, 7u);
   EXPECT_EQ(report->signatures, 5);
   EXPECT_EQ(Verify(), 0);
 }
@@ -157,6 +165,12 @@ TEST_F(Audit, SaysThatAWordWasRelayed) {
   // What the manifest's keys cannot verify is there, and not in the list.
   EXPECT_TRUE(ReadWholeFile(dir_ / "audit/signed/0000000006-2.sig", 9999).ok());
   EXPECT_THAT(*list, ::testing::Not(HasSubstr("0000000006-2")));
+}
+
+TEST_F(Audit, ListsWhoWasRefused) {
+  ASSERT_TRUE(Export().ok());
+  EXPECT_EQ(Written("refused"),
+            "7 2027-01-15T08:00:00+00:00 10.77.0.66 3 0 1 another key\n");
 }
 
 TEST_F(Audit, OfAJournalWhoseEndIsLostIsNotMade) {

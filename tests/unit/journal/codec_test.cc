@@ -89,6 +89,18 @@ TEST(Codec, KeepsEveryChangeOfIdentities) {
   }
 }
 
+TEST(Codec, KeepsWhoWasRefused) {
+  const auto back = RoundTrip(
+      en::AccessRefused{"10.77.0.66", 1, 3, 2, 1, "the token is not good"});
+  EXPECT_EQ(back.address, "10.77.0.66");
+  EXPECT_EQ(back.addresses, 1u);
+  EXPECT_EQ(back.logins, 3u);
+  EXPECT_EQ(back.tokens, 2u);
+  EXPECT_EQ(back.calls, 1u);
+  EXPECT_EQ(back.last, "the token is not good");
+  EXPECT_EQ(RoundTrip(en::AccessRefused{"", 0, 1, 0, 0, ""}).addresses, 0u);
+}
+
 TEST(Codec, KeepsAnAgentsComingAndGoing) {
   const auto back = RoundTrip(
       en::AgentConnected{HostId("db-1"), "0.1.0", "boot", 9, SomeFence()});

@@ -2,6 +2,7 @@
 // agent's own code on the other side.
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 
 #include <set>
 
@@ -473,6 +474,94 @@ TEST_F(LogIn, IsInTheRecordWithItsSignature) {
     }
     EXPECT_TRUE(found);
   });
+}
+
+class Refused : public LogIn {
+ protected:
+  // What the record says of refusals once it says all `expected` of them.
+  engine::AccessRefused All(uint64_t expected) {
+    ++clock_.ahead;
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    engine::AccessRefused sum;
+    do {
+      // A turn begins and ends between the two.
+      OnLoop([](const runtime::Glimpse&) {});
+      OnLoop([&](const runtime::Glimpse&) { sum = Written(); });
+    } while (sum.logins + sum.tokens + sum.calls < expected &&
+             absl::Now() < give_up);
+    return sum;
+  }
+  engine::AccessRefused Written() {
+    engine::AccessRefused sum;
+    for (const journal::Record& record : journal_.records()) {
+      const auto event = journal::Decode(record.kind, record.version,
+                                         record.payload, runtime::LoadPlan);
+      const auto* one =
+          event.ok() ? std::get_if<engine::AccessRefused>(&*event) : nullptr;
+      if (one == nullptr) continue;
+      if (!one->address.empty()) sum.address = one->address;
+      sum.logins += one->logins;
+      sum.tokens += one->tokens;
+      sum.calls += one->calls;
+      sum.last = one->last;
+    }
+    return sum;
+  }
+};
+
+TEST_F(Refused, LoginsTokensAndCallsAreInTheRecordWithTheirAddress) {
+  EXPECT_FALSE(Login("duty-commander", "stranger").ok());
+  EXPECT_FALSE(Login("nobody-at-all", "stranger").ok());
+  auto token = MakeToken(Session("duty-commander"), "db-1");
+  ASSERT_TRUE(token.ok());
+  token->secret = std::string(64, '0');
+  EXPECT_FALSE(Enrol(*token).ok());
+  EXPECT_EQ(Look(""), grpc::StatusCode::UNAUTHENTICATED);
+  const Credential db = Enrolled("db-1");
+  v1::Status status;
+  EXPECT_FALSE(v1::Operator::NewStub(Dial(&db))
+                   ->GetStatus(Context().get(), {}, &status)
+                   .ok());
+  const engine::AccessRefused sum = All(5);
+  EXPECT_EQ(sum.address, "127.0.0.1");
+  EXPECT_EQ(sum.logins, 2u);
+  EXPECT_EQ(sum.tokens, 1u);
+  EXPECT_EQ(sum.calls, 2u);
+  EXPECT_THAT(sum.last, HasSubstr("host db-1 asks"));
+
+  const std::string session = Session("it-lead");
+  ASSERT_TRUE(v1::Operator::NewStub(Dial())
+                  ->GetStatus(Context(session).get(), {}, &status)
+                  .ok());
+  ASSERT_EQ(status.warnings_size(), 1);
+  EXPECT_THAT(status.warnings(0),
+              HasSubstr("2 logins, 1 enrolment and 2 calls were refused"));
+}
+
+TEST_F(Refused, ASessionThatOnlyEndedIsNoAttempt) {
+  const std::string session = Session("it-lead");
+  ahead_hours_ = 2;
+  EXPECT_EQ(Look(session), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(Look(std::string(64, 'a')), grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(All(0).calls, 0u);
+}
+
+TEST_F(Refused, CallsThatNobodyOfOursServesAreCountedWithoutAnAddress) {
+  const Credential db = Enrolled("db-1");
+  grpc::GenericStub stub(Dial(&db));
+  grpc::ClientContext context;
+  const grpc::Slice nothing("");
+  grpc::ByteBuffer request(&nothing, 1);
+  grpc::ByteBuffer reply;
+  std::promise<grpc::StatusCode> got;
+  stub.UnaryCall(
+      &context, "/sluice.v1.Operator/OpenEverything", {}, &request, &reply,
+      [&](const grpc::Status& status) { got.set_value(status.error_code()); });
+  EXPECT_EQ(got.get_future().get(), grpc::StatusCode::PERMISSION_DENIED);
+  const engine::AccessRefused sum = All(1);
+  EXPECT_EQ(sum.calls, 1u);
+  EXPECT_EQ(sum.address, "");
+  EXPECT_THAT(sum.last, HasSubstr("OpenEverything"));
 }
 
 class FewAttempts : public LogIn {
