@@ -24,9 +24,11 @@
 #include "agents/host/isolate_command.h"
 #include "agents/host/notify.h"
 #include "agents/host/state_store.h"
+#include "agents/host/status_command.h"
 #include "agents/isolation/nftables_fence.h"
 #include "agents/isolation/table_watch.h"
 #include "agents/link/agent_link.h"
+#include "common/describe_command.h"
 #include "common/private.h"
 #include "common/status.h"
 #include "common/tls13.h"
@@ -35,6 +37,7 @@ namespace sluice::agent {
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
+constexpr int kIsolated = 3;  // what `status` ends with
 constexpr absl::Duration kEnrolPatience = absl::Seconds(20);
 
 void Log(const std::string& line) { spdlog::info("{}", line); }
@@ -191,37 +194,50 @@ absl::StatusOr<std::string> QuarantineRules(const AgentConfig& config) {
 int Main(int argc, char** argv) {
   CLI::App app{
       "The agent of one host: keeps its fence, runs its checks, and "
-      "opens\nnothing that people did not release."};
+      "opens\nnothing that people did not release.",
+      "sluice-agent"};
   std::string config_path = "/etc/sluice/agent.yaml";
   app.add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE")
       ->capture_default_str();
   app.set_version_flag("--version", absl::StrCat("sluice-agent ", kVersion));
   std::string token_file;
   CLI::App* isolate = app.add_subcommand(
       "isolate", "Put this host in quarantine now, without an orchestrator");
-  isolate->add_option("--config", config_path, "The host's own file");
+  isolate->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
   bool dry_run = false;
   isolate->add_flag("--dry-run", dry_run,
                     "Print the rules that it would put up, and change nothing");
   CLI::App* doctor = app.add_subcommand(
       "doctor", "Find what quarantine would break here, and draft `vital`");
-  doctor->add_option("--config", config_path, "The host's own file");
+  doctor->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
+  CLI::App* host_status = app.add_subcommand(
+      "status", "Whether this host is isolated; ends with 0 when it is open");
+  host_status->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
+  host_status->footer("Exit codes: 0 open; 3 isolated, or nobody can tell.");
   CLI::App* evidence_key =
       app.add_subcommand("evidence-key",
                          "Print this host's line for hosts.keys; make the key "
                          "that it signs its evidence with if there is none");
-  evidence_key->add_option("--config", config_path, "The host's own file");
+  evidence_key->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
   CLI::App* enrol = app.add_subcommand(
       "enrol", "Give this host its identity, by a token from `sluice enrol`");
-  enrol->add_option("--config", config_path, "The host's own file");
+  enrol->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
   enrol->add_option("FILE", token_file,
                     "Where the token stands; without it, standard input");
   std::string baseline_name;
   CLI::App* baseline = app.add_subcommand(
       "baseline", "Take and sign what the check `files` compares with later");
-  baseline->add_option("--config", config_path, "The host's own file");
+  baseline->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
   baseline->add_option("NAME", baseline_name, "One of agent.yaml's; else all");
   app.require_subcommand(0, 1);
+  AddDescribeFlag(app);
   CLI11_PARSE(app, argc, argv);
 
   KeepOutOfCores();
@@ -239,6 +255,11 @@ int Main(int argc, char** argv) {
       if (rules.ok()) std::cout << *rules;
     } else if (doctor->parsed()) {
       std::cout << Doctor(*config, "/proc");
+    } else if (host_status->parsed()) {
+      NftablesFence fence;
+      const HostStatus found = StatusOfHost(config->state, fence);
+      std::cout << found.text;
+      if (!found.open) return kIsolated;
     } else if (isolate->parsed()) {
       NftablesFence fence;
       const absl::StatusOr<std::string> done = IsolateNow(

@@ -21,6 +21,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/describe_command.h"
 #include "common/private.h"
 #include "common/status.h"
 #include "common/tls13.h"
@@ -262,13 +263,15 @@ absl::Status Serve(const std::string& config_path) {
 int Main(int argc, char** argv) {
   CLI::App app(
       "Sluice's orchestrator: reconnects systems in order, one flow "
-      "at a time.");
+      "at a time.",
+      kProgram);
   std::string config;
   app.add_option("--config", config, "Its configuration (orchestrator.yaml)")
       ->required()
       ->type_name("FILE");
   app.set_version_flag("--version",
                        absl::StrCat(kProgram, " ", rpc::Version()));
+  AddDescribeFlag(app);
   app.footer(
       "Exit codes: 0 stopped by a signal; 1 it could not start or go "
       "on;\n2 wrong usage.");

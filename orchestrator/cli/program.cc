@@ -6,6 +6,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "common/describe_command.h"
 #include "common/nearest.h"
 #include "orchestrator/cli/audit.h"
 #include "orchestrator/cli/audit_verify.h"
@@ -90,6 +91,13 @@ class CommandLine {
           return sub;
         },
         terminal_, words_.common, words_.trust);
+  }
+
+  // Every command and option, as JSON.
+  std::string Describe() {
+    app_.add_subcommand("help", "the commands by purpose, or one's options")
+        ->add_option("COMMAND", words_.name);
+    return DescribeCommand(app_);
   }
 
   int Run(std::vector<std::string> arguments) {
@@ -599,6 +607,10 @@ int RunSluice(const std::vector<std::string>& arguments,
   }
   if (first == "help") {
     return CommandLine(terminal).Run({arguments[1], "--help"});
+  }
+  if (first == "--help-json") {
+    *terminal.out << CommandLine(terminal).Describe();
+    return kDone;
   }
   // A mistyped command is more often meant than a stray word.
   const std::vector<std::string> known(std::begin(kCommands),

@@ -1,0 +1,21 @@
+// `sluice-agent status`: whether this host is isolated, for people and for the
+// package that is to be removed. Reads, and changes nothing.
+
+#pragma once
+
+#include <string>
+
+#include "agents/isolation/fence.h"
+
+namespace sluice::agent {
+
+struct HostStatus {
+  // Neither the state on disk nor the kernel says that it is isolated, and both
+  // could be read.
+  bool open = false;
+  std::string text;  // lines for people
+};
+
+HostStatus StatusOfHost(const std::string& state_directory, Fence& fence);
+
+}  // namespace sluice::agent
