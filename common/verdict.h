@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -37,6 +38,8 @@ struct CheckResult {
   Verdict verdict = Verdict::kInconclusive;
   std::string reason;   // one short line for people
   std::string said_by;  // "host db-1", "operator billing-owner"
+  // What was seen, one line each, for the host's evidence; mostly none.
+  std::vector<std::string> details = {};
 
   friend bool operator==(const CheckResult&, const CheckResult&) = default;
 };

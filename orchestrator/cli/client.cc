@@ -320,6 +320,22 @@ absl::StatusOr<v1::Durations> Client::GetDurations() {
   return impl_->Call(&Stub::GetDurations, v1::GetDurationsRequest(), false);
 }
 
+absl::StatusOr<std::vector<v1::HostObservations>> Client::GetObservations() {
+  std::vector<v1::HostObservations> hosts;
+  v1::GetObservationsRequest request;
+  while (true) {
+    auto piece = impl_->Call(&Stub::GetObservations, request, false);
+    if (!piece.ok()) return piece.status();
+    for (v1::HostObservations& host : *piece->mutable_hosts()) {
+      // An orchestrator that goes round in circles ends here.
+      if (host.host() <= request.after()) return hosts;
+      request.set_after(host.host());
+      hosts.push_back(std::move(host));
+    }
+    if (!piece->more() || piece->hosts().empty()) return hosts;
+  }
+}
+
 absl::StatusOr<v1::Manifest> Client::GetManifest(bool previous) {
   v1::GetManifestRequest request;
   request.set_previous(previous);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -36,6 +37,8 @@ class Client {
   absl::StatusOr<v1::GateDetail> GetGate(const std::string& gate);
   absl::StatusOr<v1::History> GetHistory(const v1::GetHistoryRequest& request);
   absl::StatusOr<v1::Durations> GetDurations();
+  // Of every host that said any, by name.
+  absl::StatusOr<std::vector<v1::HostObservations>> GetObservations();
   // `previous`: of the plan before the one in force.
   absl::StatusOr<v1::Manifest> GetManifest(bool previous = false);
   absl::StatusOr<v1::PlanPreview> PreviewPlan(const v1::PlanRequest& request);

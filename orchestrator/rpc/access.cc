@@ -20,6 +20,7 @@ constexpr Rule kTable[] = {
     {"/sluice.v1.Operator/GetGate", Level::kOperator},
     {"/sluice.v1.Operator/GetHistory", Level::kOperator},
     {"/sluice.v1.Operator/GetDurations", Level::kOperator},
+    {"/sluice.v1.Operator/GetObservations", Level::kOperator},
     {"/sluice.v1.Operator/GetManifest", Level::kOperator},
     {"/sluice.v1.Operator/PreviewPlan", Level::kOperator},
     {"/sluice.v1.Operator/Isolate", Level::kOperator},

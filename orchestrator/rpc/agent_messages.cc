@@ -319,6 +319,8 @@ absl::StatusOr<engine::Event> EventOf(const HostId& host,
     }
     case v1::AgentMessage::kHeartbeat:
       return Wrong("a heartbeat is no event");
+    case v1::AgentMessage::kObservations:
+      return Wrong("observations are no event");
     case v1::AgentMessage::KIND_NOT_SET:
       break;
   }

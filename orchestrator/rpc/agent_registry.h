@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "orchestrator/rpc/observations.h"
 #include "orchestrator/runtime/ports.h"
 
 namespace sluice::rpc {
@@ -29,6 +30,9 @@ class AgentRegistry : public runtime::AgentLink {
   ~AgentRegistry() override;
 
   const RegistryOptions& options() const { return options_; }
+
+  // What agents saw, for whoever drafts a manifest; not part of any run.
+  ObservationStore& observations() { return observations_; }
 
   // Any thread. The stream that the host had before is ended.
   runtime::StreamId Add(const HostId& host,
@@ -60,6 +64,7 @@ class AgentRegistry : public runtime::AgentLink {
   std::shared_ptr<AgentStream> Find(const HostId& host, runtime::StreamId id);
 
   const RegistryOptions options_;
+  ObservationStore observations_;
   std::mutex mutex_;
   // Below: guarded by mutex_.
   runtime::StreamId last_id_ = 0;

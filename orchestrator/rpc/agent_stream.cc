@@ -56,6 +56,14 @@ void AgentStream::OnReadDone(bool ok) {
                 "version"));
   }
   greeted_ = true;
+  if (incoming_.kind_case() == v1::AgentMessage::kObservations) {
+    const absl::Status kept =
+        ObservesTooOften()
+            ? absl::ResourceExhaustedError("more observations than renewals")
+            : registry_->observations().Keep(
+                  host_, std::move(*incoming_.mutable_observations()));
+    return kept.ok() ? ReadOn() : Close(ToGrpc(kept));
+  }
   HandOver(incoming_);
 }
 
@@ -64,6 +72,12 @@ bool AgentStream::BeatsTooOften() {
   constexpr uint64_t kSlack = 16;
   const std::lock_guard<std::mutex> lock(mutex_);
   return ++heartbeats_ > renewals_ + kSlack;
+}
+
+bool AgentStream::ObservesTooOften() {
+  constexpr uint64_t kSlack = 4;
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return ++observations_ > renewals_ + kSlack;
 }
 
 void AgentStream::HandOver(const v1::AgentMessage& message) {

@@ -62,6 +62,7 @@ class AgentStream
   };
 
   bool BeatsTooOften();
+  bool ObservesTooOften();
   void HandOver(const v1::AgentMessage& message);
   void ReadOn();
   void Queue(v1::OrchestratorMessage message, bool first, bool renewal);
@@ -80,6 +81,7 @@ class AgentStream
   v1::AgentMessage incoming_;  // of the read under way
   bool greeted_ = false;       // of the reading side alone
   uint64_t heartbeats_ = 0;    // of the reading side alone
+  uint64_t observations_ = 0;  // of the reading side alone
 
   std::mutex mutex_;
   // Below: guarded by mutex_.

@@ -127,6 +127,16 @@ grpc::ServerUnaryReactor* OperatorService::GetDurations(
   });
 }
 
+grpc::ServerUnaryReactor* OperatorService::GetObservations(
+    Context* context, const v1::GetObservationsRequest* request,
+    v1::EstateObservations* reply) {
+  Unary* reactor = context->DefaultReactor();
+  const absl::Status who = Who(context).status();
+  if (who.ok()) observations_->Fill(request->after(), reply);
+  reactor->Finish(ToGrpc(who));
+  return reactor;
+}
+
 grpc::ServerUnaryReactor* OperatorService::GetManifest(
     Context* context, const v1::GetManifestRequest* request,
     v1::Manifest* reply) {

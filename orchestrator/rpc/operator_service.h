@@ -7,6 +7,7 @@
 
 #include "orchestrator/journal/codec.h"
 #include "orchestrator/rpc/gatekeeper.h"
+#include "orchestrator/rpc/observations.h"
 #include "orchestrator/rpc/operator_hub.h"
 #include "orchestrator/rpc/requests.h"
 #include "orchestrator/runtime/inbox.h"
@@ -17,10 +18,12 @@ namespace sluice::rpc {
 class OperatorService : public v1::Operator::CallbackService {
  public:
   OperatorService(Gatekeeper* gatekeeper, OperatorHub* hub,
-                  runtime::Inbox* inbox, journal::PlanLoader load_plan)
+                  runtime::Inbox* inbox, const ObservationStore* observations,
+                  journal::PlanLoader load_plan)
       : gatekeeper_(gatekeeper),
         hub_(hub),
         inbox_(inbox),
+        observations_(observations),
         load_plan_(std::move(load_plan)) {}
 
   using Context = grpc::CallbackServerContext;
@@ -36,6 +39,9 @@ class OperatorService : public v1::Operator::CallbackService {
                     v1::History* reply) override;
   Unary* GetDurations(Context* context, const v1::GetDurationsRequest* request,
                       v1::Durations* reply) override;
+  Unary* GetObservations(Context* context,
+                         const v1::GetObservationsRequest* request,
+                         v1::EstateObservations* reply) override;
   Unary* GetManifest(Context* context, const v1::GetManifestRequest* request,
                      v1::Manifest* reply) override;
   Unary* PreviewPlan(Context* context, const v1::PlanRequest* request,
@@ -79,6 +85,7 @@ class OperatorService : public v1::Operator::CallbackService {
   Gatekeeper* const gatekeeper_;
   OperatorHub* const hub_;
   runtime::Inbox* const inbox_;
+  const ObservationStore* const observations_;
   const journal::PlanLoader load_plan_;
 };
 

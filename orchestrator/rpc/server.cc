@@ -115,8 +115,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   const IdentityParts parts{impl.gatekeeper.get(), registry, inbox,
                             impl.attempts.get(), options.on_identities};
   impl.agents = std::make_unique<AgentService>(parts);
-  impl.operators = std::make_unique<OperatorService>(impl.gatekeeper.get(), hub,
-                                                     inbox, options.load_plan);
+  impl.operators = std::make_unique<OperatorService>(
+      impl.gatekeeper.get(), hub, inbox, &registry->observations(),
+      options.load_plan);
   impl.enrolment = std::make_unique<EnrolmentService>(parts);
   impl.identities = std::make_unique<IdentityService>(parts);
   impl.login = std::make_unique<LoginService>(parts);
