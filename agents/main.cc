@@ -61,8 +61,8 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config,
   for (const auto& [unit, rule] : config.units) {
     options.units[unit] = rule.start;
   }
-  options.context.fence = [] {
-    NftablesFence fence;  // one is not for two threads
+  options.context.fence = [rules = RulesetOptionsOf(config)] {
+    NftablesFence fence(rules);  // one is not for two threads
     return fence.Read();
   };
   options.context.now = TimeSinceBoot;
@@ -103,7 +103,7 @@ absl::Status Serve(const AgentConfig& config) {
   }
   CoreOptions options = CoreOptionsOf(config, kVersion);
   if (signer.ok()) options.evidence_signer = &*signer;
-  NftablesFence fence;
+  NftablesFence fence(RulesetOptionsOf(config));
   Readiness readiness(NotifyServiceManager);
   std::unique_ptr<AgentLink> link;
   std::unique_ptr<Workers> workers;
@@ -129,7 +129,7 @@ absl::Status Serve(const AgentConfig& config) {
              readiness.Judge(problem, state);
            }});
   const auto watch = TableWatch::Start(
-      RulesetOptions().table,
+      RulesetOptionsOf(config).table,
       [&driver](const std::string& hand) { driver.Post(TableTouched{hand}); });
   if (!watch.ok()) Log(std::string(watch.status().message()));
   workers = std::make_unique<Workers>(
@@ -188,7 +188,8 @@ absl::StatusOr<std::string> QuarantineRules(const AgentConfig& config) {
   FenceRules rules;
   rules.management = config.management;
   rules.vital = config.vital;
-  return ReplaceText(RulesetOptions(), rules, {.since = TimeSinceBoot()});
+  return ReplaceText(RulesetOptionsOf(config), rules,
+                     {.since = TimeSinceBoot()});
 }
 
 int Main(int argc, char** argv) {
@@ -261,7 +262,7 @@ int Main(int argc, char** argv) {
       std::cout << found.text;
       if (!found.open) return kIsolated;
     } else if (isolate->parsed()) {
-      NftablesFence fence;
+      NftablesFence fence(RulesetOptionsOf(*config));
       const absl::StatusOr<std::string> done = IsolateNow(
           CoreOptionsOf(*config, kVersion), config->state, fence, Log);
       status = done.status();

@@ -375,6 +375,10 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_ASSIGN_OR_RETURN(config.management, source.Parsed<Flow>(value));
   } else if (name == "vital") {
     SLUICE_ASSIGN_OR_RETURN(config.vital, source.Parsed<Flow>(value));
+  } else if (name == "interior") {
+    SLUICE_ASSIGN_OR_RETURN(config.interior, source.Texts(value));
+    const absl::Status status = CheckOptions(RulesetOptionsOf(config));
+    if (!status.ok()) return source.Error(value, status.message());
   } else if (name == "approvers") {
     SLUICE_RETURN_IF_ERROR(ReadApprovers(source, value, config));
   } else if (name == "quorum") {
@@ -479,6 +483,12 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
         absl::StrCat(path, ": over 1 MiB, which no agent.yaml is"));
   }
   return ParseConfig(text, path);
+}
+
+RulesetOptions RulesetOptionsOf(const AgentConfig& config) {
+  RulesetOptions options;
+  options.interior = config.interior;
+  return options;
 }
 
 CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {

@@ -12,6 +12,7 @@
 //   addresses: [10.77.0.11, "fd77::11"]  # default: the clients of management
 //   management: ["tcp 10.77.0.11 10.77.0.1 7443"]
 //   vital: ["tcp 10.77.0.11 10.77.0.3 3260"]
+//   interior: [docker0]           # interfaces that lead only to its own guests
 //   approvers:                    # whose signatures open anything here
 //     duty-commander: {roles: [incident-commander], key: "ssh-ed25519 AAAA…"}
 //   quorum: {incident-commander: 1}         # at least, at every gate
@@ -38,6 +39,7 @@
 #include "absl/time/time.h"
 #include "agents/core/agent_core.h"
 #include "agents/core/authority.h"
+#include "agents/isolation/ruleset.h"
 #include "common/flow.h"
 #include "common/ids.h"
 #include "common/prefix.h"
@@ -77,6 +79,7 @@ struct AgentConfig {
   std::vector<Prefix> addresses;
   std::vector<Flow> management;
   std::vector<Flow> vital;
+  std::vector<std::string> interior;
   // By name. Empty: nobody can open anything on this host.
   std::vector<Approver> approvers;
   Quorum quorum;
@@ -97,6 +100,9 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path);
 // As ReadConfig(), from a text; `path` is for messages and relative paths.
 absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
                                         const std::string& path);
+
+// What of it the fence has to know.
+RulesetOptions RulesetOptionsOf(const AgentConfig& config);
 
 // What of it the core has to know.
 CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version);

@@ -48,6 +48,10 @@ AddressBytes Address(const nf_conntrack* entry, Family family,
   return bytes;
 }
 
+// The kernel's IP_CT_TCP_FLAG_BE_LIBERAL: it knows no window, because it has
+// not seen the opening.
+constexpr uint8_t kPickedUp = 0x08;
+
 Connection ToConnection(const nf_conntrack* entry) {
   Connection c;
   c.family = nfct_get_attr_u8(entry, ATTR_ORIG_L3PROTO) == AF_INET6
@@ -66,6 +70,9 @@ Connection ToConnection(const nf_conntrack* entry) {
   if (nfct_attr_is_set(entry, ATTR_REPL_PORT_SRC) > 0) {
     c.outside_port = ntohs(nfct_get_attr_u16(entry, ATTR_REPL_PORT_SRC));
   }
+  c.picked_up =
+      nfct_attr_is_set(entry, ATTR_TCP_FLAGS_ORIG) > 0 &&
+      (nfct_get_attr_u8(entry, ATTR_TCP_FLAGS_ORIG) & kPickedUp) != 0;
   return c;
 }
 

@@ -28,6 +28,8 @@ struct Connection {
   AddressBytes outside_client{};
   AddressBytes outside_server{};
   uint16_t outside_port = 0;
+  // TCP, and the kernel did not see it begin: it met it in the middle.
+  bool picked_up = false;
 };
 
 // Many flows, asked often whether they admit a connection.

@@ -176,18 +176,22 @@ absl::Status NftablesFence::ForgetForReplace(const Listing& before,
   for (const Release& release : rules.releases) {
     leased.insert(leased.end(), release.leased.begin(), release.leased.end());
   }
-  const std::vector<Flow> lasting = Joined(rules.vital, rules.standing);
-  if (leased.empty() && lasting.empty() && options_.interior.empty()) {
+  if (leased.empty() && rules.vital.empty() && rules.standing.empty() &&
+      options_.interior.empty()) {
     return ForgetAllConnections();  // management is not tracked
   }
-  // S4: a leased flow keeps only what the fence before this one admitted.
-  const Keep keep_lasting(Joined(lasting, rules.management), options_);
+  // S4: a leased flow keeps only what the fence before this one admitted. A
+  // standing one keeps what was seen to begin: what the kernel met in the
+  // middle came to life while another hand had taken the fence away.
+  const Keep keep_vital(Joined(rules.vital, rules.management), options_);
+  const Keep keep_standing(rules.standing, options_);
   const Keep keep_leased(leased, options_);
   const Keep admitted(before.upright ? before.Live() : std::vector<Flow>(),
                       options_);
   SLUICE_ASSIGN_OR_RETURN(const std::set<AddressBytes> local, LocalAddresses());
   return ForgetConnections([&](const Connection& connection) {
-    return keep_lasting(connection) ||
+    return keep_vital(connection) ||
+           (keep_standing(connection) && !connection.picked_up) ||
            (keep_leased(connection) && admitted(connection)) ||
            IsWithin(local, connection);
   });

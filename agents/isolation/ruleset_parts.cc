@@ -172,22 +172,29 @@ void Frame::Flows() {
     End();
   }
   // Redirects are related to open connections too, and are an attacker's tool.
-  // S4: what does not begin with a SYN is a session from before. Vital flows
-  // go first: their sessions from before are to live on.
+  // S4: what does not begin with a SYN is a session from before, also where a
+  // helper expected it (`related`). Nor does a server answer an opening with
+  // one of its own: two that cross are one session the wrong way round.
+  // Vital flows go first: their sessions from before are to live on.
+  const auto old_sessions = [this] {
+    Line("ct state invalid,untracked return");
+    Line("ct state new,related tcp flags & (fin | syn | rst | ack) != syn "
+         "return");
+    Line("ct direction reply tcp flags & (fin | syn | rst | ack) == syn "
+         "return");
+  };
   Begin("flows");
   Line("icmp type redirect return");
   Line("icmpv6 type nd-redirect return");
   Line("jump vital");
-  Line("ct state invalid,untracked return");
-  Line("ct state new tcp flags & (fin | syn | rst | ack) != syn return");
+  old_sessions();
   Line("jump standing");
   End();
   if (!has_guests()) return;
   Begin("flows_guests");
   Line("icmp type redirect return");
   Line("icmpv6 type nd-redirect return");
-  Line("ct state invalid,untracked return");
-  Line("ct state new tcp flags & (fin | syn | rst | ack) != syn return");
+  old_sessions();
   Line(absl::StrCat("jump ", GuestChain(kVital)));
   Line(absl::StrCat("jump ", GuestChain(kStanding)));
   End();
@@ -266,7 +273,9 @@ void Frame::Hooks() {
         "type filter hook postrouting priority srcnat + 10; policy drop;");
   Line("oif \"lo\" accept");
   Line("oifname @interior accept");
-  Line("jump management_out");
+  // Only the host's own is untracked: a guest behind the host's address is not
+  // the agent.
+  Line("ct state untracked jump management_out");
   Line("jump neighbours");
   Line("jump flows");
   Line("jump flows_guests");

@@ -29,6 +29,8 @@ table ip guests {{
   chain pre {{ type nat hook prerouting priority dstnat;
     ip daddr 10.66.0.3 tcp dport {PUBLISHED} dnat to 10.66.9.2:{INNER}
     ip daddr 10.66.0.3 udp dport {PUBLISHED} dnat to 10.66.9.2:{INNER}
+    ip daddr 10.66.0.3 tcp dport {PUBLISHED + 1} dnat to 10.66.9.2:{INNER + 1}
+    ip daddr 10.66.0.3 udp dport {PUBLISHED + 1} dnat to 10.66.9.2:{INNER + 1}
   }}
   chain post {{ type nat hook postrouting priority srcnat;
     ip saddr 10.66.9.0/24 oifname "eth0" masquerade
@@ -38,6 +40,8 @@ table ip6 guests {{
   chain pre {{ type nat hook prerouting priority dstnat;
     ip6 daddr fd66::3 tcp dport {PUBLISHED} dnat to [fd66:9::2]:{INNER}
     ip6 daddr fd66::3 udp dport {PUBLISHED} dnat to [fd66:9::2]:{INNER}
+    ip6 daddr fd66::3 tcp dport {PUBLISHED + 1} dnat to [fd66:9::2]:{INNER + 1}
+    ip6 daddr fd66::3 udp dport {PUBLISHED + 1} dnat to [fd66:9::2]:{INNER + 1}
   }}
   chain post {{ type nat hook postrouting priority srcnat;
     ip6 saddr fd66:9::/64 oifname "eth0" masquerade
@@ -89,6 +93,8 @@ def build():
     for host in ("client", "server", "boss"):
         netns.sh(host, "ip route add 10.66.8.0/24 via 10.66.0.4 && "
                        "ip -6 route add fd66:8::/64 via fd66::4")
+    netns.sh("client", "ip route add 10.66.9.0/24 via 10.66.0.3 && "
+                       "ip -6 route add fd66:9::/64 via fd66::3")
     netns.sh("router", "nft -f -", stdin=NAT)
 
 

@@ -2,7 +2,10 @@
 """What the fence lets pass and what it does not: real packets between network
 namespaces, every claim both ways.
 
-  fence_test.py --probe PROGRAM [unittest arguments]
+  fence_test.py --probe PROGRAM [--table] [unittest arguments]
+
+--table prints the whole table of what passes in which state, not only its
+counts.
 
 Needs root. Where namespaces cannot be made it says so and exits with 77.
 """
@@ -14,9 +17,11 @@ import unittest
 import cases
 import estate
 import netns
+import table_cases
 from lease_cases import *       # noqa: F401,F403: the tests themselves
 from quarantine_cases import *  # noqa: F401,F403
 from reading_cases import *     # noqa: F401,F403
+from table_cases import *       # noqa: F401,F403
 
 
 def main():
@@ -26,6 +31,9 @@ def main():
     else:
         print("fence_test.py: name the program with --probe", file=sys.stderr)
         return 2
+    whole = "--table" in sys.argv
+    if whole:
+        sys.argv.remove("--table")
     if os.geteuid() != 0:
         print("fence_test.py: skipped: network namespaces need root")
         return 77
@@ -37,6 +45,7 @@ def main():
     try:
         ran = unittest.main(exit=False).result
         cases.print_cases()
+        table_cases.print_tables(whole)
         return 0 if ran.wasSuccessful() else 1
     finally:
         netns.remove_all()

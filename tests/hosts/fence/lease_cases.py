@@ -5,7 +5,7 @@ import time
 import estate
 import netns
 from cases import ALL_8080, ALL_PUBLISHED, BOTH, FenceTest, until
-from estate import ADDRESSES, Fence, FenceError, flow
+from estate import Fence, FenceError, flow
 from netns import SOON
 
 
@@ -17,36 +17,6 @@ class Leased(FenceTest):
     def lease_both(self, name, lease_ms, *flows):
         self.server.lease(name, lease_ms, *flows)
         self.client.lease(name, lease_ms, *flows)
-
-    def test_what_is_leased_passes_and_nothing_else(self):
-        self.state = "leased"
-        self.quarantine_both()
-        self.lease_both("a", 60000, *ALL_8080)
-        for version in BOTH:
-            for protocol in ("tcp", "udp"):
-                self.attempt("leased flow", "ok", "client", "server", 8080,
-                             protocol, version)
-                # The client's own fence answers here,
-                self.attempt("another port", "refused" if protocol == "tcp"
-                             else "nothing", "client", "server", 8081,
-                             protocol, version)
-                self.attempt("the other way round", "refused"
-                             if protocol == "tcp" else "nothing", "server",
-                             "client", 8080, protocol, version)
-                self.attempt("the other way, from the port that is open",
-                             "refused" if protocol == "tcp" else "nothing",
-                             "server", "client", 9090, protocol, version,
-                             source=(ADDRESSES["server"][version], 8080))
-            self.case(f"echo between them, IPv{version}", "refused",
-                      netns.echo("client", ADDRESSES["server"][version]))
-        # … and the server's own here.
-        self.client.lift()
-        for version in BOTH:
-            for protocol in ("tcp", "udp"):
-                self.attempt("another port, of an open client", "nothing",
-                             "client", "server", 8081, protocol, version)
-                self.attempt("another client", "nothing", "boss", "server",
-                             8080, protocol, version)
 
     def test_a_lease_that_runs_out_cuts_live_sessions(self):
         for fenced in ("server", "client"):
@@ -242,15 +212,3 @@ class Survivors(FenceTest):
     def test_the_router_of_a_guest_is_isolated(self):
         self.isolate_and_reopen([self.router], ALL_PUBLISHED, "router",
                                 on="guest", on_port=80)
-
-    def test_another_table_accepts_what_is_established(self):
-        for host in ("server", "client", "router"):
-            netns.sh(host, "nft -f -", stdin=estate.OTHERS)
-        self.isolate_and_reopen([self.server, self.client], ALL_8080,
-                                "server")
-        self.client.lift()
-        self.isolate_and_reopen([self.router], ALL_PUBLISHED, "router",
-                                on="guest", on_port=80)
-        self.case("the other table is as it was", True,
-                  "established" in netns.sh(
-                      "server", "nft list table inet others").stdout)

@@ -48,6 +48,7 @@ tls-authorities: estate-ca.pem
 baselines:
   cron: {paths: [/etc/crontab, /etc/cron.d]}
   setuid: {paths: [/usr], only: setuid}
+interior: [docker0, br-1f]
 )";
 
 TEST(Config, IsReadWhole) {
@@ -76,6 +77,8 @@ TEST(Config, IsReadWhole) {
   EXPECT_FALSE(config->baselines.at("cron").setuid_only);
   EXPECT_TRUE(config->baselines.at("setuid").setuid_only);
   EXPECT_EQ(config->tls_authorities, "/etc/sluice/agents/estate-ca.pem");
+  EXPECT_THAT(RulesetOptionsOf(*config).interior,
+              ElementsAre("docker0", "br-1f"));
 }
 
 // What one change to the file makes of it.
@@ -116,6 +119,8 @@ TEST(Config, RefusesWhatCouldBeMisread) {
   EXPECT_THAT(ErrorAfter("[/usr]", "[usr]"), HasSubstr("whole"));
   EXPECT_THAT(ErrorAfter("user: nagios", "user: 'a b'"),
               HasSubstr("no spaces"));
+  EXPECT_THAT(ErrorAfter("docker0", "'docker*'"),
+              HasSubstr("not the name of an interface"));
   EXPECT_FALSE(ParseConfig("", "agent.yaml").ok());
 }
 
