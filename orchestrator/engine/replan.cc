@@ -42,6 +42,26 @@ void WithdrawFrom(Turn& turn, int number, const std::vector<int>& grants,
   }
 }
 
+// An opening that waits for its host, or for an answer, may name a flow that
+// the new plan has no longer: it is void, and what is left of it is asked anew.
+void OpenAnewWithout(Turn& turn, int number, const std::set<GrantId>& gone) {
+  auto* connecting = std::get_if<Connecting>(&turn.step(number).phase);
+  if (connecting == nullptr) return;
+  const bool names_one = std::any_of(
+      connecting->waiting.begin(), connecting->waiting.end(),
+      [&](const OrderKey& key) {
+        const auto* open =
+            std::get_if<OpenFlows>(&turn.world.orders.at(key).order.what);
+        return open != nullptr &&
+               std::any_of(
+                   open->grants.begin(), open->grants.end(),
+                   [&](const GrantId& grant) { return gone.contains(grant); });
+      });
+  if (!names_one) return;
+  turn.ForgetAll(&connecting->waiting);
+  connecting->sent = false;
+}
+
 // Flows that the new plan has no longer close; the step goes on.
 void Narrow(Turn& turn, int number, const Fate& fate) {
   std::vector<int> grants;
@@ -51,6 +71,8 @@ void Narrow(Turn& turn, int number, const Fate& fate) {
   }
   WithdrawFrom(turn, number, grants, fate.why,
                [](const GrantId&, const HostId&) { return true; });
+  OpenAnewWithout(turn, number,
+                  {fate.change.gone.begin(), fate.change.gone.end()});
   Step& step = turn.step(number);
   for (const int grant : grants) {
     step.opened.erase(grant);
