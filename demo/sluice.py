@@ -38,6 +38,8 @@ class Sluice:
         self.manifest = manifest
         self.hosts = sorted(hosts)
         self.bin = binaries()
+        # What stands before sluice-agent's argv: host → [word].
+        self.before_agent = {}
         self.folder = f"{supervisor.folder}/sluice"
 
     def init(self, plugins=None, agent_keys=False):
@@ -117,7 +119,8 @@ class Sluice:
         made."""
         token = self.do("duty-commander", "enrol", "--host", host).splitlines()
         return self.lab.run(
-            host, [f"{self.bin}/sluice-agent", "enrol", "--config",
+            host, [*self.before_agent.get(host, []),
+                   f"{self.bin}/sluice-agent", "enrol", "--config",
                    f"{folder or self.folder}/agents/{host}/agent.yaml"],
             token[0] + "\n")
 
@@ -127,8 +130,8 @@ class Sluice:
             self.enrol(host, folder)
         return self.supervisor.start(
             name or f"agent-{host}", host,
-            [f"{self.bin}/sluice-agent", "--config",
-             f"{agent}/agent.yaml"], env=env)
+            [*self.before_agent.get(host, []), f"{self.bin}/sluice-agent",
+             "--config", f"{agent}/agent.yaml"], env=env)
 
     def start_agents(self):
         for host in self.hosts:
