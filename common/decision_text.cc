@@ -17,6 +17,12 @@ void AddLines(absl::string_view key, absl::string_view text,
 
 }  // namespace
 
+std::string HeadText(const EstateId& estate, uint64_t record,
+                     absl::string_view head) {
+  return absl::StrCat("sluice head 1\nestate ", estate.str(), "\nrecord ",
+                      record, "\nhead ", head, "\n");
+}
+
 std::string NoGoText(absl::string_view release_digest,
                      absl::string_view reason) {
   std::string body =

@@ -3,12 +3,27 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/string_view.h"
 #include "common/ids.h"
 
 namespace sluice {
+
+// Beside those of common/signature.h.
+namespace signed_as {
+inline constexpr absl::string_view kHead = "head@sluice";
+}
+
+//   sluice head 1
+//   estate city-utility
+//   record 1234
+//   head sha256:…
+// That the journal was so far then: whoever keeps it shows later what was cut
+// off or written anew.
+std::string HeadText(const EstateId& estate, uint64_t record,
+                     absl::string_view head);
 
 //   sluice no-go 1
 //   release sha256:…

@@ -28,6 +28,7 @@ std::string Delegation::Body() const {
   for (const RoleId& role : roles) {
     absl::StrAppend(&body, "role ", role.str(), "\n");
   }
+  if (tasks) absl::StrAppend(&body, "tasks yes\n");
   absl::StrAppend(
       &body, "from ", absl::FormatTime(kTime, from, absl::UTCTimeZone()),
       "\nuntil ", absl::FormatTime(kTime, until, absl::UTCTimeZone()), "\n");
@@ -58,6 +59,11 @@ absl::StatusOr<Delegation> Delegation::Parse(absl::string_view body) {
       return lines.Error("roles are sorted and stand once each");
     }
     delegation.roles.emplace_back(role);
+  }
+  if (lines.StartsWith("tasks")) {
+    SLUICE_ASSIGN_OR_RETURN(const absl::string_view yes, lines.Take("tasks"));
+    if (yes != "yes") return lines.Error("'tasks yes' or no such line");
+    delegation.tasks = true;
   }
   SLUICE_ASSIGN_OR_RETURN(delegation.from, TakeTime(lines, "from"));
   SLUICE_ASSIGN_OR_RETURN(delegation.until, TakeTime(lines, "until"));

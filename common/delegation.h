@@ -6,8 +6,12 @@
 //   delegator billing-owner
 //   deputy duty-commander
 //   role system-owner
+//   tasks yes
 //   from 2026-11-22T02:00:00Z
 //   until 2026-11-22T10:00:00Z
+//
+// `tasks yes` lets the deputy sign the delegator's tasks in those roles, too;
+// without the line only the gates are meant, and hosts know of nothing else.
 //
 // Of one delegator the newest `from` counts, so that a person has one deputy at
 // most and takes a delegation back by signing a newer one without roles. Hosts
@@ -33,6 +37,7 @@ struct Delegation {
   OperatorId delegator;
   OperatorId deputy;
   std::vector<RoleId> roles;  // sorted, unique; none: taken back
+  bool tasks = false;         // tasks of these roles, too
   absl::Time from;            // whole seconds
   absl::Time until;           // after `from`, within kLongestDelegation
 

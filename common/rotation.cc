@@ -15,6 +15,9 @@ namespace sluice {
 namespace {
 
 constexpr size_t kMaxBytes = 1 << 20;
+constexpr size_t kMaxApprovers = 1000;
+constexpr size_t kMaxStages = 1000;
+constexpr size_t kMaxSeats = 100;  // as agents count (agents/core/authority.cc)
 
 std::string RolesText(const std::vector<RoleId>& roles) {
   return absl::StrJoin(roles, ",", [](std::string* out, const RoleId& role) {
@@ -44,24 +47,81 @@ absl::StatusOr<Rotation::Person> ParsePerson(const FactLines& lines,
   return person;
 }
 
-// One key may go by two names and still is one person.
-absl::Status CheckCanBeMet(const Rotation& rotation,
-                           const std::map<RoleId, int>& quorum) {
-  for (const auto& [role, wanted] : quorum) {
-    std::set<std::string> keys;
-    for (const Rotation::Person& person : rotation.approvers) {
-      if (std::binary_search(person.roles.begin(), person.roles.end(), role)) {
-        keys.insert(person.key);
+// Seats that each want a role, and keys that each fill one seat: one key may go
+// by two names and still is one person.
+class Seating {
+ public:
+  // `fits[i]`: the keys that may fill seat i.
+  explicit Seating(std::vector<std::vector<std::string>> fits)
+      : fits_(std::move(fits)) {}
+
+  bool AllFilled() {
+    for (size_t seat = 0; seat < fits_.size(); ++seat) {
+      std::set<std::string> asked;
+      if (!Fill(seat, asked)) return false;
+    }
+    return true;
+  }
+
+ private:
+  bool Fill(size_t seat, std::set<std::string>& asked) {
+    for (const std::string& key : fits_[seat]) {
+      if (!asked.insert(key).second) continue;
+      const auto taken = seat_of_.find(key);
+      if (taken == seat_of_.end() || Fill(taken->second, asked)) {
+        seat_of_[key] = seat;
+        return true;
       }
     }
-    if (static_cast<int>(keys.size()) >= wanted) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "rotation: it wants ", wanted, " ", role.str(), " and names ",
-        keys.size(),
-        " with keys of their own, so the hosts would stay closed for good; "
-        "name more approvers or ask for fewer"));
+    return false;
   }
-  return absl::OkStatus();
+
+  const std::vector<std::vector<std::string>> fits_;
+  std::map<std::string, size_t> seat_of_;
+};
+
+// At most as many as there can be seats: more than that are never needed.
+std::vector<std::string> KeysOf(const Rotation& rotation, const RoleId& role) {
+  std::set<std::string> keys;
+  for (const Rotation::Person& person : rotation.approvers) {
+    if (keys.size() == kMaxSeats) break;
+    if (std::binary_search(person.roles.begin(), person.roles.end(), role)) {
+      keys.insert(person.key);
+    }
+  }
+  return {keys.begin(), keys.end()};
+}
+
+// What one stage asks is the most of `more` and what all of them ask.
+absl::Status CheckCanBeMet(const Rotation& rotation,
+                           const std::map<RoleId, int>& more) {
+  std::map<RoleId, int> quorum = rotation.quorum;
+  for (const auto& [role, wanted] : more) {
+    quorum[role] = std::max(quorum[role], wanted);
+  }
+  std::vector<std::vector<std::string>> fits;
+  for (const auto& [role, wanted] : quorum) {
+    const std::vector<std::string> keys = KeysOf(rotation, role);
+    if (static_cast<int>(keys.size()) < wanted) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "rotation: it wants ", wanted, " ", role.str(), " and names ",
+          keys.size(),
+          " with keys of their own, so the hosts would stay closed for good; "
+          "name more approvers or ask for fewer"));
+    }
+    fits.insert(fits.end(), static_cast<size_t>(wanted), keys);
+    if (fits.size() > kMaxSeats) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("rotation: it wants more than the ", kMaxSeats,
+                       " people that hosts count"));
+    }
+  }
+  if (Seating(std::move(fits)).AllFilled()) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "rotation: it wants ", QuorumFacts(quorum),
+      ", and the people it names cannot fill all of these at once, since each "
+      "fills one: the hosts would stay closed for good; name more approvers or "
+      "ask for fewer"));
 }
 
 absl::Status TakeHosts(FactLines& lines, Rotation& rotation) {
@@ -85,6 +145,9 @@ absl::Status TakePeople(FactLines& lines, Rotation& rotation) {
         rotation.approvers.back().id >= person.id) {
       return lines.Error("approvers are sorted and stand once each");
     }
+    if (rotation.approvers.size() == kMaxApprovers) {
+      return lines.Error("no estate has so many approvers");
+    }
     rotation.approvers.push_back(std::move(person));
   }
   return absl::OkStatus();
@@ -102,6 +165,9 @@ absl::Status TakeQuorums(FactLines& lines, Rotation& rotation) {
     const std::vector<absl::string_view> words =
         absl::StrSplit(text, absl::MaxSplits(' ', 1));
     if (words.size() != 2) return lines.Error("quorum-at is STAGE ROLE=COUNT…");
+    if (rotation.stages.size() == kMaxStages) {
+      return lines.Error("no estate has so many stages");
+    }
     SLUICE_ASSIGN_OR_RETURN(rotation.stages[StageId(words[0])],
                             lines.Quorum(words[1]));
   }
@@ -156,7 +222,7 @@ absl::StatusOr<Rotation> Rotation::Parse(absl::string_view body) {
         "rotation: the text is not in its canonical form; it was changed on "
         "its way or made by another program");
   }
-  SLUICE_RETURN_IF_ERROR(CheckCanBeMet(rotation, rotation.quorum));
+  SLUICE_RETURN_IF_ERROR(CheckCanBeMet(rotation, {}));
   for (const auto& [stage, quorum] : rotation.stages) {
     SLUICE_RETURN_IF_ERROR(CheckCanBeMet(rotation, quorum));
   }

@@ -204,6 +204,7 @@ ExitCode Delegate(const Terminal& terminal, const Common& common,
     std::set<RoleId> roles(options.roles.begin(), options.roles.end());
     if (roles.empty()) roles = {self->roles.begin(), self->roles.end()};
     word.roles = {roles.begin(), roles.end()};
+    word.tasks = options.tasks;
   }
   word.from = absl::FromUnixSeconds(absl::ToUnixSeconds(absl::Now()));
   word.until = word.from + absl::Trunc(span, absl::Seconds(1));
@@ -320,6 +321,9 @@ void AddTrustCommands(const AddCommand& add, const Terminal& terminal,
   span->excludes(back);
   sub->add_option("--role", words.delegate.roles, "these; else all of yours")
       ->type_name("ROLE");
+  sub->add_flag("--tasks", words.delegate.tasks,
+                "your tasks in those roles, too")
+      ->excludes(back);
   sub->add_option("--as", words.delegate.as, "who you are")->type_name("NAME");
   sub->add_option("--manifest", words.delegate.manifest, "your own copy")
       ->type_name("FILE");

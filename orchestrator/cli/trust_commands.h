@@ -34,6 +34,7 @@ ExitCode DraftRotation(const Terminal& terminal, const RotateOptions& options);
 struct DelegateOptions {
   std::string deputy;
   std::vector<std::string> roles;  // none: all of one's own
+  bool tasks = false;              // tasks of these roles, too
   std::string span;                // "8h"
   bool back = false;               // nobody stands in any more
   std::string as;                  // who delegates; empty: client.yaml's user

@@ -133,11 +133,12 @@ class Admission {
           "no task is called '", event.task.str(), "'",
           DidYouMean(event.task.str(), known), " `sluice status` lists them"));
     }
-    if (!task->task->owner.empty() &&
-        !HasRole(event.roles, task->task->owner)) {
+    const RoleId& owner = task->task->owner;
+    if (!owner.empty() && !HasRole(event.roles, owner) &&
+        TaskDelegator(world_, event.by, owner, now_).empty()) {
       return absl::PermissionDeniedError(absl::StrCat(
-          "task '", event.task.str(), "' is for ", A(task->task->owner.str()),
-          ", and ", event.by.str(), " is not one: ask one to sign it"));
+          "task '", event.task.str(), "' is for ", A(owner.str()), ", and ",
+          event.by.str(), " is not one: ask one to sign it"));
     }
     const auto done = world_.run->tasks.find(event.task);
     if (done != world_.run->tasks.end()) {

@@ -14,6 +14,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/replan.h"
+#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/turn.h"
 
 namespace sluice::engine {
@@ -93,6 +94,7 @@ void ApplyPlan(Turn& turn, const PlanAdopted& event) {
   }
   ForgetRunOrders(turn);
   world.run.reset();
+  const std::shared_ptr<const Plan> before = world.plan;
   world.plan = event.plan;
   world.plan_number = event.number;
   world.index = std::make_shared<PlanIndex>(event.plan);
@@ -100,6 +102,7 @@ void ApplyPlan(Turn& turn, const PlanAdopted& event) {
     const auto [it, added] = world.hosts.try_emplace(host.id);
     if (added) it->second.since = turn.now();
   }
+  ShowStandingToNew(turn, before.get());
   turn.Say("run", event.by.str(),
            absl::StrCat("plan ", event.number, " is in force: ",
                         Count(event.plan->steps.size(), "step"), " in ",
@@ -138,11 +141,21 @@ void ApplyStart(Turn& turn, const RunStarted& event) {
 void ApplyTask(Turn& turn, const TaskSigned& event) {
   const TaskInfo* task = turn.plan().FindTask(event.task);
   if (task == nullptr) return;
-  turn.run().tasks[event.task] = {event.by, turn.now(), event.note,
+  const RoleId& owner = task->task->owner;
+  std::string note = event.note;
+  if (!owner.empty() && std::find(event.roles.begin(), event.roles.end(),
+                                  owner) == event.roles.end()) {
+    // Admitted all the same: somebody gave them this.
+    note = absl::StrCat(
+        "stands in for ",
+        TaskDelegator(turn.world, event.by, owner, turn.now()).str(),
+        note.empty() ? "" : "; ", note);
+  }
+  turn.run().tasks[event.task] = {event.by, turn.now(), note,
                                   event.attachment_digest};
   turn.Say("task", event.by.str(),
            absl::StrCat(event.by.str(), " signed '", task->task->what, "' for ",
-                        turn.plan().name(task->step), Because(event.note)));
+                        turn.plan().name(task->step), Because(note)));
   turn.Touch(task->step);
 }
 
@@ -222,6 +235,10 @@ void ApplyIdentity(Turn& turn, const IdentityChanged& event) {
            event.by.empty() ? absl::StrCat("host ", event.host.str())
                             : event.by.str(),
            InWords(event));
+  // A machine that was built anew has forgotten what it was shown.
+  if (event.what == IdentityChanged::What::kEnrolled) {
+    ShowStanding(turn, event.host);
+  }
 }
 
 }  // namespace sluice::engine

@@ -9,6 +9,7 @@
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/renumber.h"
+#include "orchestrator/engine/trust.h"
 #include "orchestrator/engine/turn.h"
 #include "orchestrator/engine/waivers.h"
 
@@ -306,6 +307,7 @@ void ApplyReplan(Turn& turn, const PlanAdopted& event) {
   turn.run().plan_number = event.number;
   turn.run().planned_by = event.by;
   JoinHosts(turn, *event.plan);
+  ShowStandingToNew(turn, &before->plan());
   LetGo(turn, replanning.leaving);
   ForgetChangedTasks(turn, *before);
   for (int i = 0; i < before->size(); ++i) {

@@ -84,6 +84,8 @@ struct Host {
   OrderSet isolation_orders;
   std::string note;
   std::string trust;  // what it said to the last change of whom it believes
+  // The last rotation that names it, for when it comes anew.
+  std::shared_ptr<const TrustChanged> rotation;
 
   bool connected() const { return link == Link::kConnected; }
   bool quarantined() const {
@@ -112,6 +114,8 @@ struct Delegated {
   absl::Time from;
   absl::Time until;
   std::string text;
+  std::vector<std::string> signatures = {};
+  bool tasks = false;
 };
 
 struct Run {

@@ -89,8 +89,20 @@ absl::Status CheckDelegation(const World& world, const std::string& text,
       ClockText(known->second.from), " or later, and the newest counts"));
 }
 
+bool IsOnItsWay(const World& world, const HostId& id, const std::string& text) {
+  const Host* host = world.FindHost(id);
+  if (host == nullptr) return false;
+  return std::any_of(
+      host->pending.begin(), host->pending.end(), [&](const OrderKey& key) {
+        const auto* change =
+            std::get_if<ChangeTrust>(&world.orders.at(key).order.what);
+        return change != nullptr && change->text == text;
+      });
+}
+
 void SendTo(Turn& turn, const HostId& id, const TrustChanged& event,
             absl::Time good_until, const std::string& name) {
+  if (IsOnItsWay(turn.world, id, event.text)) return;
   Pending meta;
   meta.purpose = Purpose::kTrust;
   meta.good_until = good_until;
@@ -121,7 +133,9 @@ void ApplyRotation(Turn& turn, const TrustChanged& event) {
                         " with ", Count(event.signatures.size(), "signature"),
                         " to ", Count(rotation->hosts.size(), "host"), ": ",
                         Count(rotation->approvers.size(), "approver")));
+  const auto kept = std::make_shared<const TrustChanged>(event);
   for (const HostId& id : rotation->hosts) {
+    turn.world.hosts[id].rotation = kept;
     SendTo(turn, id, event, absl::InfiniteFuture(), NameOf(event.text));
   }
 }
@@ -135,10 +149,13 @@ void ApplyDelegation(Turn& turn, const TrustChanged& event) {
                ? absl::StrCat("nobody stands in for ", from, " any more")
                : absl::StrCat(delegation->deputy.str(), " stands in for ", from,
                               " (", NameList(Texts(delegation->roles)),
+                              delegation->tasks ? ", tasks too" : "",
                               ") until ", ClockText(delegation->until)));
   turn.world.stand_ins[delegation->delegator] = {
-      delegation->deputy, std::move(delegation->roles), delegation->from,
-      delegation->until, event.text};
+      delegation->deputy, std::move(delegation->roles),
+      delegation->from,   delegation->until,
+      event.text,         event.signatures,
+      delegation->tasks};
   for (const PlannedHost& host : turn.world.plan->hosts) {
     if (host.grade != Grade::kKernel) continue;
     SendTo(turn, host.id, event, delegation->until, NameOf(event.text));
@@ -158,6 +175,30 @@ void ApplyTrust(Turn& turn, const TrustChanged& event) {
     ApplyRotation(turn, event);
   } else {
     ApplyDelegation(turn, event);
+  }
+}
+
+void ShowStanding(Turn& turn, const HostId& id) {
+  const PlannedHost* planned =
+      turn.world.plan == nullptr ? nullptr : turn.world.plan->FindHost(id);
+  if (planned == nullptr || planned->grade != Grade::kKernel) return;
+  if (const auto rotation = turn.world.hosts[id].rotation) {
+    SendTo(turn, id, *rotation, absl::InfiniteFuture(), NameOf(rotation->text));
+  }
+  for (const auto& [delegator, one] : turn.world.stand_ins) {
+    if (turn.now() >= one.until) continue;
+    SendTo(turn, id, {.text = one.text, .signatures = one.signatures},
+           one.until, NameOf(one.text));
+  }
+}
+
+void ShowStandingToNew(Turn& turn, const Plan* before) {
+  for (const PlannedHost& host : turn.world.plan->hosts) {
+    const PlannedHost* was =
+        before == nullptr ? nullptr : before->FindHost(host.id);
+    if (was == nullptr || was->grade != Grade::kKernel) {
+      ShowStanding(turn, host.id);
+    }
   }
 }
 
@@ -190,6 +231,18 @@ std::vector<StandsIn> StandInsOf(const World& world, const OperatorId& deputy,
     if (!barred) found.push_back({delegator, one.roles});
   }
   return found;
+}
+
+OperatorId TaskDelegator(const World& world, const OperatorId& deputy,
+                         const RoleId& owner, absl::Time now) {
+  for (const auto& [delegator, one] : world.stand_ins) {
+    if (one.deputy != deputy || !one.tasks || now >= one.until) continue;
+    if (std::find(one.roles.begin(), one.roles.end(), owner) !=
+        one.roles.end()) {
+      return delegator;
+    }
+  }
+  return OperatorId();
 }
 
 }  // namespace sluice::engine

@@ -22,6 +22,13 @@ absl::Status CheckTrustChange(const World& world, const TrustChanged& event,
                               absl::Time now);
 
 void ApplyTrust(Turn& turn, const TrustChanged& event);
+// To a host that is new here, by its plan or its key: the last rotation that
+// names it and the delegations that have not run out. What is on its way to it
+// already is not sent twice.
+void ShowStanding(Turn& turn, const HostId& id);
+// To those of the plan in force that `before` (may be nullptr) had not.
+void ShowStandingToNew(Turn& turn, const Plan* before);
+
 void TrustReported(Turn& turn, const Pending& pending,
                    const OrderReported& report);
 
@@ -29,5 +36,9 @@ void TrustReported(Turn& turn, const Pending& pending,
 // may not decide there is left out.
 std::vector<StandsIn> StandInsOf(const World& world, const OperatorId& deputy,
                                  int stage, absl::Time now);
+
+// Who gave `deputy` the tasks of this role; empty: nobody.
+OperatorId TaskDelegator(const World& world, const OperatorId& deputy,
+                         const RoleId& owner, absl::Time now);
 
 }  // namespace sluice::engine

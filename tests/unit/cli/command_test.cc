@@ -25,6 +25,7 @@
 #include "tests/unit/cli/fake_operator.h"
 #include "tests/unit/cli/golden.h"
 #include "tests/unit/cli/honest_gate.h"
+#include "tests/vectors/trust_vectors.h"
 
 namespace sluice::cli {
 namespace {
@@ -590,6 +591,22 @@ TEST_F(Command, ARotationIsDraftedSignedAndSent) {
   EXPECT_EQ(fake_.trusted.text(), "");
 }
 
+TEST_F(Command, SendsOfTheVectorsWhatIsSignedAndNothingElse) {
+  for (const testing::TrustCase& one : testing::TrustCases()) {
+    std::vector<std::string> arguments = {"send", dir_ / one.name};
+    std::ofstream(arguments[1]) << one.text();
+    for (const std::string& signature : one.signatures()) {
+      arguments.push_back(
+          dir_ / absl::StrCat(one.name, ".", arguments.size(), ".sig"));
+      std::ofstream(arguments.back()) << signature;
+    }
+    fake_.trusted.Clear();
+    EXPECT_EQ(Run(arguments), one.send ? kDone : kMistakes)
+        << one.name << ": " << err_;
+    EXPECT_EQ(fake_.trusted.text(), one.send ? one.text() : "") << one.name;
+  }
+}
+
 TEST_F(Command, ADelegationIsForATimeAndIsTakenBack) {
   EXPECT_EQ(Run({"delegate", "billing-owner", "--for", "8h", "--as",
                  "duty-commander"}),
@@ -603,6 +620,11 @@ TEST_F(Command, ADelegationIsForATimeAndIsTakenBack) {
               ::testing::ElementsAre(RoleId("incident-commander")));
   EXPECT_TRUE(Signed(signed_as::kDelegation, fake_.trusted.text(),
                      fake_.trusted.signatures(0)));
+  EXPECT_FALSE(word->tasks);
+  EXPECT_EQ(Run({"delegate", "billing-owner", "--for", "8h", "--tasks", "--as",
+                 "duty-commander"}),
+            kDone);
+  EXPECT_TRUE(Delegation::Parse(fake_.trusted.text())->tasks);
   EXPECT_EQ(
       Run({"delegate", "billing-owner", "--back", "--as", "duty-commander"}),
       kDone);

@@ -15,11 +15,13 @@ using ::testing::HasSubstr;
 Rotation MakeRotation() {
   static const std::string key = SshSigner::Make().public_key().Line();
   static const std::string other = SshSigner::Make().public_key().Line();
+  static const std::string third = SshSigner::Make().public_key().Line();
   Rotation rotation{.estate = EstateId("city-utility"), .serial = 2};
   rotation.hosts = {HostId("app-1"), HostId("db-1")};
   rotation.approvers = {
       {OperatorId("owner"), {RoleId("system-owner")}, key},
-      {OperatorId("zoe"), {RoleId("commander"), RoleId("security")}, other}};
+      {OperatorId("zoe"), {RoleId("commander"), RoleId("security")}, other},
+      {OperatorId("zz"), {RoleId("security")}, third}};
   rotation.quorum = {{RoleId("commander"), 1}};
   rotation.stages[StageId("outside")] = {{RoleId("security"), 1},
                                          {RoleId("system-owner"), 1}};
@@ -59,6 +61,16 @@ TEST(RotationText, IsRefusedWhenItsMinimumCanNeverBeMet) {
   rotation.approvers[0].roles = {RoleId("commander")};
   rotation.quorum[RoleId("commander")] = 2;  // two names, one key
   EXPECT_FALSE(Rotation::Parse(rotation.Body()).ok());
+  rotation = MakeRotation();  // one person for two seats, by two roles
+  rotation.approvers = {rotation.approvers[1]};
+  rotation.quorum = {{RoleId("commander"), 1}, {RoleId("security"), 1}};
+  rotation.stages.clear();
+  EXPECT_THAT(Rotation::Parse(rotation.Body()).status().message(),
+              HasSubstr("cannot fill all of these at once"));
+  rotation.quorum = {{RoleId("commander"), 1}};
+  EXPECT_TRUE(Rotation::Parse(rotation.Body()).ok());
+  rotation.stages[StageId("outside")] = {{RoleId("security"), 1}};
+  EXPECT_FALSE(Rotation::Parse(rotation.Body()).ok());
   rotation = MakeRotation();
   rotation.quorum.clear();
   EXPECT_THAT(Rotation::Parse(rotation.Body()).status().message(),
@@ -95,6 +107,19 @@ TEST(DelegationText, IsReadAsItIsWrittenAndInNoOtherForm) {
     const auto other = Delegation::Parse(more);
     EXPECT_TRUE(!other.ok() || other->Body() == more) << i;
   }
+}
+
+TEST(DelegationText, SaysWhetherTasksAreMeantToo) {
+  Delegation delegation = MakeDelegation();
+  EXPECT_FALSE(Delegation::Parse(delegation.Body())->tasks);
+  delegation.tasks = true;
+  const std::string body = delegation.Body();
+  const auto read = Delegation::Parse(body);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(*read, delegation);
+  std::string no = body;
+  no.replace(no.find("tasks yes"), 9, "tasks no");
+  EXPECT_FALSE(Delegation::Parse(no).ok());
 }
 
 TEST(DelegationText, EndsAfterItBeginsAndNamesTwoPeople) {

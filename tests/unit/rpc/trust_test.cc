@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "absl/strings/str_replace.h"
 #include "common/delegation.h"
 #include "common/rotation.h"
 #include "common/sshsig.h"
@@ -19,7 +20,12 @@ using ::testing::HasSubstr;
 class TrustChanges : public KeyedWorld {
  protected:
   void SetUp() override {
-    Begin(WithKeys(testing::kUtility), "second-commander");
+    manifest_ = absl::StrReplaceAll(
+        WithKeys(testing::kUtility),
+        {{"hosts: [rep-1]\n",
+          "hosts: [rep-1]\n    inspect: [{task: {what: \"figures "
+          "reconciled\", owner: system-owner}}]\n"}});
+    Begin(manifest_, "second-commander");
   }
 
   Delegation Word(const std::string& from, const std::string& to,
@@ -76,6 +82,24 @@ class TrustChanges : public KeyedWorld {
     }
     return "";
   }
+
+  // The same estate and one host more.
+  std::string Wider() const {
+    return absl::StrReplaceAll(
+        manifest_,
+        {{"hosts: [rep-1]", "hosts: [rep-1, rep-2]"},
+         {"  rep-1: {", "  rep-2: {address: [10.0.1.6]}\n  rep-1: {"}});
+  }
+  std::string TaskNote() {
+    for (const engine::TaskView& task :
+         world_.engine().MakeView(world_.now()).tasks) {
+      if (task.id.str() == kTask) return task.done ? task.note : "open";
+    }
+    return "no such task";
+  }
+  static constexpr char kTask[] = "reporting/figures-reconciled";
+
+  std::string manifest_;
 };
 
 TEST_F(TrustChanges, ADeputyDecidesForTheDelegatorAndTheGateSaysSo) {
@@ -165,6 +189,93 @@ TEST_F(TrustChanges, ARotationReachesEveryHostAndTheirAnswersAreKept) {
   rotation.hosts.emplace_back("nowhere");
   EXPECT_FALSE(
       Send("duty-commander", rotation.Body(), both, signed_as::kRotation).ok());
+}
+
+TEST_F(TrustChanges, ADeputySignsTasksWhereTheDelegationSaysSo) {
+  const auto sign = [&] { return world_.Sign(kTask, "second-commander"); };
+  EXPECT_EQ(sign().code(), absl::StatusCode::kPermissionDenied);
+  Delegation word = Word("billing-owner", "second-commander", "system-owner");
+  ASSERT_EQ(Give(word), absl::OkStatus());
+  EXPECT_EQ(sign().code(), absl::StatusCode::kPermissionDenied)
+      << "only the gates were given";
+  world_.Advance(absl::Seconds(1));
+  word = Word("billing-owner", "second-commander", "system-owner");
+  word.tasks = true;
+  EXPECT_FALSE(Send("second-commander", word.Body(), {"second-commander"},
+                    signed_as::kDelegation)
+                   .ok())
+      << "a deputy gives themselves nothing";
+  ASSERT_EQ(Give(word), absl::OkStatus());
+  EXPECT_EQ(world_.Sign(kTask, "duty-commander").code(),
+            absl::StatusCode::kPermissionDenied);
+  ASSERT_EQ(sign(), absl::OkStatus());
+  EXPECT_EQ(TaskNote(), "stands in for billing-owner");
+}
+
+TEST_F(TrustChanges, ADeputySignsNoTaskOnceItHasRunOut) {
+  Delegation word = Word("billing-owner", "second-commander", "system-owner");
+  word.tasks = true;
+  ASSERT_EQ(Give(word), absl::OkStatus());
+  world_.Advance(absl::Hours(1));
+  EXPECT_EQ(world_.Sign(kTask, "second-commander").code(),
+            absl::StatusCode::kPermissionDenied);
+  EXPECT_EQ(TaskNote(), "open");
+}
+
+TEST_F(TrustChanges, AHostThatJoinsLaterIsShownWhatHasNotRunOut) {
+  Delegation over =
+      Word("duty-commander", "billing-owner", "incident-commander");
+  over.until = over.from + absl::Minutes(5);
+  ASSERT_EQ(Give(over), absl::OkStatus());
+  ASSERT_EQ(Give(Word("billing-owner", "second-commander", "system-owner")),
+            absl::OkStatus());
+  world_.Advance(absl::Minutes(6));
+  ASSERT_TRUE(world_.Adopt(Wider(), "duty-commander").ok());
+  EXPECT_EQ(TrustOf("rep-2"), "delegation by billing-owner is on its way");
+  world_.Connect(HostId("rep-2"));
+  world_.Settle();
+  EXPECT_EQ(TrustOf("rep-2"), "took delegation by billing-owner");
+  EXPECT_EQ(TrustOf("db-1"), "took delegation by billing-owner")
+      << "it has seen it, and is not asked again";
+}
+
+TEST_F(TrustChanges, AHostThatComesBackOrWasBuiltAnewIsShownItsRotation) {
+  Rotation rotation{.estate = world_.plan()->estate, .serial = 3};
+  rotation.hosts = {HostId("rep-2")};
+  rotation.approvers = {{OperatorId("billing-owner"),
+                         {RoleId("system-owner")},
+                         keys_.at("billing-owner").public_key().Line()}};
+  rotation.quorum = {{RoleId("system-owner"), 1}};
+  ASSERT_TRUE(world_.Adopt(Wider(), "duty-commander").ok());
+  world_.Connect(HostId("rep-2"));
+  world_.Settle();
+  ASSERT_EQ(Send("duty-commander", rotation.Body(), {"duty-commander"},
+                 signed_as::kRotation),
+            absl::OkStatus());
+  EXPECT_EQ(TrustOf("rep-2"), "took rotation 3");
+  world_.Lose(HostId("rep-2"));
+  ASSERT_TRUE(world_.Adopt(manifest_, "duty-commander").ok());
+  ASSERT_TRUE(world_.Adopt(Wider(), "duty-commander").ok());
+  EXPECT_EQ(TrustOf("rep-2"), "rotation 3 is on its way");
+  world_.Connect(HostId("rep-2"));
+  world_.Settle();
+  EXPECT_EQ(TrustOf("rep-2"), "took rotation 3");
+
+  world_.Lose(HostId("rep-2"));
+  engine::IdentityChanged enrolled{
+      .what = engine::IdentityChanged::What::kEnrolled,
+      .host = HostId("rep-2"),
+      .key = "sha256:anew"};
+  world_.Tell(enrolled);
+  EXPECT_EQ(TrustOf("rep-2"), "rotation 3 is on its way");
+  const size_t orders = world_.engine().Outstanding(HostId("rep-2")).size();
+  world_.Tell(enrolled);
+  EXPECT_EQ(world_.engine().Outstanding(HostId("rep-2")).size(), orders)
+      << "what is on its way is not sent twice";
+  world_.Connect(HostId("rep-2"));
+  world_.Settle();
+  EXPECT_EQ(TrustOf("rep-2"), "took rotation 3");
+  EXPECT_EQ(TrustOf("db-1"), "") << "it names no other host";
 }
 
 }  // namespace
