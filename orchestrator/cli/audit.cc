@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "common/decision_text.h"
 #include "common/sshsig.h"
 #include "common/status.h"
 #include "orchestrator/cli/files.h"
@@ -64,7 +65,11 @@ done < signed/list
 
 `head` is the hash that the chain ends in. Compare it with one that an operator
 noted (`sluice status --json`, `journal_head`) to see that nothing was cut off
-at the end.
+at the end. One that somebody signed (`sluice audit sign FILE`) names its
+record, whose hash stands in `records.sha256`; who signed it is shown by
+
+    ssh-keygen -Y verify -f allowed_signers -I WHO -n head@sluice \
+      -s FILE.sig < FILE
 )README";
 
 std::string RecordText(const journal::Record& record) {
@@ -155,7 +160,8 @@ class Exporter {
       absl::StrAppend(&allowed, approver.id.str(), " namespaces=\"",
                       signed_as::kDecision, ",", signed_as::kTask, ",",
                       signed_as::kLogin, ",", signed_as::kRotation, ",",
-                      signed_as::kDelegation, "\" ", approver.key, "\n");
+                      signed_as::kDelegation, ",", signed_as::kHead, "\" ",
+                      approver.key, "\n");
     }
     for (const auto& [host, key] : own.host_keys) {
       absl::StrAppend(&allowed, host.str(), " namespaces=\"",

@@ -153,7 +153,12 @@ std::string GateSummary(const v1::Gate& gate) {
   } else if (state == "released" || state == "done") {
     std::vector<std::string> by;
     for (const v1::Vote& vote : gate.votes()) {
-      if (vote.go()) by.push_back(vote.by());
+      if (!vote.go()) continue;
+      const auto& others = vote.stands_in_for();
+      by.push_back(others.empty()
+                       ? vote.by()
+                       : absl::StrCat(vote.by(), " (for ",
+                                      absl::StrJoin(others, ", "), ")"));
     }
     if (!by.empty()) add(absl::StrCat("go from ", absl::StrJoin(by, ", ")));
   } else if (!gate.why().empty()) {

@@ -53,6 +53,7 @@ constexpr Line kLines[] = {
     {"history", "everything that was done, by whom, when"},
     {"durations", "what past runs took, for the next forecast"},
     {"audit verify [JOURNAL]", "is the record whole, and the one seen?"},
+    {"audit sign FILE", "the record's head, signed, to keep elsewhere"},
     {"end [--reason R]", "end the run"},
     {"audit export DIR", "the record, verified without Sluice"},
 };

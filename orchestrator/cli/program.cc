@@ -14,6 +14,7 @@
 #include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/format_command.h"
 #include "orchestrator/cli/gate_files.h"
+#include "orchestrator/cli/head_sign.h"
 #include "orchestrator/cli/identity_commands.h"
 #include "orchestrator/cli/import.h"
 #include "orchestrator/cli/isolate.h"
@@ -62,6 +63,7 @@ struct Words {
   int enrol_minutes = 60;
   RevokeOptions revoke;
   AuditVerifyOptions audit_verify;
+  SignHeadOptions sign_head;
   TrustWords trust;
 };
 
@@ -502,6 +504,13 @@ void CommandLine::AddOffline() {
                   "a head noted elsewhere, number:hash")
       ->type_name("HEAD");
   Json(sub);
+  sub = Add(
+      *audit, "sign", "its head, with your SSH key, to keep elsewhere",
+      [this] { return SignHead(terminal_, words_.common, words_.sign_head); });
+  sub->add_option("FILE", words_.sign_head.out, "new; FILE.sig beside it")
+      ->required();
+  sub->add_option("--key", words_.sign_head.key, "the SSH key to sign with")
+      ->type_name("KEY");
   sub = Add(*audit, "export", "records, texts, signatures, and how to verify",
             [this] { return AuditExport(terminal_, words_.audit); });
   sub->add_option("DIR", words_.audit.out)->required();

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -130,8 +131,29 @@ std::set<std::string> SharedWaits(const Stage& stage) {
   return shared;
 }
 
-std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
-                       Size size, int width, const Paint& paint) {
+// S9: whose word somebody else gave is not shown as their own: passed on after
+// a call, or signed by a deputy. The note begins so (rpc/requests.cc,
+// engine/people.cc).
+std::string OthersWords(const v1::Status& status, const v1::Step& step,
+                        int width) {
+  std::string out;
+  for (const v1::Task& task : status.tasks()) {
+    if (task.step() != step.id() || !task.done()) continue;
+    if (!absl::StartsWith(task.note(), "relayed, ") &&
+        !absl::StartsWith(task.note(), "stands in for ")) {
+      continue;
+    }
+    absl::StrAppend(&out, Hang("      ✔ ",
+                               absl::StrCat(task.what(), ": ", task.by(), "; ",
+                                            task.note()),
+                               width));
+  }
+  return out;
+}
+
+std::string StageBlock(const v1::Status& status, const Stage& stage,
+                       int name_width, Size size, int width,
+                       const Paint& paint) {
   const std::string name = stage.id.empty() ? "without stage" : stage.id;
   std::string head = paint.Bold(name);
   if (stage.gate != nullptr) {
@@ -153,8 +175,10 @@ std::string StageBlock(const Stage& stage, int name_width, int64_t now_ms,
     absl::StrAppend(&out, Hang("    ↳ ", text, width));
   }
   for (const v1::Step* step : stage.steps) {
-    absl::StrAppend(&out,
-                    StepLines(*step, name_width, now_ms, shared, width, paint));
+    absl::StrAppend(
+        &out,
+        StepLines(*step, name_width, status.now_ms(), shared, width, paint),
+        OthersWords(status, *step, width));
   }
   return out;
 }
@@ -264,7 +288,7 @@ std::string Whole(const v1::Status& status, const StatusOptions& options,
         size == Size::kShort && (stage.finished || stage.untouched);
     absl::StrAppend(
         &out, short_before && shrink ? "" : "\n",
-        StageBlock(stage, name_width, status.now_ms(),
+        StageBlock(status, stage, name_width,
                    shrink ? Size::kShort : Size::kFull, options.width, paint));
     short_before = shrink;
   }

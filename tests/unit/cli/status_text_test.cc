@@ -33,6 +33,14 @@ TEST(StatusText, ShrinksFinishedStagesBeforeItCutsAnythingOff) {
   EXPECT_THAT(text, Not(HasSubstr("more lines")));
 }
 
+TEST(StatusText, SaysWhoseWordSomebodyElseGave) {
+  setenv("TZ", "UTC", 1);
+  const auto status = Canned<v1::Status>("relayed.status.textproto");
+  const std::string text = StatusText(status, {});
+  ExpectFits(text);
+  ExpectGolden("status-relayed.txt", text);
+}
+
 TEST(StatusText, CountsTheLinesThatDoNotFit) {
   const std::string text = StatusText(MidRun(), {.height = 10});
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 10);
