@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <ctime>
 #include <iostream>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "agents/host/driver.h"
 #include "agents/host/enrol_command.h"
 #include "agents/host/evidence_key.h"
+#include "agents/host/footprint.h"
 #include "agents/host/isolate_command.h"
 #include "agents/host/notify.h"
 #include "agents/host/state_store.h"
@@ -39,6 +41,8 @@ namespace {
 constexpr char kVersion[] = "0.1.0";
 constexpr int kIsolated = 3;  // what `status` ends with
 constexpr absl::Duration kEnrolPatience = absl::Seconds(20);
+// Of the fence, without a reason, where the kernel tells of every change.
+constexpr absl::Duration kAuditWhenWatched = absl::Minutes(1);
 
 void Log(const std::string& line) { spdlog::info("{}", line); }
 
@@ -71,9 +75,14 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config,
 
 // SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`).
 void WatchSignals(const sigset_t& signals, Driver& driver) {
+  timespec tidy_after = {.tv_sec = 5};  // the first time: it has started
   while (true) {
-    int number = 0;
-    if (sigwait(&signals, &number) != 0) continue;
+    const int number = sigtimedwait(&signals, nullptr, &tidy_after);
+    if (number < 0) {
+      if (errno == EAGAIN) GiveBackMemory();
+      tidy_after.tv_sec = 60;
+      continue;
+    }
     if (number == SIGUSR1) {
       driver.Post(IsolatedLocally{kIsolatedByRoot});
       continue;
@@ -136,7 +145,8 @@ absl::Status Serve(const AgentConfig& config) {
       WorkerOptionsOf(config, signer.ok() ? signer->public_key().Line() : ""),
       [&driver](Event event) { driver.Post(std::move(event)); });
   // The fence first: credentials may be missing, the network may be down.
-  driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
+  driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)),
+               watch.ok() ? kAuditWhenWatched : Started().audit_every);
 
   const auto read = [&config] {
     return ReadCredentials(config.certificate, config.key, config.authority,
@@ -296,6 +306,7 @@ int Main(int argc, char** argv) {
 }  // namespace sluice::agent
 
 int main(int argc, char** argv) {
+  sluice::agent::ShareOneHeap();
   // Debian's Abseil looks for deadlocks at every lock: twice the time, and
   // thousands of streams do not come up with it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);

@@ -56,14 +56,11 @@ int Await(int fd, absl::Duration timeout, const Stop& stop) {
 
 }  // namespace
 
-int TryConnect(const std::optional<Prefix>& from, const Prefix& to,
-               uint16_t port, absl::Duration timeout, const Stop& stop) {
+int Connect(const std::optional<Prefix>& from, const Prefix& to, uint16_t port,
+            absl::Duration timeout, const Stop& stop, int& fd) {
   const int family = to.family() == Family::kIpv4 ? AF_INET : AF_INET6;
-  const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) return errno;
-  // Closed with a reset: a try must not leave TIME_WAIT behind.
-  const linger now{.l_onoff = 1, .l_linger = 0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
   sockaddr_storage address;
   int error = 0;
   if (from.has_value()) {
@@ -80,8 +77,20 @@ int TryConnect(const std::optional<Prefix>& from, const Prefix& to,
       error = errno == EINPROGRESS ? Await(fd, timeout, stop) : errno;
     }
   }
-  close(fd);
+  if (error != 0) close(fd);
   return error;
+}
+
+int TryConnect(const std::optional<Prefix>& from, const Prefix& to,
+               uint16_t port, absl::Duration timeout, const Stop& stop) {
+  int fd = -1;
+  const int error = Connect(from, to, port, timeout, stop, fd);
+  if (error != 0) return error;
+  // Closed with a reset: a try must not leave TIME_WAIT behind.
+  const linger now{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+  close(fd);
+  return 0;
 }
 
 std::string ConnectError(int error) {

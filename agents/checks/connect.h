@@ -1,4 +1,4 @@
-// One TCP connection: tried, within a time, and closed.
+// One TCP connection, within a time.
 
 #pragma once
 
@@ -12,8 +12,13 @@
 
 namespace sluice::agent {
 
-// 0: connected and closed again. ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH, …
-// otherwise; ECANCELED when the agent is ending. `from`: the client's address.
+// 0: connected; `fd` is the caller's to close, and does not block. ETIMEDOUT,
+// ECONNREFUSED, EHOSTUNREACH, … otherwise; ECANCELED when the agent is ending.
+// `from`: the client's address.
+int Connect(const std::optional<Prefix>& from, const Prefix& to, uint16_t port,
+            absl::Duration timeout, const Stop& stop, int& fd);
+
+// The same, closed again.
 int TryConnect(const std::optional<Prefix>& from, const Prefix& to,
                uint16_t port, absl::Duration timeout, const Stop& stop);
 

@@ -2,11 +2,11 @@
 // handshake. No proxy, no redirect, no name lookup: the address is the host's
 // own.
 
-#include <curl/curl.h>
-
-#include <ctime>
-#include <memory>
-#include <mutex>
+#include <algorithm>
+#include <boost/asio/buffer.hpp>
+#include <boost/beast/http/buffer_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <string>
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -14,101 +14,115 @@
 #include "absl/time/clock.h"
 #include "agents/checks/check.h"
 #include "agents/checks/connect.h"
+#include "agents/checks/conversation.h"
+#include "common/status.h"
 
 namespace sluice::agent {
 namespace {
 
-constexpr size_t kMaxBody = 64 << 10;
+namespace http = boost::beast::http;
 
-struct Exchange {
+constexpr size_t kMaxBody = 64 << 10;
+constexpr size_t kMaxHead = 64 << 10;
+
+struct Answer {
+  unsigned status = 0;
   std::string body;
-  bool full = false;
-  const Stop* stop = nullptr;
+  bool full = false;  // there is more than was read
 };
 
-size_t TakeBody(char* data, size_t size, size_t count, void* user) {
-  auto* exchange = static_cast<Exchange*>(user);
-  const size_t got = size * count;
-  if (exchange->body.size() + got > kMaxBody) {
-    exchange->full = true;
-    return 0;  // enough was read; the status line is known by now
+// Reads an answer of HTTP until it is whole or the body is full.
+absl::StatusOr<Answer> ReadAnswer(Conversation& with) {
+  Answer answer;
+  answer.body.resize(kMaxBody);
+  http::response_parser<http::buffer_body> parser;
+  parser.eager(true);
+  parser.header_limit(kMaxHead);
+  parser.body_limit(boost::none);
+  auto& body = parser.get().body();
+  body.data = answer.body.data();
+  body.size = answer.body.size();
+  body.more = true;
+  std::string waiting;  // of what came, not understood yet
+  char buffer[8 << 10];
+  boost::beast::error_code error;
+  while (!parser.is_done() && !answer.full) {
+    SLUICE_ASSIGN_OR_RETURN(const size_t got, with.Read(buffer, sizeof buffer));
+    waiting.append(buffer, got);
+    while (!waiting.empty() && !parser.is_done()) {
+      waiting.erase(0, parser.put(boost::asio::buffer(waiting), error));
+      if (error) break;
+    }
+    if (got == 0 && !error && !parser.is_done()) parser.put_eof(error);
+    if (error == http::error::need_more && got != 0) error = {};
+    answer.full = error == http::error::need_buffer;
+    if (error && !answer.full) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("what it answers is no HTTP (", error.message(), ")"));
+    }
   }
-  exchange->body.append(data, got);
-  return got;
+  answer.status = parser.get().result_int();
+  answer.body.resize(kMaxBody - body.size);
+  return answer;
 }
 
-int WatchStop(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  return static_cast<Exchange*>(user)->stop->IsSet() ? 1 : 0;
+absl::StatusOr<Answer> Get(Conversation& with, const std::string& host,
+                           const std::string& path) {
+  SLUICE_RETURN_IF_ERROR(with.Write(absl::StrCat(
+      "GET ", path, " HTTP/1.1\r\nHost: ", host,
+      "\r\nUser-Agent: sluice-agent\r\nAccept: */*\r\nConnection: close\r\n"
+      "\r\n")));
+  return ReadAnswer(with);
 }
 
-// Days until the server's certificate ends; -1 when that is not known.
-int64_t CertificateDays(CURL* curl) {
-  curl_certinfo* chain = nullptr;
-  if (curl_easy_getinfo(curl, CURLINFO_CERTINFO, &chain) != CURLE_OK ||
-      chain == nullptr || chain->num_of_certs < 1) {
-    return -1;
-  }
-  for (const curl_slist* entry = chain->certinfo[0]; entry != nullptr;
-       entry = entry->next) {
-    absl::string_view line(entry->data);
-    if (!absl::StartsWith(line, "Expire date:")) continue;
-    const time_t end = curl_getdate(entry->data + 12, nullptr);
-    if (end < 0) return -1;
-    return (absl::FromTimeT(end) - absl::Now()) / absl::Hours(24);
-  }
-  return -1;
-}
-
-// Empty, or why the certificate's end is not far enough away.
-std::string JudgeEnd(const CheckSpec& spec, CURL* curl, bool& known) {
+// Nothing, or what is wrong about when the certificate ends.
+std::optional<CheckResult> JudgeEnd(const CheckSpec& spec,
+                                    const std::optional<int>& days,
+                                    const std::string& where) {
   int64_t min_days = 0;
-  known = true;
   if (!absl::SimpleAtoi(Arg(spec, "min-days", "0"), &min_days) ||
       min_days <= 0) {
-    return "";
+    return std::nullopt;
   }
-  const int64_t days = CertificateDays(curl);
-  known = days >= 0;
-  if (!known) return "when its certificate ends could not be read";
-  if (days >= min_days) return "";
-  return absl::StrCat("its certificate ends in ", days, " days, fewer than ",
-                      min_days);
+  if (!days.has_value()) {
+    return Inconclusive(
+        absl::StrCat(where, ": when its certificate ends could not be read"));
+  }
+  if (*days >= min_days) return std::nullopt;
+  return Fail(absl::StrCat(where, ": its certificate ends in ", *days,
+                           " days, fewer than ", min_days));
 }
 
-CheckResult Judge(const CheckSpec& spec, CURL* curl, const Exchange& exchange,
-                  const std::string& where) {
-  long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+CheckResult Judge(const CheckSpec& spec, const Answer& answer,
+                  const std::optional<int>& days, const std::string& where) {
   const std::string expect = Arg(spec, "expect", "200");
-  if (absl::StrCat(status) != expect) {
-    return Fail(
-        absl::StrCat(where, " answered ", status, ", expected ", expect));
+  if (absl::StrCat(answer.status) != expect) {
+    return Fail(absl::StrCat(where, " answered ", answer.status, ", expected ",
+                             expect));
   }
   const std::string contains = Arg(spec, "contains");
-  if (!contains.empty() && !absl::StrContains(exchange.body, contains)) {
-    return Fail(absl::StrCat(where, " answered ", status, " without '",
+  if (!contains.empty() && !absl::StrContains(answer.body, contains)) {
+    return Fail(absl::StrCat(where, " answered ", answer.status, " without '",
                              contains, "'",
-                             exchange.full ? " in its first 64 KiB" : ""));
+                             answer.full ? " in its first 64 KiB" : ""));
   }
-  bool known = true;
-  if (const std::string why = JudgeEnd(spec, curl, known); !why.empty()) {
-    const std::string said = absl::StrCat(where, ": ", why);
-    return known ? Fail(said) : Inconclusive(said);
-  }
-  return Pass(absl::StrCat(where, " answered ", status));
+  if (const auto end = JudgeEnd(spec, days, where)) return *end;
+  return Pass(absl::StrCat(where, " answered ", answer.status));
 }
 
-CheckResult JudgeHandshake(const CheckSpec& spec, CURL* curl,
+CheckResult JudgeHandshake(const CheckSpec& spec,
+                           const std::optional<int>& days,
                            const std::string& where) {
-  bool known = true;
-  if (const std::string why = JudgeEnd(spec, curl, known); !why.empty()) {
-    const std::string said = absl::StrCat(where, ": ", why);
-    return known ? Fail(said) : Inconclusive(said);
-  }
-  const int64_t days = CertificateDays(curl);
-  return Pass(
-      absl::StrCat(where, ": a valid certificate",
-                   days < 0 ? "" : absl::StrCat(", for ", days, " days")));
+  if (const auto end = JudgeEnd(spec, days, where)) return *end;
+  return Pass(absl::StrCat(
+      where, ": a valid certificate",
+      days.has_value() ? absl::StrCat(", for ", *days, " days") : ""));
+}
+
+// What may stand in a request's line.
+bool IsPlain(absl::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](unsigned char c) { return c > ' ' && c != 0x7f; });
 }
 
 }  // namespace
@@ -120,74 +134,48 @@ CheckResult CheckTls(const CheckSpec& spec, const CheckContext& context,
 
 CheckResult CheckHttp(const CheckSpec& spec, const CheckContext& context,
                       const Stop& stop) {
+  const bool plain = spec.kind == "http";
   const bool handshake = spec.kind == "tls";
-  const std::string scheme = handshake ? "https" : spec.kind;
-  static std::once_flag once;
-  std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   const uint16_t port = PortArg(spec);
   if (port == 0) {
     return Inconclusive(absl::StrCat(spec.kind, ": 'port' is not a port"));
   }
   const std::string path = Arg(spec, "path", "/");
-  if (path.empty() || path[0] != '/') {
-    return Inconclusive(absl::StrCat(spec.kind, ": 'path' begins with '/'"));
+  if (path.empty() || path[0] != '/' || !IsPlain(path)) {
+    return Inconclusive(absl::StrCat(
+        spec.kind, ": 'path' begins with '/' and has no spaces in it"));
   }
   const std::string name = Arg(spec, "name");
+  if (!IsPlain(name)) {
+    return Inconclusive(absl::StrCat(spec.kind, ": 'name' is not a name"));
+  }
   const absl::Time until = absl::Now() + spec.timeout;
   std::string why = "no address to ask";
   for (const Prefix& place : Places(spec, context)) {
-    const int64_t left = absl::ToInt64Milliseconds(until - absl::Now());
-    if (left <= 0) break;
-    const std::unique_ptr<CURL, void (*)(CURL*)> handle(curl_easy_init(),
-                                                        curl_easy_cleanup);
-    CURL* curl = handle.get();
-    if (curl == nullptr) return Inconclusive("out of memory for a request");
+    if (absl::Now() >= until) break;
     const std::string endpoint = Endpoint(place, port);
-    const std::string url = absl::StrCat(
-        scheme, "://", name.empty() ? endpoint : absl::StrCat(name, ":", port),
-        path);
-    const std::unique_ptr<curl_slist, void (*)(curl_slist*)> to(
-        curl_slist_append(nullptr, absl::StrCat("::", endpoint).c_str()),
-        curl_slist_free_all);
-    Exchange exchange{.stop = &stop};
-    char error[CURL_ERROR_SIZE] = "";
-    curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(curl, CURLOPT_CONNECT_TO, to.get());
-    curl_easy_setopt(curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, scheme.c_str());
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(left));
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(curl, CURLOPT_CERTINFO, 1L);
-    if (handshake) curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
-    if (!context.tls_authorities.empty()) {
-      curl_easy_setopt(curl, CURLOPT_CAINFO, context.tls_authorities.c_str());
-    }
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "sluice-agent");
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &exchange);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, WatchStop);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &exchange);
-    const CURLcode code = curl_easy_perform(curl);
     const std::string where =
-        handshake ? endpoint : absl::StrCat(scheme, "://", endpoint, path);
-    if (handshake && code == CURLE_OK) {
-      return JudgeHandshake(spec, curl, where);
+        handshake ? endpoint : absl::StrCat(spec.kind, "://", endpoint, path);
+    Conversation with(place, port, until, stop);
+    absl::Status status = with.Connect();
+    if (status.ok() && !plain) {
+      status = with.StartTls(name, context.tls_authorities);
     }
-    if (code == CURLE_OK || exchange.full) {
-      return Judge(spec, curl, exchange, where);
+    if (status.ok() && handshake) {
+      return JudgeHandshake(spec, with.CertificateDays(), where);
     }
-    if (code == CURLE_ABORTED_BY_CALLBACK) {
-      return Inconclusive("the agent is ending");
+    if (status.ok()) {
+      const absl::StatusOr<Answer> answer = Get(
+          with, name.empty() ? endpoint : absl::StrCat(name, ":", port), path);
+      if (answer.ok()) {
+        return Judge(spec, *answer, with.CertificateDays(), where);
+      }
+      status = answer.status();
     }
-    why = absl::StrCat(where, ": ",
-                       error[0] != '\0' ? error : curl_easy_strerror(code));
+    if (absl::IsCancelled(status)) return Inconclusive("the agent is ending");
+    why = absl::StrCat(where, ": ", status.message());
     // Something answered there, only not well: other addresses do not help.
-    if (code != CURLE_COULDNT_CONNECT) break;
+    if (!absl::IsUnavailable(status)) break;
   }
   return Fail(why);
 }

@@ -11,7 +11,6 @@
 namespace sluice::agent {
 namespace {
 
-constexpr absl::Duration kAuditEvery = absl::Seconds(5);
 // A table that is touched over and over is looked at so often and no more.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
 constexpr absl::Duration kSaveAgain = absl::Seconds(5);
@@ -41,6 +40,7 @@ AgentCore::Output AgentCore::Step(const Event& event, absl::Duration now) {
 void AgentCore::On(const Started& event) {
   started_ = true;
   fresh_number_ = event.fresh_number;
+  audit_every_ = event.audit_every;
   std::string problem = event.problem;
   bool corrupt = event.file == Started::File::kCorrupt;
   if (event.file == Started::File::kRead) {
@@ -250,7 +250,7 @@ void AgentCore::RunDue() {
   }
   if (now_ >= save_at_) Save();
   if (now_ >= audit_at_) {
-    audit_at_ = now_ + kAuditEvery;
+    audit_at_ = now_ + audit_every_;
     looked_at_ = now_;
     unread_ = unread_ && state_.mode == Mode::kOpen;
     Call(fence::Read{}, unread_ ? Purpose::kStart : Purpose::kAudit);

@@ -229,6 +229,7 @@ class AgentCore {
   bool unread_ = false;  // an open host whose kernel could not be read yet
   std::string alarm_;    // a FenceChanged not said yet
   std::string hand_;     // that touched the table and was not dealt with yet
+  absl::Duration audit_every_;
   absl::Duration looked_at_ = -absl::InfiniteDuration();  // the last audit
   absl::Duration audit_at_ = absl::InfiniteDuration();
   absl::Duration repair_at_ = absl::InfiniteDuration();

@@ -28,6 +28,9 @@ struct Started {
   // Higher than any number ever counted up to one by one (seconds since 1970
   // do): the quarantine number to go on from when the state is lost.
   uint64_t fresh_number = 0;
+  // How often the whole fence is read without a reason. Rarely where the kernel
+  // tells of every change by another hand (TableTouched).
+  absl::Duration audit_every = absl::Seconds(5);
 };
 
 // The stream is up and nothing was said on it yet.

@@ -11,7 +11,6 @@
 namespace sluice::agent {
 namespace {
 
-constexpr absl::Duration kAuditEvery = absl::Seconds(5);
 // What the kernel may say of a lease beyond what was asked of it.
 constexpr absl::Duration kLeaseSlack = absl::Seconds(5);
 constexpr absl::Duration kRetryEvery = absl::Seconds(1);
@@ -193,7 +192,7 @@ void AgentCore::OnStartReading(const FenceDone& event) {
     }
     return;
   }
-  audit_at_ = now_ + kAuditEvery;
+  audit_at_ = now_ + audit_every_;
   const std::string difference = event.status.ok()
                                      ? Difference(event.reading)
                                      : std::string(event.status.message());

@@ -71,8 +71,11 @@ Driver::~Driver() {
   saver_.join();
 }
 
-void Driver::Start(const std::string& boot_id, uint64_t fresh_number) {
-  Started started{.boot_id = boot_id, .fresh_number = fresh_number};
+void Driver::Start(const std::string& boot_id, uint64_t fresh_number,
+                   absl::Duration audit_every) {
+  Started started{.boot_id = boot_id,
+                  .fresh_number = fresh_number,
+                  .audit_every = audit_every};
   const absl::StatusOr<std::string> text = ports_.store->Load();
   absl::StatusOr<AgentState> state =
       text.ok() ? AgentState::Decode(*text) : text.status();

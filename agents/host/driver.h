@@ -47,8 +47,10 @@ class Driver {
   Driver(CoreOptions options, DriverPorts ports);
 
   // Loads the state and puts the fence up if it has to be up: done before this
-  // returns, and before anything else may run. `fresh_number`: see Started.
-  void Start(const std::string& boot_id, uint64_t fresh_number);
+  // returns, and before anything else may run. For `fresh_number` and
+  // `audit_every` see Started.
+  void Start(const std::string& boot_id, uint64_t fresh_number,
+             absl::Duration audit_every = Started().audit_every);
 
   // From any thread. Orders beyond what the loop can hold are dropped, and the
   // link with them: they come again on the next one.

@@ -3,9 +3,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <deque>
 #include <fstream>
 #include <mutex>
 #include <random>
@@ -17,123 +16,15 @@
 #include "agents/core/state.h"
 #include "agents/link/enrol.h"
 #include "agents/link/messages.h"
+#include "agents/link/stream.h"
 #include "agents/link/tls.h"
 #include "common/status.h"
-#include "sluice/v1/agent.grpc.pb.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr absl::Duration kRenewPatience = absl::Seconds(10);
 constexpr size_t kMaxPem = 1 << 20;
-
-// Handed the stream's news, from gRPC's threads.
-struct StreamEvents {
-  std::function<void(const v1::OrchestratorMessage&)> on_message;
-};
-
-// One call, from dialling to its end. gRPC owns its threads; Finish() wakes
-// whoever waits in Await().
-class Stream : public grpc::ClientBidiReactor<v1::AgentMessage,
-                                              v1::OrchestratorMessage> {
- public:
-  Stream(v1::AgentLink::Stub* stub, StreamEvents events, size_t limit)
-      : events_(std::move(events)), limit_(limit) {
-    stub->async()->Attach(&context_, this);
-  }
-
-  // REQUIRES: called once, right after construction.
-  void Begin() {
-    // Writes come from outside the reactor's callbacks: without a hold the
-    // call could end under them.
-    AddHold();
-    StartRead(&incoming_);
-    StartCall();
-  }
-
-  // False when too much waits already.
-  bool Send(v1::AgentMessage message) {
-    const std::lock_guard lock(mutex_);
-    if (closing_) return true;
-    if (outgoing_.size() >= limit_) return false;
-    outgoing_.push_back(std::move(message));
-    if (outgoing_.size() == 1) StartWrite(&outgoing_.front());
-    return true;
-  }
-
-  // Ends the call, once however often it is asked for.
-  void Cancel() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (closing_) return;
-      closing_ = true;
-    }
-    context_.TryCancel();
-    RemoveHold();
-  }
-
-  // True when the call ended, with its status; false when it was nudged, or
-  // when `time` is over.
-  bool Await(absl::Duration time) {
-    std::unique_lock lock(mutex_);
-    done_wake_.wait_for(lock, absl::ToChronoMilliseconds(time),
-                        [this] { return done_ || nudged_; });
-    return done_;
-  }
-  void Nudge() {
-    const std::lock_guard lock(mutex_);
-    nudged_ = true;
-    done_wake_.notify_all();
-  }
-  // Wakes for nothing else: an agent at rest costs its host no time.
-  void AwaitEnd() {
-    std::unique_lock lock(mutex_);
-    done_wake_.wait(lock, [this] { return done_; });
-  }
-  const grpc::Status& status() const { return status_; }
-
- private:
-  void OnReadDone(bool ok) override {
-    if (!ok) {
-      Cancel();
-      return;
-    }
-    events_.on_message(incoming_);
-    StartRead(&incoming_);
-  }
-
-  void OnWriteDone(bool ok) override {
-    {
-      const std::lock_guard lock(mutex_);
-      outgoing_.pop_front();
-      if (ok && !closing_) {
-        if (!outgoing_.empty()) StartWrite(&outgoing_.front());
-        return;
-      }
-    }
-    Cancel();
-  }
-
-  void OnDone(const grpc::Status& status) override {
-    const std::lock_guard lock(mutex_);
-    status_ = status;
-    done_ = true;
-    done_wake_.notify_all();
-  }
-
-  grpc::ClientContext context_;
-  const StreamEvents events_;
-  const size_t limit_;
-  v1::OrchestratorMessage incoming_;
-
-  std::mutex mutex_;
-  std::deque<v1::AgentMessage> outgoing_;  // the first is being written
-  bool closing_ = false;
-  bool done_ = false;
-  bool nudged_ = false;
-  std::condition_variable done_wake_;
-  grpc::Status status_;
-};
 
 absl::StatusOr<std::string> ReadPem(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -225,12 +116,10 @@ class AgentLink::Impl {
   bool Attach(const std::string& address, absl::Duration patience) {
     const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
         address, credentials_, LinkArguments(patience));
-    const auto stub = v1::AgentLink::NewStub(channel);
     welcomed_ = false;
     renew_asked_ = false;
     broken_.clear();
-    Stream stream(stub.get(), {[this](const auto& message) { Take(message); }},
-                  options_.queue);
+    Stream stream(channel, options_.queue);
     {
       const std::lock_guard lock(mutex_);
       stream.Begin();
@@ -238,15 +127,7 @@ class AgentLink::Impl {
       if (stopping_) stream.Cancel();
     }
     on_event_(LinkConnected{});
-    if (!stream.Await(patience)) {  // a welcome nudges
-      if (!welcomed_) {
-        broken_ = "no welcome came";
-        stream.Cancel();
-      } else if (renew_asked_) {
-        RenewOver(channel);
-      }
-      stream.AwaitEnd();
-    }
+    Follow(stream, patience);
     {
       const std::lock_guard lock(mutex_);
       stream_ = nullptr;
@@ -259,15 +140,43 @@ class AgentLink::Impl {
     Say(address, stream.status());
     // Known, and expired: the one thing that may still be done.
     if (stream.status().error_code() == grpc::StatusCode::UNAUTHENTICATED) {
-      RenewOver(channel);
+      if (options_.reload) UseRenewed(Renew(channel, kRenewPatience));
     }
     return welcomed_;
   }
 
-  void RenewOver(const std::shared_ptr<grpc::Channel>& channel) {
-    if (!options_.reload) return;
-    const absl::StatusOr<std::string> certificate =
-        Renew(channel, kRenewPatience);
+  // Takes what comes on the stream, until its end.
+  void Follow(Stream& stream, absl::Duration patience) {
+    const auto began = std::chrono::steady_clock::now();
+    bool waiting = true;  // for the welcome
+    while (true) {
+      const absl::Duration waited =
+          absl::FromChrono(std::chrono::steady_clock::now() - began);
+      switch (stream.Next(waiting ? patience - waited
+                                  : absl::InfiniteDuration())) {
+        case Stream::News::kMessage:
+          Take(stream.message());
+          if (welcomed_) waiting = false;
+          if (renew_asked_ && options_.reload) {
+            renew_asked_ = false;
+            stream.AskRenewal(kRenewPatience);
+          }
+          break;
+        case Stream::News::kRenewed:
+          UseRenewed(stream.renewal());
+          break;
+        case Stream::News::kNothing:
+          broken_ = "no welcome came";
+          waiting = false;
+          stream.Cancel();
+          break;
+        case Stream::News::kEnded:
+          return;
+      }
+    }
+  }
+
+  void UseRenewed(const absl::StatusOr<std::string>& certificate) {
     absl::Status status = certificate.status();
     if (status.ok()) {
       auto credentials = options_.reload(*certificate);
@@ -291,8 +200,6 @@ class AgentLink::Impl {
     if (std::holds_alternative<LinkWelcomed>(*event)) {
       renew_asked_ = message.welcome().renew();
       welcomed_ = true;
-      const std::lock_guard lock(mutex_);
-      if (stream_ != nullptr) stream_->Nudge();
     }
     on_event_(*std::move(event));
   }
@@ -323,8 +230,8 @@ class AgentLink::Impl {
   Stream* stream_ = nullptr;  // guarded by mutex_
   bool stopping_ = false;     // guarded by mutex_
 
-  std::atomic<bool> welcomed_ = false;
-  std::atomic<bool> renew_asked_ = false;
+  bool welcomed_ = false;     // thread_ only
+  bool renew_asked_ = false;  // thread_ only
   std::string broken_;        // thread_ only
   std::string last_line_;     // thread_ only
   std::string last_renewal_;  // thread_ only

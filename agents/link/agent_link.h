@@ -49,7 +49,7 @@ class AgentLink {
  public:
   // `on_event` gets LinkConnected, LinkWelcomed, OrderReceived,
   // RenewalReceived and LinkDown; `log` a line when something changes. Both
-  // are called from threads of gRPC's or the link's own, and must be quick.
+  // are called from the link's own thread, and must be quick.
   AgentLink(LinkOptions options,
             std::shared_ptr<grpc::ChannelCredentials> credentials,
             std::function<void(Event)> on_event,

@@ -77,6 +77,11 @@ absl::StatusOr<std::string> Renew(const std::shared_ptr<grpc::Channel>& channel,
   context.set_deadline(absl::ToChronoTime(absl::Now() + patience));
   v1::Enrolled reply;
   const grpc::Status status = stub->Renew(&context, v1::RenewRequest(), &reply);
+  return RenewedCertificate(status, reply);
+}
+
+absl::StatusOr<std::string> RenewedCertificate(const grpc::Status& status,
+                                               const v1::Enrolled& reply) {
   if (status.ok()) return reply.certificate();
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
                       OneLine(status.error_message(), 400));

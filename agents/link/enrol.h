@@ -11,6 +11,11 @@
 
 namespace grpc {
 class Channel;
+class Status;
+}  // namespace grpc
+
+namespace sluice::v1 {
+class Enrolled;
 }
 
 namespace sluice::agent {
@@ -31,5 +36,9 @@ absl::StatusOr<Enrolment> Enrol(const EnrolToken& token,
 // A new certificate for the key that the channel's credentials have.
 absl::StatusOr<std::string> Renew(const std::shared_ptr<grpc::Channel>& channel,
                                   absl::Duration patience);
+
+// What the answer to such a question says.
+absl::StatusOr<std::string> RenewedCertificate(const grpc::Status& status,
+                                               const v1::Enrolled& reply);
 
 }  // namespace sluice::agent

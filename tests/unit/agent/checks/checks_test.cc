@@ -121,6 +121,38 @@ TEST(Http, ReadsNoMoreThanItNeedsOfAnEndlessBody) {
       Verdict::kPass);
 }
 
+TEST(Http, BelievesNoLengthThatIsAnnounced) {
+  const LocalServer endless(
+      "HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\nready" +
+      std::string(1 << 20, 'x'));
+  const CheckSpec spec = Spec(
+      "http", {{"port", absl::StrCat(endless.port())}, {"contains", "ready"}});
+  EXPECT_EQ(RunIt(spec).verdict, Verdict::kPass);
+  const LocalServer cut(
+      "HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\nready");
+  EXPECT_THAT(RunIt(Spec("http", {{"port", absl::StrCat(cut.port())}})).reason,
+              HasSubstr("is no HTTP (partial message)"));
+}
+
+TEST(Http, FailsWhereSomethingElseAnswers) {
+  const LocalServer server("SSH-2.0-OpenSSH_9.2\r\n");
+  const CheckResult result =
+      RunIt(Spec("http", {{"port", absl::StrCat(server.port())}}));
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+  EXPECT_THAT(result.reason, HasSubstr("is no HTTP"));
+}
+
+TEST(Http, AsksForNothingElseThanItsPath) {
+  const LocalServer server("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  for (const char* path : {"/a HTTP/1.1\r\nX: y", "/a b", "a"}) {
+    EXPECT_EQ(RunIt(Spec("http", {{"port", absl::StrCat(server.port())},
+                                  {"path", path}}))
+                  .verdict,
+              Verdict::kInconclusive);
+  }
+  EXPECT_EQ(server.asked(), "");
+}
+
 TEST(Http, FailsWhereNothingListens) {
   const CheckResult result =
       RunIt(Spec("http", {{"port", absl::StrCat(ClosedPort())}}));

@@ -120,6 +120,7 @@ class BenchHost {
     }
     started.boot_id = std::move(boot_id);
     started.fresh_number = 1'795'000'000;
+    started.audit_every = audit_every;
     Feed(std::move(started));
   }
 
@@ -208,6 +209,7 @@ class BenchHost {
   bool Passes(absl::string_view line) const { return memory_.Admits(F(line)); }
 
   absl::Duration now = absl::Seconds(100);
+  absl::Duration audit_every = Started().audit_every;
   absl::Duration deadline = absl::InfiniteDuration();
   Trust trust = TestTrust();  // as agent.yaml has it at the next start
   MemoryStateStore store;

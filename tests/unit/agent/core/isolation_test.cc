@@ -346,6 +346,25 @@ TEST(Fence, ThatWasChangedAndPutBackIsMadeAnew) {
   EXPECT_TRUE(other.Passes(kDbFlow));
 }
 
+// An agent at rest costs little; what the kernel tells is looked at at once.
+TEST(Fence, IsReadByTheMinuteWhereTheKernelTellsOfChanges) {
+  BenchHost host;
+  host.audit_every = absl::Minutes(1);
+  host.StartAgent();
+  host.Connect();
+  host.Give("r/1/0", IsolateHost{"drill"});
+  host.Pass(absl::Seconds(6));  // once soon after it was put up
+  const int before = host.fence.reads;
+  host.Pass(absl::Seconds(50));
+  EXPECT_EQ(host.fence.reads, before);
+  host.Pass(absl::Seconds(10));
+  EXPECT_EQ(host.fence.reads, before + 1);
+  ASSERT_TRUE(host.fence.Replace({.mode = Mode::kOpen}).ok());
+  host.Feed(TableTouched{""});  // the kernel could not keep up telling
+  EXPECT_THAT(host.Last<FenceChanged>().reason, HasSubstr("there is no fence"));
+  EXPECT_EQ(host.Last<FenceChanged>().fence.mode, Mode::kQuarantined);
+}
+
 TEST(Fence, ThatIsTouchedWithoutEndIsLookedAtNowAndThen) {
   ReleasedHost host;
   const size_t before = host.fence.calls.size();
