@@ -28,6 +28,7 @@
 #include "agents/host/state_store.h"
 #include "agents/host/status_command.h"
 #include "agents/isolation/nftables_fence.h"
+#include "agents/isolation/other_tables.h"
 #include "agents/isolation/table_watch.h"
 #include "agents/link/agent_link.h"
 #include "common/describe_command.h"
@@ -92,6 +93,19 @@ void WatchSignals(const sigset_t& signals, Driver& driver) {
   }
 }
 
+// Who reads the log after an isolation learns what else judges packets here.
+void SayOtherTables(const std::string& own) {
+  const auto tables = ReadOtherTables(own);
+  if (!tables.ok()) {
+    Log(absl::StrCat("other firewalls beside the fence cannot be listed: ",
+                     tables.status().message()));
+  } else if (!tables->empty()) {
+    Log(absl::StrCat("beside the fence stand, and are left alone: ",
+                     NameOtherTables(*tables),
+                     "; they can refuse what is released, and open nothing"));
+  }
+}
+
 absl::Status Serve(const AgentConfig& config) {
   sigset_t signals;
   sigemptyset(&signals);
@@ -101,7 +115,8 @@ absl::Status Serve(const AgentConfig& config) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made
   signal(SIGPIPE, SIG_IGN);
 
-  absl::StatusOr<FileStateStore> store = FileStateStore::Open(config.state);
+  absl::StatusOr<FileStateStore> store =
+      FileStateStore::Open(config.state, StateWitness(config));
   if (!store.ok()) return store.status();
   // The fence goes up without it all the same; people are told at the gate that
   // this host's evidence is unsigned.
@@ -114,6 +129,7 @@ absl::Status Serve(const AgentConfig& config) {
   if (signer.ok()) options.evidence_signer = &*signer;
   NftablesFence fence(RulesetOptionsOf(config));
   Readiness readiness(NotifyServiceManager);
+  uint64_t said_in = 0;  // the quarantine whose neighbours were named
   std::unique_ptr<AgentLink> link;
   std::unique_ptr<Workers> workers;
   Driver driver(
@@ -134,8 +150,14 @@ absl::Status Serve(const AgentConfig& config) {
            },
        .log = Log,
        .fence_judged =
-           [&readiness](const std::string& problem, const AgentState& state) {
+           [&](const std::string& problem, const AgentState& state) {
              readiness.Judge(problem, state);
+             if (!problem.empty() || state.mode != Mode::kQuarantined ||
+                 said_in == state.quarantine_number) {
+               return;
+             }
+             said_in = state.quarantine_number;
+             SayOtherTables(RulesetOptionsOf(config).table);
            }});
   const auto watch = TableWatch::Start(
       RulesetOptionsOf(config).table,
@@ -265,7 +287,11 @@ int Main(int argc, char** argv) {
       status = rules.status();
       if (rules.ok()) std::cout << *rules;
     } else if (doctor->parsed()) {
-      std::cout << Doctor(*config, "/proc");
+      const auto tables = ReadOtherTables(RulesetOptionsOf(*config).table);
+      std::cout << Doctor(*config, {.tables = tables.ok()
+                                                  ? *tables
+                                                  : std::vector<OtherTable>()});
+      if (!tables.ok()) status = tables.status();
     } else if (host_status->parsed()) {
       NftablesFence fence;
       const HostStatus found = StatusOfHost(config->state, fence);

@@ -485,6 +485,10 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
   return ParseConfig(text, path);
 }
 
+std::string StateWitness(const AgentConfig& config) {
+  return absl::StrCat(config.certificate, ".state-kept");
+}
+
 RulesetOptions RulesetOptionsOf(const AgentConfig& config) {
   RulesetOptions options;
   options.interior = config.interior;

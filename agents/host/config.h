@@ -101,6 +101,10 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path);
 absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
                                         const std::string& path);
 
+// Where a file tells that this host has had a state: beside its certificate,
+// so that it does not go with the state.
+std::string StateWitness(const AgentConfig& config);
+
 // What of it the fence has to know.
 RulesetOptions RulesetOptionsOf(const AgentConfig& config);
 

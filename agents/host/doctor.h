@@ -1,18 +1,27 @@
-// `sluice-agent doctor`: what quarantine would cut on this host, looked at
-// before it does. Reads, and changes nothing.
+// `sluice-agent doctor`: what quarantine would break on this host, before it is
+// isolated for the first time.
 
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "agents/host/config.h"
+#include "agents/isolation/other_tables.h"
 
 namespace sluice::agent {
 
-// A page for people: network storage, cluster peers, remote logins and other
-// live connections that the fence would cut, and lines for `vital` in
-// agent.yaml. What is management or vital there already is counted as kept.
-// Sees only what is connected now. `proc`: "/proc", or a test's.
-std::string Doctor(const AgentConfig& config, const std::string& proc);
+struct HostView {
+  std::string proc = "/proc";
+  std::string links = "/sys/class/net";
+  std::vector<OtherTable> tables;
+};
+
+// A page for people: what is connected now and agent.yaml does not keep
+// (storage, cluster peers, remote logins, others, by flow and process), network
+// mounts, guests that the fence cuts or does not see, the other firewalls, and
+// a draft of `vital` from storage and cluster peers. What is idle now is not
+// seen.
+std::string Doctor(const AgentConfig& config, const HostView& host);
 
 }  // namespace sluice::agent

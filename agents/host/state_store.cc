@@ -71,7 +71,7 @@ pid_t ReadHolder(int lock) {
 }  // namespace
 
 absl::StatusOr<FileStateStore> FileStateStore::Open(
-    const std::string& directory) {
+    const std::string& directory, std::string witness) {
   SLUICE_RETURN_IF_ERROR(MakeDirectory(directory));
   const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return Errno("open this directory", directory);
@@ -93,17 +93,20 @@ absl::StatusOr<FileStateStore> FileStateStore::Open(
   if (ftruncate(lock, 0) != 0 || pwrite(lock, pid.data(), pid.size(), 0) < 0) {
     // Only for people; the lock itself holds.
   }
-  return FileStateStore(directory, fd, lock);
+  return FileStateStore(directory, std::move(witness), fd, lock);
 }
 
-FileStateStore::FileStateStore(std::string directory, int directory_fd,
-                               int lock_fd)
+FileStateStore::FileStateStore(std::string directory, std::string witness,
+                               int directory_fd, int lock_fd)
     : directory_(std::move(directory)),
+      witness_(std::move(witness)),
       directory_fd_(directory_fd),
       lock_fd_(lock_fd) {}
 
 FileStateStore::FileStateStore(FileStateStore&& other) noexcept
     : directory_(std::move(other.directory_)),
+      witness_(std::move(other.witness_)),
+      witnessed_(other.witnessed_),
       directory_fd_(std::exchange(other.directory_fd_, -1)),
       lock_fd_(std::exchange(other.lock_fd_, -1)) {}
 
@@ -140,7 +143,31 @@ absl::StatusOr<std::string> FileStateStore::ReadState(
 }
 
 absl::StatusOr<std::string> FileStateStore::Load() {
-  return ReadState(directory_);
+  absl::StatusOr<std::string> text = ReadState(directory_);
+  if (absl::IsNotFound(text.status()) && !witness_.empty() &&
+      access(witness_.c_str(), F_OK) == 0) {
+    return absl::DataLossError(absl::StrCat(
+        directory_, "/", kName, ": it is gone, and ", witness_,
+        " says that there was one; on a host to begin anew, remove that too"));
+  }
+  return text;
+}
+
+// Not being able to is no reason to stop: then a lost state looks like none.
+void FileStateStore::LeaveWitness() {
+  if (witness_.empty() || std::exchange(witnessed_, true)) return;
+  const int fd =
+      open(witness_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return;
+  constexpr absl::string_view kText =
+      "sluice-agent keeps a state on this host. If it is gone when the agent "
+      "starts,\nthe host is quarantined. Remove this file with it to begin "
+      "anew.\n";
+  struct stat status = {};
+  if (fstat(fd, &status) == 0 && status.st_size == 0) {
+    static_cast<void>(WriteAll(fd, kText, witness_));
+  }
+  close(fd);
 }
 
 pid_t FileStateStore::Holder(const std::string& directory) {
@@ -165,6 +192,7 @@ absl::Status FileStateStore::Save(absl::string_view text) {
     return Errno("rename", path);
   }
   if (fsync(directory_fd_) != 0) return Errno("write to disk", directory_);
+  LeaveWitness();
   return absl::OkStatus();
 }
 

@@ -32,8 +32,11 @@ class StateStore {
 class FileStateStore : public StateStore {
  public:
   // Makes the directory (0700) and takes its lock, so that two agents never
-  // share a state.
-  static absl::StatusOr<FileStateStore> Open(const std::string& directory);
+  // share a state. `witness`: a file elsewhere that the first Save() makes; as
+  // long as it is there, a missing state is a lost one (DataLoss), not that of
+  // a new host (NotFound). Empty: no witness.
+  static absl::StatusOr<FileStateStore> Open(const std::string& directory,
+                                             std::string witness = "");
   FileStateStore(FileStateStore&& other) noexcept;
   FileStateStore& operator=(FileStateStore&&) = delete;
   ~FileStateStore() override;
@@ -48,9 +51,13 @@ class FileStateStore : public StateStore {
   void SetAside() override;
 
  private:
-  FileStateStore(std::string directory, int directory_fd, int lock_fd);
+  FileStateStore(std::string directory, std::string witness, int directory_fd,
+                 int lock_fd);
+  void LeaveWitness();
 
   std::string directory_;
+  std::string witness_;
+  bool witnessed_ = false;
   int directory_fd_ = -1;
   int lock_fd_ = -1;
 };

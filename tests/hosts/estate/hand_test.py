@@ -62,6 +62,13 @@ class AnotherHand(HandTest):
             "policy": "chain inet sluice in { policy accept; }",
             "hole": "add rule inet sluice standing "
                     "tcp dport 7001 accept",
+            "emptied chain": "flush chain inet sluice in",
+            "emptied set": "flush set inet sluice management_tcp4",
+            "less": "delete element inet sluice management_tcp6 { fd78::11 . "
+                    "fd78::1 . 7443 }",
+            "chain": "add chain inet sluice x { type filter hook input "
+                     "priority -500; }",
+            "handle": "rename chain inet sluice neighbours others",
         }
         for reports, (what, text) in enumerate(hands.items(), start=1):
             with self.subTest(what):
@@ -117,6 +124,22 @@ class Before(HandTest):
         self.assertIn("policy drop", rules)
         self.assertEqual(self.rules("store-1"), "", "it changed something")
         self.estate.lab.run("store-1", ["nft", "-c", "-f", "-"], rules)
+
+    def test_other_firewalls_are_named_and_left_alone(self):
+        self.nft("store-1", "table inet firewalld { chain filter_INPUT { type "
+                            "filter hook input priority filter + 10; "
+                            "ct state established accept; }; }")
+        before = self.estate.lab.run("store-1", [
+            "nft", "list", "table", "inet", "firewalld"])
+        self.assertIn("inet firewalld (firewalld): filters",
+                      self.ask("store-1", "doctor"))
+        self.estate.isolate_all()
+        processes.wait_for(
+            lambda: "left alone: firewalld (inet firewalld)" in
+            self.estate.log("agent-store-1"), "the agent names it")
+        self.assertEqual(before, self.estate.lab.run("store-1", [
+            "nft", "list", "table", "inet", "firewalld"]))
+        self.assertNotIn("left alone", self.estate.log("agent-front-1"))
 
     def test_the_doctor_names_what_is_connected(self):
         session = self.estate.session("engine-1", "store-1")

@@ -40,11 +40,32 @@ class DoctorTest : public ::testing::Test {
     }
     Write("net/" + name, text);
   }
-  std::string Page() const { return Doctor(config_, proc_.string()); }
+  std::string Page() const {
+    return Doctor(config_, {.proc = proc_.string(),
+                            .links = (proc_ / "links").string(),
+                            .tables = tables_});
+  }
+  void Process(int number, const std::string& command,
+               const std::string& title) {
+    const std::string home = std::to_string(number);
+    std::filesystem::create_directories(proc_ / home / "fd");
+    Write(home + "/comm", command + "\n");
+    Write(home + "/cmdline", title);
+    std::filesystem::create_symlink("socket:[4242]", proc_ / home / "fd/3");
+  }
+  void Link(const std::string& name, const std::string& holds) {
+    std::filesystem::create_directories(proc_ / "links" / name / holds);
+  }
+  void Port(const std::string& name, const std::string& bridge) {
+    Link(name, "brport");
+    std::filesystem::create_symlink("../" + bridge,
+                                    proc_ / "links" / name / "master");
+  }
 
   const std::filesystem::path proc_ = std::filesystem::temp_directory_path() /
                                       absl::StrCat("sluice-doctor-", getpid());
   AgentConfig config_;
+  std::vector<OtherTable> tables_;
 };
 
 TEST_F(DoctorTest, OfAHostThatTalksToNobodySaysSo) {
@@ -89,6 +110,67 @@ TEST_F(DoctorTest, FindsNetworkFileSystemsAndSilentClusters) {
   EXPECT_THAT(Page(), AllOf(HasSubstr("/home  nfs4 from filer:/home"),
                             HasSubstr("Corosync waits on UDP port 5405"),
                             Not(HasSubstr("Nothing else"))));
+}
+
+TEST_F(DoctorTest, TellsReplicationByItsProcess) {
+  Table("tcp", {{"0B004D0A:B001", "0C004D0A:1538", "01"}});
+  EXPECT_THAT(Page(), Not(HasSubstr("vital:")));
+  Process(812, "postgres", "postgres: main: app app 10.77.0.12 idle");
+  EXPECT_THAT(Page(), Not(HasSubstr("vital:")));
+  Write("812/cmdline", "postgres: main: walreceiver streaming 0/3000148");
+  EXPECT_THAT(Page(), HasSubstr("- tcp 10.77.0.11 10.77.0.12 5432  "
+                                "# PostgreSQL replication"));
+}
+
+TEST_F(DoctorTest, TellsADatabaseThatIsAClientFromItsClients) {
+  Process(9, "mariadbd", "/usr/sbin/mariadbd");
+  Table("tcp", {{"00000000:0CEA", "00000000:0000", "0A"},
+                {"0B004D0A:0CEA", "0C004D0A:C000", "01"}});
+  EXPECT_THAT(Page(), Not(HasSubstr("vital:")));
+  Table("tcp", {{"0B004D0A:B001", "0C004D0A:0CEA", "01"}});
+  EXPECT_THAT(Page(), HasSubstr("# MariaDB replication"));
+}
+
+TEST_F(DoctorTest, FindsALoginOnAnyPort) {
+  Process(7, "sshd", "sshd: root@pts/0");
+  Table("tcp", {{"00000000:08AE", "00000000:0000", "0A"},
+                {"0B004D0A:08AE", "63004D0A:C000", "01"}});
+  EXPECT_THAT(Page(), AllOf(HasSubstr("Remote logins"),
+                            HasSubstr("tcp 10.77.0.99 10.77.0.11 2222")));
+}
+
+TEST_F(DoctorTest, FindsWhatNoFlowCanKeep) {
+  Table("raw", {{"00000000:0070", "00000000:0000", "07"}});
+  Table("udp", {{"0B004D0A:0044", "00000000:0000", "07"}});
+  EXPECT_THAT(Page(), AllOf(HasSubstr("VRRP (keepalived)"),
+                            HasSubstr("IP protocol 112, which no flow"),
+                            HasSubstr("`udp HOST SERVER 67` vital")));
+}
+
+TEST_F(DoctorTest, NamesGuestsThatTheFenceCutsOrDoesNotSee) {
+  Link("docker0", "bridge");
+  Port("veth1", "docker0");
+  Link("br0", "bridge");
+  Link("eth0", "device");
+  Port("eth0", "br0");
+  Port("vnet0", "br0");
+  Link("mv0", "x");
+  Write("links/mv0/uevent", "DEVTYPE=macvlan\nINTERFACE=mv0\n");
+  EXPECT_THAT(Page(),
+              AllOf(HasSubstr("docker0 has 1 guest, which would be cut"),
+                    HasSubstr("interior: [docker0]"),
+                    HasSubstr("br0 joins eth0 with vnet0: those guests send"),
+                    HasSubstr("mv0 (macvlan) shares a wire")));
+  config_.interior = {"docker0"};
+  EXPECT_THAT(Page(), Not(HasSubstr("docker0")));
+}
+
+TEST_F(DoctorTest, NamesTheOtherFirewalls) {
+  tables_ = {{.name = "ip nat", .owner = "Docker", .nats = true}};
+  Write("net/ip_tables_names", "filter\n");
+  EXPECT_THAT(Page(),
+              AllOf(HasSubstr("  ip nat (Docker): translates addresses\n"),
+                    HasSubstr("  ip filter (iptables-legacy)\n")));
 }
 
 TEST_F(DoctorTest, ReadsIpv4InsideIpv6AsIpv4) {

@@ -236,6 +236,25 @@ TEST_F(StateDirectory, KeepsTheLastStateWhole) {
   EXPECT_EQ(mode.permissions(), std::filesystem::perms(0600));
 }
 
+TEST_F(StateDirectory, ThatIsGoneWhereThereWasOneIsLost) {
+  const std::string witness = (path_ / "kept").string();
+  {
+    auto store = FileStateStore::Open(directory(), witness);
+    ASSERT_TRUE(store.ok()) << store.status();
+    EXPECT_TRUE(absl::IsNotFound(store->Load().status()));
+    ASSERT_TRUE(store->Save("one").ok());
+    EXPECT_EQ(store->Load().value(), "one");
+    store->SetAside();
+    EXPECT_TRUE(absl::IsDataLoss(store->Load().status()));
+  }
+  std::filesystem::remove_all(directory());
+  auto store = FileStateStore::Open(directory(), witness);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_TRUE(absl::IsDataLoss(store->Load().status()));
+  std::filesystem::remove(witness);
+  EXPECT_TRUE(absl::IsNotFound(store->Load().status()));
+}
+
 TEST_F(StateDirectory, IsLockedAgainstASecondAgent) {
   const auto store = FileStateStore::Open(directory());
   ASSERT_TRUE(store.ok());
