@@ -81,7 +81,7 @@ void WatchSignals(const sigset_t& signals, Driver& driver) {
     const int number = sigtimedwait(&signals, nullptr, &tidy_after);
     if (number < 0) {
       if (errno == EAGAIN) GiveBackMemory();
-      tidy_after.tv_sec = 60;
+      tidy_after.tv_sec = 300;
       continue;
     }
     if (number == SIGUSR1) {
