@@ -288,13 +288,14 @@ int Main(int argc, char** argv) {
       if (rules.ok()) std::cout << *rules;
     } else if (doctor->parsed()) {
       const auto tables = ReadOtherTables(RulesetOptionsOf(*config).table);
-      std::cout << Doctor(*config, {.tables = tables.ok()
-                                                  ? *tables
-                                                  : std::vector<OtherTable>()});
+      std::cout << Doctor(
+          *config,
+          {.tables = tables.ok() ? *tables : std::vector<OtherTable>()});
       if (!tables.ok()) status = tables.status();
     } else if (host_status->parsed()) {
       NftablesFence fence;
-      const HostStatus found = StatusOfHost(config->state, fence);
+      const HostStatus found =
+          StatusOfHost(config->state, StateWitness(*config), fence);
       std::cout << found.text;
       if (!found.open) return kIsolated;
     } else if (isolate->parsed()) {

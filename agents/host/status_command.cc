@@ -1,5 +1,7 @@
 #include "agents/host/status_command.h"
 
+#include <unistd.h>
+
 #include "absl/strings/str_cat.h"
 #include "agents/core/state.h"
 #include "agents/host/state_store.h"
@@ -12,9 +14,13 @@ struct Part {
   std::string text;
 };
 
-Part OnDisk(const std::string& directory) {
+Part OnDisk(const std::string& directory, const std::string& witness) {
   const absl::StatusOr<std::string> text = FileStateStore::ReadState(directory);
   if (absl::IsNotFound(text.status())) {
+    if (access(witness.c_str(), F_OK) == 0) {
+      return {false, absl::StrCat("on disk:   the state is gone, so isolated; ",
+                                  witness, " says that there was one")};
+    }
     return {true, "on disk:   no state; this host was never isolated"};
   }
   const absl::StatusOr<AgentState> state =
@@ -50,8 +56,9 @@ Part InKernel(Fence& fence) {
 
 }  // namespace
 
-HostStatus StatusOfHost(const std::string& state_directory, Fence& fence) {
-  const Part disk = OnDisk(state_directory);
+HostStatus StatusOfHost(const std::string& state_directory,
+                        const std::string& witness, Fence& fence) {
+  const Part disk = OnDisk(state_directory, witness);
   const Part kernel = InKernel(fence);
   return {disk.open && kernel.open,
           absl::StrCat(disk.text, "\n", kernel.text, "\n")};

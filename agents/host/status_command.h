@@ -16,6 +16,8 @@ struct HostStatus {
   std::string text;  // lines for people
 };
 
-HostStatus StatusOfHost(const std::string& state_directory, Fence& fence);
+// `witness`: a file that says that there was a state (StateWitness()).
+HostStatus StatusOfHost(const std::string& state_directory,
+                        const std::string& witness, Fence& fence);
 
 }  // namespace sluice::agent

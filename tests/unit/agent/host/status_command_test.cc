@@ -36,7 +36,9 @@ class StatusTest : public testing::Test {
     std::ofstream(folder_ + "/state") << state.Encode();
   }
 
-  HostStatus Ask() { return StatusOfHost(folder_, fence_); }
+  HostStatus Ask() {
+    return StatusOfHost(folder_, folder_ + "/witness", fence_);
+  }
 
   std::string folder_;
   MemoryFence fence_{[] { return absl::UnixEpoch(); }};
@@ -45,6 +47,12 @@ class StatusTest : public testing::Test {
 TEST_F(StatusTest, NeverIsolatedIsOpen) {
   EXPECT_TRUE(Ask().open) << Ask().text;
   EXPECT_THAT(Ask().text, HasSubstr("never isolated"));
+}
+
+TEST_F(StatusTest, AStateThatIsGoneIsNotOpen) {
+  std::ofstream(folder_ + "/witness") << "it was here\n";
+  EXPECT_FALSE(Ask().open);
+  EXPECT_THAT(Ask().text, HasSubstr("the state is gone"));
 }
 
 TEST_F(StatusTest, OpenIsOpenOnlyWhenDiskAndKernelSaySo) {
