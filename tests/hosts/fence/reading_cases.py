@@ -13,6 +13,14 @@ for port in range(10000, 11100):
     s.connect_ex(("10.66.0.1", port))
     s.close()
 """
+CONNECTIONS = """
+import socket
+for port in range(10000, 20000):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("10.66.0.1", port))
+    s.sendto(b"x", ("10.66.0.2", 8080))
+    s.close()
+"""
 
 
 class Reading(FenceTest):
@@ -130,7 +138,18 @@ class Reading(FenceTest):
         self.case("read back", len(flows), len(reading["releases"][0]["flows"]))
         self.server.confirm("a", *flows)
         times["confirm"] = self.server.ms
-        self.server.quarantine()
-        times["isolate"] = self.server.ms
+        for what, vital in (("isolate", []),
+                            ("isolate, with vital flows",
+                             [flow("tcp", "client", "server", 3260)])):
+            self.server.quarantine(vital=vital)
+            self.server.lease("a", 60000, *flows[1:], flow(
+                "udp", "client", "server", 8080))
+            netns.sh("client", "python3 -c '" + CONNECTIONS + "'")
+            live = int(netns.sh("server", "conntrack -C").stdout)
+            self.case("10,000 connections besides", True, live >= 10000)
+            self.server.quarantine(vital=vital)
+            times[what] = self.server.ms
+            self.case("none is left", "0", netns.sh(
+                "server", "conntrack -C").stdout.strip())
         print("\n10,000 flows, ms: " + ", ".join(
             f"{what} {ms:.0f}" for what, ms in times.items()))
