@@ -334,6 +334,13 @@ class Table:
                     s, t, (IN, 40001), m))):
             self._sends(f"out: {p}: from the port released inwards", NEVER,
                         build, number, **out)
+        # Stated, not wished for: see docs/decisions/0005-fence.md.
+        frame = b"".join(bytes.fromhex(netns.sh(
+            host, "cat /sys/class/net/eth0/address").stdout.strip().replace(
+                ":", "")) for host in ("client", "server"))
+        self._sends("out: udp: by a packet socket, past every rule", ALWAYS,
+                    lambda s, t, m: udp(s, t, (3000, OUT + 1), m), UDP,
+                    frame=frame, **out)
         self._sends("out: tcp: ACK alone", NEVER, lambda s, t, m: tcp(
             s, t, (3002, OUT), ACK, m), TCP, **out)
 
