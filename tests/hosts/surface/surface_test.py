@@ -190,6 +190,17 @@ authorityKeyIdentifier = keyid
                      ssh_key=self.estate.sluice.key("it-lead"))
         self.assertIn("PERMISSION_DENIED", str(refused.exception))
 
+    def test_who_was_refused_stands_in_the_record(self):
+        ask = ["duty-commander", "history"]
+        self.ask("nobody")
+        own = small_estate.ORCHESTRATOR[0]
+        # The first of a minute at once, so the test does not wait for one.
+        processes.wait_for(
+            lambda: f"refused from {own}: " in " ".join(
+                self.estate.command(*ask).split()), "the record of it")
+        said = self.estate.command("duty-commander", "status")
+        self.assertRegex(" ".join(said.split()), r"! \d+ .* refused since ")
+
     def test_a_foreign_certificate_is_cut(self):
         folder = self.estate.folder
         how, _ = self.s_client("-cert", f"{folder}/foreign.crt", "-key",
