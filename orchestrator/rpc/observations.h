@@ -1,5 +1,6 @@
-// What agents saw of their hosts' networks: the last summary of each, in memory.
-// It comes again with the agent's next stream, so nothing here is journaled.
+// What agents saw of their hosts' networks: the last summary of each, kept in
+// memory. It comes again with the agent's next stream, so nothing here is
+// journaled.
 
 #pragma once
 
