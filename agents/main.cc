@@ -10,10 +10,12 @@
 #include <ctime>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "agents/checks/workers.h"
 #include "agents/core/state.h"
 #include "agents/host/baseline_command.h"
@@ -25,10 +27,16 @@
 #include "agents/host/footprint.h"
 #include "agents/host/isolate_command.h"
 #include "agents/host/notify.h"
+#include "agents/host/observer.h"
+#include "agents/host/sensor_fence.h"
+#include "agents/host/sightings.h"
 #include "agents/host/state_store.h"
 #include "agents/host/status_command.h"
+#include "agents/isolation/nft.h"
 #include "agents/isolation/nftables_fence.h"
+#include "agents/isolation/observe_table.h"
 #include "agents/isolation/other_tables.h"
+#include "agents/isolation/packet_log.h"
 #include "agents/isolation/table_watch.h"
 #include "agents/link/agent_link.h"
 #include "common/describe_command.h"
@@ -48,7 +56,8 @@ constexpr absl::Duration kAuditWhenWatched = absl::Minutes(1);
 void Log(const std::string& line) { spdlog::info("{}", line); }
 
 Workers::Options WorkerOptionsOf(const AgentConfig& config,
-                                 const std::string& evidence_key) {
+                                 const std::string& evidence_key,
+                                 const Sightings* sightings) {
   Workers::Options options;
   options.context.addresses = config.addresses;
   for (const auto& [name, rule] : config.plugins) {
@@ -70,6 +79,7 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config,
     NftablesFence fence(rules);  // one is not for two threads
     return fence.Read();
   };
+  options.context.sensor = [sightings] { return sightings->notes(); };
   options.context.now = TimeSinceBoot;
   return options;
 }
@@ -106,6 +116,36 @@ void SayOtherTables(const std::string& own) {
   }
 }
 
+// What was seen before this start. Nothing depends on it but what people are
+// told: without it, it is recorded anew.
+absl::StatusOr<FileStateStore> OpenSeen(const AgentConfig& config,
+                                        Sightings& sightings) {
+  absl::StatusOr<FileStateStore> store =
+      FileStateStore::Open(absl::StrCat(config.state, "/seen"));
+  const absl::StatusOr<std::string> text =
+      store.ok() ? store->Load() : store.status();
+  const absl::Status read =
+      text.ok() ? sightings.Decode(*text) : text.status();
+  if (!read.ok() && !absl::IsNotFound(read)) Log(std::string(read.message()));
+  return store;
+}
+
+Observer::Ports ObserverPorts(absl::StatusOr<FileStateStore>& store,
+                              std::unique_ptr<AgentLink>& link) {
+  const auto nft = std::make_shared<Nft>();
+  const auto reader = std::make_shared<ListeningReader>("/proc");
+  return {.read = [nft] { return ReadObserved(*nft, kLogGroup); },
+          .stop = [nft] { return StopObserving(*nft); },
+          .listening = [reader] { return reader->Read(); },
+          .save =
+              [&store](const std::string& text) {
+                return store.ok() ? store->Save(text) : store.status();
+              },
+          .send = [&link](const Observations& o) { return link->Send(o); },
+          .log = Log,
+          .clock = absl::Now};
+}
+
 absl::Status Serve(const AgentConfig& config) {
   sigset_t signals;
   sigemptyset(&signals);
@@ -127,7 +167,15 @@ absl::Status Serve(const AgentConfig& config) {
   }
   CoreOptions options = CoreOptionsOf(config, kVersion);
   if (signer.ok()) options.evidence_signer = &*signer;
-  NftablesFence fence(RulesetOptionsOf(config));
+  Sightings sightings;
+  absl::StatusOr<FileStateStore> seen = OpenSeen(config, sightings);
+  NftablesFence kernel(RulesetOptionsOf(config));
+  SensorFence fence(&kernel, &sightings,
+                    {.now = TimeSinceBoot,
+                     .clock = absl::Now,
+                     .nothing_sent = [] { return NothingSent("/proc"); }});
+  std::unique_ptr<Observer> observer;
+  std::optional<Mode> mode;  // as it was read back
   Readiness readiness(NotifyServiceManager);
   uint64_t said_in = 0;  // the quarantine whose neighbours were named
   std::unique_ptr<AgentLink> link;
@@ -152,7 +200,10 @@ absl::Status Serve(const AgentConfig& config) {
        .fence_judged =
            [&](const std::string& problem, const AgentState& state) {
              readiness.Judge(problem, state);
-             if (!problem.empty() || state.mode != Mode::kQuarantined ||
+             if (!problem.empty()) return;
+             mode = state.mode;
+             if (observer) observer->Judged(state.mode);
+             if (state.mode != Mode::kQuarantined ||
                  said_in == state.quarantine_number) {
                return;
              }
@@ -164,11 +215,13 @@ absl::Status Serve(const AgentConfig& config) {
       [&driver](const std::string& hand) { driver.Post(TableTouched{hand}); });
   if (!watch.ok()) Log(std::string(watch.status().message()));
   workers = std::make_unique<Workers>(
-      WorkerOptionsOf(config, signer.ok() ? signer->public_key().Line() : ""),
+      WorkerOptionsOf(config, signer.ok() ? signer->public_key().Line() : "",
+                      &sightings),
       [&driver](Event event) { driver.Post(std::move(event)); });
   // The fence first: credentials may be missing, the network may be down.
   driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)),
                watch.ok() ? kAuditWhenWatched : Started().audit_every);
+  fence.Settle();
 
   const auto read = [&config] {
     return ReadCredentials(config.certificate, config.key, config.authority,
@@ -187,13 +240,30 @@ absl::Status Serve(const AgentConfig& config) {
                         WriteSecretFile(config.certificate, certificate));
                     return read();
                   }},
-      *credentials, [&driver](Event event) { driver.Post(std::move(event)); },
+      *credentials,
+      [&driver, &observer](Event event) {
+        const bool welcomed = std::holds_alternative<LinkWelcomed>(event);
+        driver.Post(std::move(event));
+        if (welcomed) observer->Wake(/*again=*/true);
+      },
       Log);
+  observer = std::make_unique<Observer>(&sightings, ObserverPorts(seen, link));
+  if (mode.has_value()) observer->Judged(*mode);
+  SenderLookup senders("/proc", absl::Now);
+  auto packets = PacketLog::Start(kLogGroup, [&](const LoggedPacket& packet) {
+    if (sightings.Saw(packet, senders.Find(packet), absl::Now())) {
+      observer->Wake();
+    }
+  });
+  if (!packets.ok()) Log(std::string(packets.status().message()));
   link->Start();
   std::thread watcher([&] { WatchSignals(signals, driver); });
   driver.Run();
   Log("ending; the kernel's rules stay as they are");
   watcher.join();
+  packets = absl::CancelledError();
+  (void)fence.Read();  // what it counted last, for the next start
+  observer.reset();
   link.reset();
   workers.reset();
   return absl::OkStatus();

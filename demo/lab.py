@@ -128,13 +128,20 @@ class Lab:
     def add_host(self, name, addresses, gateways=()):
         """A namespace with one leg, eth0, on the bridge."""
         self._add_namespace(name)
+        self.plug(name, addresses, gateways)
+        self.hosts[name] = [a.split("/")[0] for a in addresses]
+
+    def unplug(self, name):
+        """Takes its leg away, and with it all that it ever sent."""
+        self._ip("wire", f"link del {name[:15]}")
+
+    def plug(self, name, addresses, gateways=()):
         port = name[:15]
         self._ip("wire", f"link add {port} type veth peer name eth0 netns "
                  f"{self.namespace(name)}", f"link set {port} master br0 up")
         self._address(name, "eth0", addresses)
         for gateway in gateways:
             self._ip(name, f"route add default via {gateway}")
-        self.hosts[name] = [a.split("/")[0] for a in addresses]
 
     def add_router(self, name, addresses):
         """A host that forwards between the bridge and what is outside."""

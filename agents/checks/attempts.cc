@@ -3,7 +3,8 @@
 //
 // A declared peer that was called is merely early. What nobody declared is a
 // sign: on a host that something else commands, that something calls home. Who
-// tried to come in is said and judged elsewhere, on the host that tried.
+// tried to come in is said and judged elsewhere, on the host that tried. All of
+// it, with who it was and when, goes line by line into the host's evidence.
 
 #include <algorithm>
 #include <set>
@@ -21,6 +22,7 @@ namespace sluice::agent {
 namespace {
 
 constexpr size_t kMaxNamed = 3;
+constexpr size_t kMaxLines = 40;  // of evidence, of each kind
 
 struct Declared {
   Protocol protocol = Protocol::kTcp;
@@ -86,9 +88,27 @@ std::string Times(uint64_t packets) {
   return packets == 1 ? "once" : absl::StrCat(packets, " times");
 }
 
-// "203.0.113.66 443/tcp (outside the estate, 12 times), … and 4 more".
-std::string Named(std::vector<Attempt> attempts,
-                  const std::vector<Prefix>& estate) {
+PeerKey KeyOf(const Attempt& attempt) {
+  return {attempt.outbound, attempt.protocol, attempt.peer, attempt.port};
+}
+
+std::string Port(const Attempt& attempt) {
+  return absl::StrCat(attempt.port, "/", ProtocolName(attempt.protocol));
+}
+
+std::string By(const Sighting* sighting) {
+  return sighting == nullptr || !sighting->process.known()
+             ? ""
+             : absl::StrCat(", by ", sighting->process.Text());
+}
+
+const Sighting* NoteOf(const SensorNotes& notes, const Attempt& attempt) {
+  const auto at = notes.peers.find(KeyOf(attempt));
+  return at == notes.peers.end() ? nullptr : &at->second;
+}
+
+// Outside first, then by how often.
+void Sort(const std::vector<Prefix>& estate, std::vector<Attempt>& attempts) {
   std::sort(attempts.begin(), attempts.end(),
             [&](const Attempt& a, const Attempt& b) {
               const bool a_inside = Contains(estate, a.peer);
@@ -96,15 +116,21 @@ std::string Named(std::vector<Attempt> attempts,
               return std::tie(a_inside, b.packets, a) <
                      std::tie(b_inside, a.packets, b);
             });
+}
+
+// "203.0.113.66 443/tcp (outside, 12 times, by curl, user root), … and 4 more".
+// REQUIRES: sorted.
+std::string Named(const std::vector<Attempt>& attempts,
+                  const std::vector<Prefix>& estate, const SensorNotes& notes) {
   std::vector<std::string> named;
   for (const Attempt& attempt : attempts) {
     if (named.size() == kMaxNamed) break;
     const char* where = estate.empty()                   ? ""
                         : Contains(estate, attempt.peer) ? "in the estate, "
                                                          : "outside, ";
-    named.push_back(absl::StrCat(attempt.peer.Address(), " ", attempt.port, "/",
-                                 ProtocolName(attempt.protocol), " (", where,
-                                 Times(attempt.packets), ")"));
+    named.push_back(absl::StrCat(attempt.peer.Address(), " ", Port(attempt),
+                                 " (", where, Times(attempt.packets),
+                                 By(NoteOf(notes, attempt)), ")"));
   }
   std::string text = absl::StrJoin(named, ", ");
   if (attempts.size() > kMaxNamed) {
@@ -113,30 +139,104 @@ std::string Named(std::vector<Attempt> attempts,
   return text;
 }
 
+// "update.example (4 times), … and 2 more".
+std::string Names(const std::map<std::string, Sighting>& names) {
+  std::vector<std::pair<uint64_t, std::string>> sorted;
+  for (const auto& [name, seen] : names) sorted.emplace_back(seen.times, name);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::vector<std::string> named;
+  for (const auto& [times, name] : sorted) {
+    if (named.size() == kMaxNamed) break;
+    named.push_back(absl::StrCat(name, " (", Times(times), ")"));
+  }
+  std::string text = absl::StrJoin(named, ", ");
+  if (sorted.size() > kMaxNamed) {
+    absl::StrAppend(&text, " and ", sorted.size() - kMaxNamed, " more");
+  }
+  return text;
+}
+
+// ", from 11-22 05:10:11 to 11-22 05:20:02 UTC": by this host's clock.
+std::string When(const Sighting* sighting) {
+  if (sighting == nullptr || sighting->last == absl::InfinitePast()) return "";
+  const auto at = [](absl::Time time) {
+    return absl::FormatTime("%m-%d %H:%M:%S", time, absl::UTCTimeZone());
+  };
+  return sighting->first == sighting->last
+             ? absl::StrCat(", at ", at(sighting->last), " UTC")
+             : absl::StrCat(", from ", at(sighting->first), " to ",
+                            at(sighting->last), " UTC");
+}
+
+class Lines {
+ public:
+  explicit Lines(const SensorNotes& notes) : notes_(notes) {}
+
+  void Add(absl::string_view what, const std::vector<Attempt>& attempts) {
+    for (size_t i = 0; i < attempts.size() && i < kMaxLines; ++i) {
+      const Attempt& attempt = attempts[i];
+      const Sighting* note = NoteOf(notes_, attempt);
+      lines_.push_back(absl::StrCat(what, " ", attempt.peer.Address(), " ",
+                                    Port(attempt), ", ", Times(attempt.packets),
+                                    When(note), By(note)));
+    }
+    More(what, attempts.size());
+  }
+  void AddNames() {
+    size_t added = 0;
+    for (const auto& [name, seen] : notes_.names) {
+      if (added++ == kMaxLines) break;
+      lines_.push_back(absl::StrCat("name asked for: ", name, ", ",
+                                    Times(seen.times), When(&seen), By(&seen)));
+    }
+    More("name asked for:", notes_.names.size());
+    if (notes_.names_full) {
+      lines_.push_back("name asked for: some more, there was no room for them");
+    }
+  }
+  std::vector<std::string> Take() { return std::move(lines_); }
+
+ private:
+  void More(absl::string_view what, size_t all) {
+    if (all <= kMaxLines) return;
+    lines_.push_back(absl::StrCat(what, " ", all - kMaxLines, " more"));
+  }
+
+  const SensorNotes& notes_;
+  std::vector<std::string> lines_;
+};
+
 std::string Span(absl::Duration time) {
   return absl::FormatDuration(absl::Trunc(time, absl::Seconds(1)));
 }
 
+struct Kinds {
+  std::vector<Attempt> outside;  // nobody declared, nobody of the estate
+  std::vector<Attempt> estate;   // of the estate, nobody declared
+  std::vector<Attempt> early;    // declared
+  std::vector<Attempt> incoming;
+};
+
+size_t Peers(const std::vector<Attempt>& attempts) {
+  std::set<Prefix> peers;
+  for (const Attempt& attempt : attempts) peers.insert(attempt.peer);
+  return peers.size();
+}
+
+// REQUIRES: each kind is sorted.
 CheckResult Judge(const FenceReading& reading, absl::Duration now,
-                  absl::Duration wanted, const std::vector<Declared>& declared,
-                  const std::vector<Prefix>& estate) {
-  std::vector<Attempt> undeclared;
-  std::set<Prefix> early;
-  std::set<Prefix> incoming;
-  for (const Attempt& attempt : reading.attempts) {
-    if (attempt.packets == 0) continue;
-    if (!attempt.outbound) {
-      incoming.insert(attempt.peer);
-    } else if (IsDeclared(declared, attempt)) {
-      early.insert(attempt.peer);
-    } else if (!StaysOnTheLink(attempt.peer)) {
-      undeclared.push_back(attempt);
-    }
-  }
+                  absl::Duration wanted, const Kinds& kinds,
+                  const std::vector<Prefix>& estate, const SensorNotes& notes) {
+  std::vector<Attempt> undeclared = kinds.outside;
+  undeclared.insert(undeclared.end(), kinds.estate.begin(), kinds.estate.end());
+  const std::string names =
+      notes.names.empty()
+          ? ""
+          : absl::StrCat("; names it asked for: ", Names(notes.names));
   // A sign is a sign, however short the watch was.
   if (!undeclared.empty()) {
-    return Fail(
-        absl::StrCat("tried to reach ", Named(std::move(undeclared), estate)));
+    return Fail(absl::StrCat("tried to reach ",
+                             Named(undeclared, estate, notes), names));
   }
   if (reading.mode != Mode::kQuarantined) {
     return Inconclusive("this host is not in quarantine, so nothing watches");
@@ -152,18 +252,53 @@ CheckResult Judge(const FenceReading& reading, absl::Duration now,
   const absl::Duration watched = now - *reading.watching_since;
   if (watched < wanted) {
     return Inconclusive(absl::StrCat("watched for ", Span(watched), " of ",
-                                     Span(wanted), "; nothing undeclared yet"));
+                                     Span(wanted), "; nothing undeclared yet",
+                                     names));
   }
   std::string text =
       absl::StrCat("no sign found: nothing undeclared in ", Span(watched));
-  if (!early.empty()) {
-    absl::StrAppend(&text, "; declared and merely early: ", early.size());
-  }
-  if (!incoming.empty()) {
+  if (!kinds.early.empty()) {
     absl::StrAppend(&text,
-                    "; addresses that tried to come in: ", incoming.size());
+                    "; declared and merely early: ", Peers(kinds.early));
   }
-  return Pass(std::move(text));
+  if (!kinds.incoming.empty()) {
+    absl::StrAppend(
+        &text, "; addresses that tried to come in: ", Peers(kinds.incoming));
+  }
+  return Pass(absl::StrCat(text, names));
+}
+
+CheckResult JudgeInFull(const FenceReading& reading, absl::Duration now,
+                        absl::Duration wanted,
+                        const std::vector<Declared>& declared,
+                        const std::vector<Prefix>& estate,
+                        const SensorNotes& notes) {
+  Kinds kinds;
+  for (const Attempt& attempt : reading.attempts) {
+    if (attempt.packets == 0) continue;
+    if (!attempt.outbound) {
+      kinds.incoming.push_back(attempt);
+    } else if (IsDeclared(declared, attempt)) {
+      kinds.early.push_back(attempt);
+    } else if (Contains(estate, attempt.peer)) {
+      kinds.estate.push_back(attempt);
+    } else if (!StaysOnTheLink(attempt.peer)) {
+      kinds.outside.push_back(attempt);
+    }
+  }
+  Lines lines(notes);
+  for (const auto& [what, attempts] :
+       {std::pair("undeclared, outside:", &kinds.outside),
+        std::pair("undeclared, in the estate:", &kinds.estate),
+        std::pair("declared, merely early:", &kinds.early),
+        std::pair("tried to come in:", &kinds.incoming)}) {
+    Sort(estate, *attempts);
+    lines.Add(what, *attempts);
+  }
+  lines.AddNames();
+  CheckResult result = Judge(reading, now, wanted, kinds, estate, notes);
+  result.details = lines.Take();
+  return result;
 }
 
 }  // namespace
@@ -187,7 +322,8 @@ CheckResult CheckAttempts(const CheckSpec& spec, const CheckContext& context,
   const absl::StatusOr<FenceReading> reading = context.fence();
   if (!reading.ok())
     return Inconclusive(std::string(reading.status().message()));
-  return Judge(*reading, context.now(), *wanted, declared, estate);
+  return JudgeInFull(*reading, context.now(), *wanted, declared, estate,
+                     context.sensor ? context.sensor() : SensorNotes());
 }
 
 }  // namespace sluice::agent

@@ -106,7 +106,7 @@ CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,
   for (const auto& [name, run] : kKinds) {
     if (name != spec.kind) continue;
     CheckResult result = run(spec, context, stop);
-    result.reason = OneLine(result.reason, 200);
+    result.reason = OneLine(result.reason, 400);
     return result;
   }
   return Inconclusive(absl::StrCat("this agent does not know checks of kind '",

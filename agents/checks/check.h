@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "agents/checks/baseline.h"
 #include "agents/checks/stop.h"
+#include "agents/core/observed.h"
 #include "agents/isolation/fence.h"
 #include "common/prefix.h"
 #include "common/verdict.h"
@@ -45,6 +46,8 @@ struct CheckContext {
   std::string yara_program = "/usr/bin/yara";
   // What the kernel holds now, from any thread; and the boot-time clock.
   std::function<absl::StatusOr<FenceReading>()> fence = nullptr;
+  // When, by whom and under which names, as far as it was seen.
+  std::function<SensorNotes()> sensor = nullptr;
   std::function<absl::Duration()> now = nullptr;
 };
 

@@ -20,6 +20,9 @@ std::string EvidenceText(const AgentState& state, const std::string& round,
     absl::StrAppend(&text, "inspect ", inspections[i].id.str(), " ",
                     inspections[i].spec.Line(), "\n",
                     VerdictName(result.verdict), " ", result.reason, "\n");
+    for (const std::string& line : result.details) {
+      absl::StrAppend(&text, "seen ", line, "\n");
+    }
   }
   return text;
 }

@@ -23,6 +23,9 @@ namespace sluice::agent {
 //   frozen-at-ms 5310022
 //   inspect billing-db/inspect-1 listeners allow=declared-only …
 //   pass no sign found: 3 listeners, all declared
+//   inspect billing-db/inspect-2 attempts …
+//   fail tried to reach 203.0.113.66 443/tcp (outside, 12 times, by curl, …)
+//   seen undeclared, outside: 203.0.113.66 443/tcp, 12 times, from … by curl, …
 //
 // REQUIRES: one result an inspection, in order.
 std::string EvidenceText(const AgentState& state, const std::string& round,

@@ -19,7 +19,8 @@ constexpr size_t kMaxChecks = 256;
 constexpr size_t kMaxTries = 4096;
 constexpr size_t kMaxWatches = 256;
 constexpr size_t kMaxRounds = 64;
-constexpr size_t kReasonLimit = 200;
+constexpr size_t kReasonLimit = 400;
+constexpr size_t kMaxDetails = 256;
 constexpr absl::Duration kOftenest = absl::Milliseconds(100);
 constexpr absl::Duration kLongestUnit = absl::Minutes(10);
 
@@ -67,6 +68,12 @@ std::vector<NamedResult> Signed(std::vector<NamedResult> results,
                                 const HostId& host) {
   for (NamedResult& entry : results) {
     entry.result.reason = OneLine(entry.result.reason, kReasonLimit);
+    if (entry.result.details.size() > kMaxDetails) {
+      entry.result.details.resize(kMaxDetails);
+    }
+    for (std::string& line : entry.result.details) {
+      line = OneLine(line, kReasonLimit);
+    }
     entry.result.said_by = absl::StrCat("host ", host.str());
   }
   return results;

@@ -13,6 +13,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agents/core/state.h"
+#include "agents/isolation/packet_log.h"
 #include "common/ssh_key.h"
 #include "common/sshsig.h"
 #include "common/status.h"
@@ -492,6 +493,7 @@ std::string StateWitness(const AgentConfig& config) {
 RulesetOptions RulesetOptionsOf(const AgentConfig& config) {
   RulesetOptions options;
   options.interior = config.interior;
+  options.log_group = kLogGroup;
   return options;
 }
 

@@ -43,17 +43,6 @@ struct Release {
   std::vector<Flow> leased;
 };
 
-// Everything a fence should hold.
-struct FenceRules {
-  Mode mode = Mode::kQuarantined;
-  std::vector<Flow> management;  // stateless; this host is the client
-  std::vector<Flow> vital;
-  std::vector<Flow> standing;
-  std::vector<Release> releases;
-  // The sensor's time starts anew: nobody knows what it missed.
-  bool watch_anew = false;
-};
-
 // A packet the fence refused: who tried to reach whom (the sensor). For one
 // that came in (or through), the peer is its source; else its destination.
 struct Attempt {
@@ -65,6 +54,26 @@ struct Attempt {
 
   friend bool operator==(const Attempt&, const Attempt&) = default;
   friend auto operator<=>(const Attempt&, const Attempt&) = default;
+};
+
+// What the sensor held before the kernel forgot it (a reboot), and for how long
+// it had watched without missing anything.
+struct SensorMemory {
+  std::vector<Attempt> attempts;
+  absl::Duration watched;
+};
+
+// Everything a fence should hold.
+struct FenceRules {
+  Mode mode = Mode::kQuarantined;
+  std::vector<Flow> management;  // stateless; this host is the client
+  std::vector<Flow> vital;
+  std::vector<Flow> standing;
+  std::vector<Release> releases;
+  // The sensor's time starts anew: nobody knows what it missed.
+  bool watch_anew = false;
+  // For a kernel that has no sensor; else what is there goes on.
+  std::optional<SensorMemory> sensor = std::nullopt;
 };
 
 // What the enforcement point holds now. Flows are sorted, each stands once.

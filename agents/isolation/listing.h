@@ -38,8 +38,9 @@ struct Listing {
   std::vector<Jump> jumps;
   uint64_t dropped_packets = 0;
   std::vector<Attempt> attempts;
-  int dated_sensors = 0;        // sets that say since when they watch
-  absl::Duration sensor_since;  // the latest of them
+  int dated_sensors = 0;  // sets that say since when they watch
+  // The latest of them; before the boot, when it goes on from before a reboot.
+  absl::Duration sensor_since = -absl::InfiniteDuration();
   bool sensor_full = false;     // of those for what goes out
   std::string rules_digest;
 

@@ -96,9 +96,14 @@ class Keep {
 Sensor SensorFor(const Listing& before, const FenceRules& rules) {
   const auto since = before.Reading().watching_since;
   if (since.has_value() && !rules.watch_anew) return {before.attempts, *since};
-  timespec now = {};
-  SLUICE_CHECK(clock_gettime(CLOCK_BOOTTIME, &now) == 0);
-  return {before.attempts, absl::DurationFromTimespec(now)};
+  timespec clock = {};
+  SLUICE_CHECK(clock_gettime(CLOCK_BOOTTIME, &clock) == 0);
+  const absl::Duration now = absl::DurationFromTimespec(clock);
+  const bool none = before.dated_sensors == 0 && before.attempts.empty();
+  if (!none || !rules.sensor.has_value()) return {before.attempts, now};
+  // Earlier than the boot, if need be: it is only a difference that counts.
+  return {rules.sensor->attempts,
+          rules.watch_anew ? now : now - rules.sensor->watched};
 }
 
 bool IsWithin(const std::set<AddressBytes>& local, const Connection& c) {
@@ -214,11 +219,19 @@ absl::StatusOr<FenceReading> NftablesFence::Replace(const FenceRules& rules) {
                                        "taking the fence down"));
     return Read();
   }
-  SLUICE_ASSIGN_OR_RETURN(
-      const std::string text,
-      ReplaceText(options_, rules, SensorFor(before, rules)));
-  SLUICE_RETURN_IF_ERROR(
-      WithContext(nft_->Run(text).status(), "putting the fence up"));
+  const Sensor sensor = SensorFor(before, rules);
+  SLUICE_ASSIGN_OR_RETURN(const std::string text,
+                          ReplaceText(options_, rules, sensor));
+  absl::Status put_up = nft_->Run(text).status();
+  if (!put_up.ok() && options_.log_group != 0) {
+    // A kernel that cannot tell of packets still closes.
+    RulesetOptions silent = options_;
+    silent.log_group = 0;
+    SLUICE_ASSIGN_OR_RETURN(const std::string without,
+                            ReplaceText(silent, rules, sensor));
+    if (nft_->Run(without).ok()) put_up = absl::OkStatus();
+  }
+  SLUICE_RETURN_IF_ERROR(WithContext(put_up, "putting the fence up"));
   SLUICE_RETURN_IF_ERROR(ForgetForReplace(before, rules));
   SLUICE_ASSIGN_OR_RETURN(const Listing after, List());
   const FenceReading reading = after.Reading();

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "agents/isolation/nft.h"
+#include "agents/isolation/observe_table.h"
 #include "common/status.h"
 
 namespace sluice::agent {
@@ -91,7 +92,12 @@ absl::Status Each(absl::string_view text, const char* kind,
   for (const Json& object : root["nftables"]) {
     const auto found = object.find(kind);
     if (found == object.end() || !found->is_object()) continue;
-    if (TableOf(*found) != absl::StrCat("inet ", own)) read(*found);
+    const std::string table = TableOf(*found);
+    if (table == absl::StrCat("inet ", own) ||
+        table == absl::StrCat("inet ", kObserveTable)) {
+      continue;
+    }
+    read(*found);
   }
   return absl::OkStatus();
 }

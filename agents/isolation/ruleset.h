@@ -6,6 +6,7 @@
 //                    done to connections can stall the agent
 //   in, out, forward loopback, management, what IPv6 needs, then `flows`; what
 //                    is left is recorded, counted and dropped (out: rejected)
+//   ask              whose an attempt outwards is, where somebody listens
 //   egress           guests' own traffic after source NAT; only where the host
 //                    names interior interfaces
 //   flows            one jump a group: vital, standing, and each release behind
@@ -35,6 +36,11 @@ struct RulesetOptions {
   // Interfaces that lead only to guests of this host (containers, virtual
   // machines), by exact name: open between host and guests and among guests.
   std::vector<std::string> interior;
+  // Of nflog (packet_log.h): the first opening of a kind in a minute is told
+  // there with its sender, and each name that is looked up. 0: none is. That
+  // first opening is dropped, not rejected, so that its sender is still there
+  // to be found; it is sent again, and rejected, one second later.
+  uint16_t log_group = 0;
 };
 
 // Refuses table and interface names that are not plain.

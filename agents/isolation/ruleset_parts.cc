@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/substitute.h"
+#include "agents/isolation/packet_log.h"
 
 namespace sluice::agent {
 namespace {
@@ -81,6 +82,7 @@ class Frame {
   void Neighbours();
   void Flows();
   void Record();
+  void Ask();
   void Hooks();
 
  private:
@@ -89,30 +91,14 @@ class Frame {
 };
 
 void Frame::Sensors(const Sensor& sensor) {
-  absl::StrAppend(&text_, "  counter ", kDropped, " { }\n");
-  for (const bool outbound : {false, true}) {
-    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-      std::vector<std::string> elements;
-      for (const Attempt& attempt : sensor.attempts) {
-        if (attempt.outbound != outbound || attempt.peer.family() != family ||
-            elements.size() == kMaxAttempts) {
-          continue;
-        }
-        elements.push_back(absl::StrCat(attempt.peer.Address(), " . ",
-                                        ProtocolName(attempt.protocol), " . ",
-                                        attempt.port, " counter packets ",
-                                        attempt.packets, " bytes 0"));
-      }
-      const bool is4 = family == Family::kIpv4;
-      Set(absl::StrCat(outbound ? kTriedOut : kTriedIn, is4 ? "4" : "6"),
-          absl::StrCat("type ", is4 ? "ipv4_addr" : "ipv6_addr",
-                       " . inet_proto . inet_service; size ", kMaxAttempts,
-                       "; flags dynamic; counter; comment \"", kSincePrefix,
-                       absl::ToInt64Milliseconds(sensor.since), "ms\";"),
-          elements.empty()
-              ? ""
-              : absl::StrCat("{ ", absl::StrJoin(elements, ", "), " }"));
-    }
+  absl::StrAppend(&text_, "  counter ", kDropped, " { }\n",
+                  SensorSets(sensor));
+  if (options_.log_group == 0) return;
+  for (const char* version : {"4", "6"}) {
+    Set(absl::StrCat(kTriedAsk, version),
+        absl::StrCat("type ipv", version, "_addr . inet_proto . inet_service; ",
+                     "size ", kMaxAttempts,
+                     "; flags dynamic,timeout; timeout 1m;"));
   }
 }
 
@@ -210,9 +196,9 @@ void Frame::Record() {
     for (const char* version : {"4", "6"}) {
       const char* ip = version[0] == '4' ? "ip" : "ip6";
       Line(absl::Substitute(
-          "meta nfproto ipv$0 tcp flags & (fin | syn | rst | ack) == syn "
-          "add @$1$0 { $2 $3 . meta l4proto . tcp dport }",
-          version, name, ip, end));
+          "meta nfproto ipv$0 $4 add @$1$0 "
+          "{ $2 $3 . meta l4proto . tcp dport }",
+          version, name, ip, end, kOpeningSyn));
       Line(
           absl::Substitute("meta nfproto ipv$0 meta l4proto udp ct state new "
                            "add @$1$0 { $2 $3 . meta l4proto . udp dport }",
@@ -220,6 +206,30 @@ void Frame::Record() {
     }
     End();
   }
+}
+
+// Names first: each is told. Limits hold for all processes together, so that a
+// flood tells of itself and of nothing else; the sets count it all the same.
+void Frame::Ask() {
+  const std::string log = absl::StrCat("group ", options_.log_group);
+  Begin("ask");
+  Line(absl::StrCat("udp dport 53 limit rate 20/second burst 100 packets ",
+                    "log prefix \"", kLogName, "\" ", log, " snaplen 512 ",
+                    "return"));
+  for (const char* version : {"4", "6"}) {
+    const char* ip = version[0] == '4' ? "ip" : "ip6";
+    for (const char* protocol : {"tcp", "udp"}) {
+      const bool tcp = protocol[0] == 't';
+      const std::string key = absl::Substitute(
+          "$0 daddr . meta l4proto . $1 dport", ip, protocol);
+      Line(absl::Substitute(
+          "meta nfproto ipv$0 $1$2 != @$3$0 add @$3$0 { $2 } "
+          "log prefix \"$4\" $5 snaplen 128$6",
+          version, tcp ? absl::StrCat(kOpeningSyn, " ") : "", key, kTriedAsk,
+          kLogRefused, log, tcp ? " drop" : ""));
+    }
+  }
+  End();
 }
 
 void Frame::Hooks() {
@@ -252,6 +262,7 @@ void Frame::Hooks() {
   Line("jump flows");
   Line("jump record_out");
   Line(absl::StrCat("counter name ", kDropped));
+  if (options_.log_group != 0) Line("jump ask");
   Line("meta l4proto tcp reject with tcp reset");
   Line("reject with icmpx admin-prohibited");
   End();
@@ -356,6 +367,38 @@ std::string GuardedJump(const std::string& group, const std::string& chain) {
   return absl::StrCat("meta nfproto @", GuardName(group), " jump ", chain);
 }
 
+std::string SensorSets(const Sensor& sensor) {
+  std::string text;
+  for (const bool outbound : {false, true}) {
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+      std::vector<std::string> elements;
+      for (const Attempt& attempt : sensor.attempts) {
+        if (attempt.outbound != outbound || attempt.peer.family() != family ||
+            elements.size() == kMaxAttempts) {
+          continue;
+        }
+        elements.push_back(absl::StrCat(attempt.peer.Address(), " . ",
+                                        ProtocolName(attempt.protocol), " . ",
+                                        attempt.port, " counter packets ",
+                                        attempt.packets, " bytes 0"));
+      }
+      const bool is4 = family == Family::kIpv4;
+      absl::StrAppend(&text, "  set ", outbound ? kTriedOut : kTriedIn,
+                      is4 ? "4" : "6", " { type ",
+                      is4 ? "ipv4_addr" : "ipv6_addr",
+                      " . inet_proto . inet_service; size ", kMaxAttempts,
+                      "; flags dynamic; counter; comment \"", kSincePrefix,
+                      absl::ToInt64Milliseconds(sensor.since), "ms\";");
+      if (!elements.empty()) {
+        absl::StrAppend(&text, " elements = { ", absl::StrJoin(elements, ", "),
+                        " };");
+      }
+      text += " }\n";
+    }
+  }
+  return text;
+}
+
 std::string FrameText(const RulesetOptions& options, const FlowSets& management,
                       const Sensor& sensor) {
   Frame frame(options);
@@ -364,6 +407,7 @@ std::string FrameText(const RulesetOptions& options, const FlowSets& management,
   frame.Neighbours();
   frame.Flows();
   frame.Record();
+  if (options.log_group != 0) frame.Ask();
   frame.Hooks();
   return absl::StrCat("table inet ", options.table, " {\n",
                       "  comment \"Sluice: this host is quarantined\"\n",

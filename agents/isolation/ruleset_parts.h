@@ -20,6 +20,7 @@ inline constexpr char kDropped[] = "dropped";
 // The sensor's sets: "tried_in4", "tried_out6", …
 inline constexpr char kTriedIn[] = "tried_in";
 inline constexpr char kTriedOut[] = "tried_out";
+inline constexpr char kTriedAsk[] = "tried_ask";  // this minute
 inline constexpr char kSincePrefix[] = "since ";  // and "5310022ms"
 inline constexpr int kMaxAttempts = 1024;         // a set
 
@@ -39,6 +40,13 @@ std::string ElementsText(const std::vector<Flow>& flows);
 std::vector<std::string> FlowRules(const std::string& group, const SetKey& key,
                                    bool guests);
 std::string GuardedJump(const std::string& group, const std::string& chain);
+
+// The sensor's sets, `sensor` put back.
+std::string SensorSets(const Sensor& sensor);
+
+// An opening SYN.
+inline constexpr char kOpeningSyn[] =
+    "tcp flags & (fin | syn | rst | ack) == syn";
 
 // The table without its groups' flows.
 std::string FrameText(const RulesetOptions& options, const FlowSets& management,

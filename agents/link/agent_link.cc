@@ -74,6 +74,12 @@ class AgentLink::Impl {
     if (!stream_->Send(ToProto(message))) stream_->Cancel();
   }
 
+  bool Send(const Observations& observations) {
+    const std::lock_guard lock(mutex_);
+    if (stream_ == nullptr || !welcomed_) return false;
+    return stream_->Send(ToProto(observations));
+  }
+
   void HangUp(const std::string& reason) {
     log_(absl::StrCat("hanging up: ", reason));
     const std::lock_guard lock(mutex_);
@@ -248,6 +254,9 @@ AgentLink::~AgentLink() = default;
 
 void AgentLink::Start() { impl_->Start(); }
 void AgentLink::Send(const Message& message) { impl_->Send(message); }
+bool AgentLink::Send(const Observations& observations) {
+  return impl_->Send(observations);
+}
 void AgentLink::HangUp(const std::string& reason) { impl_->HangUp(reason); }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> ReadCredentials(

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "agents/core/event.h"
 #include "agents/core/message.h"
+#include "agents/core/observed.h"
 
 namespace grpc {
 class ChannelCredentials;
@@ -63,6 +64,10 @@ class AgentLink {
 
   // Dropped when the link is down: what matters is asked for again.
   void Send(const Message& message);
+
+  // The same for what is no part of any order; whether it left. Only what an
+  // orchestrator has welcomed is told.
+  bool Send(const Observations& observations);
 
   // Ends the stream and, after a pause, tries the next orchestrator.
   void HangUp(const std::string& reason);

@@ -62,6 +62,16 @@ void Fill(const NamedResult& from, v1::CheckResult* to) {
   to->set_said_by(from.result.said_by);
 }
 
+// What the orchestrator takes of one host, and what a list adds to an entry.
+constexpr size_t kMaxObserved = 500 << 10;
+constexpr size_t kEntryHead = 4;
+
+void Fill(const Process& from, v1::ObservedProcess* to) {
+  to->set_command(from.command);
+  to->set_unit(from.unit);
+  to->set_user(from.user);
+}
+
 struct DetailFiller {
   v1::Report* to;
 
@@ -284,6 +294,46 @@ v1::AgentMessage ToProto(const Message& message) {
   v1::AgentMessage out;
   std::visit(MessageFiller{&out}, message);
   return out;
+}
+
+v1::AgentMessage ToProto(const Observations& observations) {
+  v1::AgentMessage message;
+  v1::Observations* out = message.mutable_observations();
+  if (observations.since != absl::InfiniteFuture()) {
+    out->set_since_ms(absl::ToUnixMillis(observations.since));
+    out->set_until_ms(absl::ToUnixMillis(observations.until));
+  }
+  out->set_full(observations.full);
+  for (const auto& [key, listener] : observations.listeners) {
+    v1::ObservedListener* entry = out->add_listeners();
+    entry->set_protocol(std::string(ProtocolName(key.protocol)));
+    entry->set_port(key.port);
+    Fill(listener.process, entry->mutable_process());
+    entry->set_first_ms(absl::ToUnixMillis(listener.first));
+    entry->set_last_ms(absl::ToUnixMillis(listener.last));
+  }
+  size_t bytes = out->ByteSizeLong();
+  for (const auto* peers : {&observations.passed, &observations.refused}) {
+    for (const auto& [key, peer] : *peers) {
+      if (peer.times == 0) continue;  // told of, but not counted yet
+      v1::ObservedPeer* entry = out->add_peers();
+      entry->set_outbound(key.outbound);
+      entry->set_protocol(std::string(ProtocolName(key.protocol)));
+      entry->set_address(key.peer.ToString());
+      entry->set_port(key.port);
+      entry->set_times(peer.times);
+      entry->set_first_ms(absl::ToUnixMillis(peer.first));
+      entry->set_last_ms(absl::ToUnixMillis(peer.last));
+      entry->set_refused(peers == &observations.refused);
+      Fill(peer.process, entry->mutable_process());
+      bytes += entry->ByteSizeLong() + kEntryHead;
+      if (bytes <= kMaxObserved) continue;
+      out->mutable_peers()->RemoveLast();
+      out->set_full(true);
+      return message;
+    }
+  }
+  return message;
 }
 
 absl::StatusOr<Event> FromProto(const v1::OrchestratorMessage& message) {

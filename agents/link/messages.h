@@ -5,11 +5,13 @@
 #include "absl/status/statusor.h"
 #include "agents/core/event.h"
 #include "agents/core/message.h"
+#include "agents/core/observed.h"
 #include "sluice/v1/agent.pb.h"
 
 namespace sluice::agent {
 
 v1::AgentMessage ToProto(const Message& message);
+v1::AgentMessage ToProto(const Observations& observations);
 
 // An order that cannot be read becomes one that says why (Unreadable), so that
 // it is answered. An error: the message is of no kind that is known here.

@@ -6,8 +6,10 @@ Exit code 77 when namespaces cannot be made here.
 """
 
 import json
+import re
 import sys
 import tempfile
+import time
 import unittest
 
 import small_estate
@@ -15,9 +17,14 @@ from small_estate import SmallEstate, gate, lab_module, step
 
 PREFIX = "sluice-sense-"
 STRANGER = "203.0.113.66"
+RESOLVER = "203.0.113.53"
 INSPECT = "inspect: [{listeners: declared-only}]"
 SENSE = ("inspect: [{listeners: declared-only}, "
          "{attempts: {none-undeclared: true, for: 1s}}]")
+
+
+def boot_ms():
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 10**6
 
 
 class SensorTest(unittest.TestCase):
@@ -37,6 +44,37 @@ class SensorTest(unittest.TestCase):
     def try_out(self, host, address, port):
         self.assertFalse(lab_module.reach(self.estate.lab, host, address, port,
                                           0.5), f"{host} reached {address}")
+
+    def ask_for(self, host, name):
+        """A query that the fence refuses, as a resolver sends it."""
+        labels = b"".join(bytes([len(part)]) + part.encode()
+                          for part in name.split("."))
+        query = b"\1\2\1\0\0\1\0\0\0\0\0\0" + labels + b"\0\0\1\0\1"
+        code = ("import socket,sys\n"
+                "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
+                "try: s.sendto(bytes.fromhex(sys.argv[1]),(sys.argv[2],53))\n"
+                "except OSError: pass\n")
+        self.estate.lab.run(host, ["/usr/bin/python3", "-Sc", code,
+                                   query.hex(), RESOLVER])
+
+    def sensor(self, host):
+        listed = self.estate.lab.run(host, [
+            "nft", "-j", "list", "set", "inet", "sluice", "tried_out4"])
+        return [item["set"] for item in json.loads(listed)["nftables"]
+                if "set" in item][0]
+
+    def watching_since(self, host):
+        return int(re.fullmatch("since (-?[0-9]+)ms",
+                                self.sensor(host)["comment"]).group(1))
+
+    def tried(self, host):
+        return len([1 for item in self.sensor(host).get("elem", [])
+                    if STRANGER in json.dumps(item)])
+
+    def until_fenced(self, host):
+        small_estate.processes.wait_for(
+            lambda: "inet sluice\n" in self.estate.lab.run(
+                host, ["nft", "list", "tables"]), f"the fence of {host}")
 
     def begin(self):
         estate = self.estate
@@ -58,6 +96,11 @@ class Sensor(SensorTest):
                                           "applications", "--json"))
         # IPv4 and IPv6.
         self.assertIn("declared and merely early: 2", json.dumps(shown))
+        shown = " ".join(estate.command("duty-commander", "show",
+                                        "applications").split())
+        self.assertRegex(shown, "declared, merely early: "
+                         f"{estate.address('store-1')} 7001/tcp, once, at "
+                         "[-0-9: ]+ UTC, by python3, process [0-9]+, user root")
         estate.open_gate("applications")
         estate.until_step("engine", "reconnected")
 
@@ -66,6 +109,7 @@ class Sensor(SensorTest):
         estate.isolate_all()
         for _ in range(3):
             self.try_out("engine-1", STRANGER, 443)
+        self.ask_for("engine-1", "update.evil.example")
         # It is remembered across another isolation, and across its agent.
         estate.isolate_all()
         estate.supervisor.stop("agent-engine-1")
@@ -73,16 +117,49 @@ class Sensor(SensorTest):
         estate.until(lambda s: all(h["link"] == "connected"
                                    for h in s["hosts"]), "it is back")
         self.begin()
-        named = f"tried to reach {STRANGER} 443/tcp (outside, 3 times)"
-        estate.until(lambda s: named in json.dumps(s), "it is named",
+        # The port of names is one more that nobody declared.
+        named = (f"{STRANGER} 443/tcp .outside, 3 times, by python3, "
+                 "process [0-9]+, user root.")
+        estate.until(lambda s: re.search(named, json.dumps(s)), "it is named",
                      timeout=60)
         shown = " ".join(estate.command("duty-commander", "show",
                                         "applications").split())
-        self.assertIn(named, shown)
+        self.assertRegex(shown, named)
+        self.assertIn("names it asked for: update.evil.example (once)", shown)
         status = estate.sluice.status()
         self.assertNotIn(step(status, "engine")["state"],
                          ("connecting", "soaking", "reconnected"))
         self.assertFalse(estate.reach("engine-1", "store-1"))
+
+    def test_a_reboot_goes_on_when_nothing_was_missed(self):
+        estate, lab = self.estate, self.estate.lab
+        estate.isolate_all()
+        self.try_out("engine-1", STRANGER, 443)
+        self.assertEqual(self.tried("engine-1"), 1)
+        begun = self.watching_since("engine-1")
+        self.assertLess(begun, boot_ms())
+        # All that the kernel knew goes, and the network comes after the fence.
+        estate.supervisor.stop("agent-engine-1")
+        lab.run("engine-1", ["nft", "delete", "table", "inet", "sluice"])
+        lab.unplug("engine-1")
+        started = boot_ms()
+        estate.sluice.start_agent("engine-1")
+        self.until_fenced("engine-1")
+        addresses = small_estate.HOSTS["engine-1"]
+        lab.plug("engine-1", [f"{addresses[0]}/24", f"{addresses[1]}/64"],
+                 small_estate.ROUTER)
+        self.assertEqual(self.tried("engine-1"), 1)
+        self.assertLess(self.watching_since("engine-1"), started)
+        estate.until(lambda s: all(h["link"] == "connected"
+                                   for h in s["hosts"]), "it is back")
+        # Now something may have left it while there was no fence.
+        estate.supervisor.stop("agent-engine-1")
+        lab.run("engine-1", ["nft", "delete", "table", "inet", "sluice"])
+        started = boot_ms()
+        estate.sluice.start_agent("engine-1")
+        self.until_fenced("engine-1")
+        self.assertEqual(self.tried("engine-1"), 1)
+        self.assertGreaterEqual(self.watching_since("engine-1"), started)
 
 
 if __name__ == "__main__":

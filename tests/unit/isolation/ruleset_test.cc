@@ -10,6 +10,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "agents/isolation/observe_table.h"
+
 namespace sluice::agent {
 namespace {
 
@@ -47,6 +49,28 @@ FenceRules SmallRules() {
 
 TEST(Ruleset, ReadsAsInTheGoldenFile) {
   ExpectGolden("ruleset.nft", ReplaceText({}, SmallRules(), {}).value());
+}
+
+TEST(Ruleset, TellsOfTheFirstOpeningOfAKindWhereSomebodyListens) {
+  RulesetOptions options;
+  options.log_group = 7443;
+  FenceRules rules;
+  rules.management = {F("tcp 10.77.0.11 10.77.0.1 7443")};
+  ExpectGolden("ruleset_told.nft",
+               ReplaceText(options, rules,
+                           {{{true, Protocol::kTcp,
+                              *Prefix::Parse("203.0.113.66"), 443, 12}},
+                            -absl::Minutes(5)})
+                   .value());
+}
+
+// No rule of it has a verdict besides `accept`.
+TEST(Ruleset, ObservesWithoutRefusing) {
+  const std::string text = ObserveText(7443);
+  ExpectGolden("observe.nft", text);
+  for (const char* word : {"drop", "reject", "queue", "ct state"}) {
+    EXPECT_THAT(text, Not(HasSubstr(word)));
+  }
 }
 
 TEST(Ruleset, JudgesGuestsAfterSourceNatWhereTheInteriorIsKnown) {

@@ -7,6 +7,7 @@ namespace sluice::agent {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -72,6 +73,47 @@ TEST_F(Attempts, ThatNobodyDeclaredAreNamedOutsideFirst) {
   reading_.attempts.clear();
   Tried("10.77.0.11", 5432, 1, Protocol::kUdp);
   EXPECT_EQ(Result().verdict, Verdict::kFail);
+}
+
+TEST_F(Attempts, AreNamedWithTheirSenderAndTheNamesItAskedFor) {
+  Tried("198.51.100.66", 443, 12);
+  Tried("10.77.0.11", 5432, 40);
+  Tried("10.77.0.99", 22, 1, Protocol::kTcp, /*outbound=*/false);
+  SensorNotes notes;
+  const absl::Time first = absl::FromUnixSeconds(1'795'000'000);
+  const Sighting seen{12, first, first + absl::Minutes(3),
+                      {"curl", 812, "evil.service", "www-data"}};
+  notes.peers[{true, Protocol::kTcp, *Prefix::Parse("198.51.100.66"), 443}] =
+      seen;
+  notes.names["update.evil.example"] = seen;
+  context_.sensor = [&] { return notes; };
+  const CheckResult result = Result();
+  EXPECT_EQ(result.reason,
+            "tried to reach 198.51.100.66 443/tcp (outside, 12 times, by curl, "
+            "process 812, unit evil.service, user www-data); names it asked "
+            "for: update.evil.example (12 times)");
+  const std::string when_and_who =
+      ", 12 times, from 11-18 11:06:40 to 11-18 11:09:40 UTC, by curl, process "
+      "812, unit evil.service, user www-data";
+  EXPECT_THAT(
+      result.details,
+      ElementsAre("undeclared, outside: 198.51.100.66 443/tcp" + when_and_who,
+                  "declared, merely early: 10.77.0.11 5432/tcp, 40 times",
+                  "tried to come in: 10.77.0.99 22/tcp, once",
+                  "name asked for: update.evil.example" + when_and_who));
+}
+
+TEST_F(Attempts, InAFloodAreCountedInTheEvidenceToo) {
+  for (int i = 0; i < 1024; ++i) {
+    Tried("10.9." + std::to_string(i / 200) + "." + std::to_string(i % 200),
+          443);
+  }
+  reading_.sensor_full = true;
+  const CheckResult result = Result();
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+  EXPECT_THAT(result.reason, HasSubstr("and 1021 more"));
+  EXPECT_EQ(result.details.size(), 41);
+  EXPECT_EQ(result.details.back(), "undeclared, outside: 984 more");
 }
 
 TEST_F(Attempts, BeyondAFewAreCounted) {

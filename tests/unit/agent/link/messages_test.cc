@@ -100,5 +100,38 @@ TEST(Messages, SayThatChecksWereRunEvenWhenThereWereNone) {
   EXPECT_TRUE(ToProto(Report{.detail = FlowsTried{}}).report().has_tried());
 }
 
+TEST(Messages, TellWhatWasSeenAndNoMoreThanAnOrchestratorTakes) {
+  Observations seen;
+  seen.since = absl::FromUnixSeconds(100);
+  seen.until = absl::FromUnixSeconds(200);
+  const Sighting sighting{7, seen.since, seen.until,
+                          {"psql", 812, "shop.service", "app"}};
+  seen.listeners[{Protocol::kUdp, 53}] = sighting;
+  seen.refused[{true, Protocol::kTcp, *Prefix::Parse("203.0.113.66"), 443}] =
+      sighting;
+  const v1::Observations small = ToProto(seen).observations();
+  EXPECT_EQ(small.since_ms(), 100'000);
+  EXPECT_EQ(small.listeners(0).protocol(), "udp");
+  ASSERT_EQ(small.peers_size(), 1);
+  EXPECT_TRUE(small.peers(0).refused());
+  EXPECT_EQ(small.peers(0).times(), 7);
+  EXPECT_EQ(small.peers(0).process().unit(), "shop.service");
+  EXPECT_FALSE(small.full());
+
+  Sighting wordy = sighting;
+  wordy.process.command = std::string(64, 'x');
+  wordy.process.unit = std::string(64, 'y');
+  for (int i = 0; i < 4096; ++i) {
+    seen.passed[{true, Protocol::kTcp,
+                 *Prefix::Parse("10.1." + std::to_string(i / 250) + "." +
+                                std::to_string(i % 250)),
+                 443}] = wordy;
+  }
+  const v1::Observations large = ToProto(seen).observations();
+  EXPECT_LE(large.ByteSizeLong(), size_t{512} << 10);
+  EXPECT_GT(large.peers_size(), 2000);
+  EXPECT_TRUE(large.full());
+}
+
 }  // namespace
 }  // namespace sluice::agent

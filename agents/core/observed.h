@@ -1,0 +1,82 @@
+// What was seen on this host's network besides its orders: who tried to reach
+// whom in quarantine, who talked to whom before it, what listens.
+
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/time/time.h"
+#include "common/flow.h"
+#include "common/prefix.h"
+
+namespace sluice::agent {
+
+// Whose a socket is, each part as far as it could be seen.
+struct Process {
+  std::string command;  // "postgres"; nothing but what prints
+  int id = 0;
+  std::string unit;  // systemd's service: "postgresql.service"
+  std::string user;  // its name, or its number where it has none
+
+  // "curl, process 812, unit backup.service, user www-data".
+  std::string Text() const;
+  bool known() const { return !command.empty() || !user.empty(); }
+
+  friend bool operator==(const Process&, const Process&) = default;
+};
+
+// The other end, and the server's port: this host is the client of what is
+// outbound.
+struct PeerKey {
+  bool outbound = false;
+  Protocol protocol = Protocol::kTcp;
+  Prefix peer;
+  uint16_t port = 0;
+
+  friend bool operator==(const PeerKey&, const PeerKey&) = default;
+  friend auto operator<=>(const PeerKey&, const PeerKey&) = default;
+};
+
+struct ListenerKey {
+  Protocol protocol = Protocol::kTcp;
+  uint16_t port = 0;
+
+  friend bool operator==(const ListenerKey&, const ListenerKey&) = default;
+  friend auto operator<=>(const ListenerKey&, const ListenerKey&) = default;
+};
+
+struct Sighting {
+  uint64_t times = 0;
+  absl::Time first = absl::InfiniteFuture();
+  absl::Time last = absl::InfinitePast();
+  Process process;  // of this host's end; the last that was known
+
+  // Counts nothing.
+  void At(absl::Time now) {
+    first = std::min(first, now);
+    last = std::max(last, now);
+  }
+
+  friend bool operator==(const Sighting&, const Sighting&) = default;
+};
+
+// What quarantine saw besides the fence's own counters.
+struct SensorNotes {
+  std::map<PeerKey, Sighting> peers;
+  std::map<std::string, Sighting> names;  // whose addresses were asked for
+  bool names_full = false;
+};
+
+struct Observations {
+  absl::Time since = absl::InfiniteFuture();  // never yet
+  absl::Time until = absl::InfinitePast();
+  bool full = false;  // something was left out
+  std::map<ListenerKey, Sighting> listeners;
+  std::map<PeerKey, Sighting> passed;
+  std::map<PeerKey, Sighting> refused;  // in quarantine
+};
+
+}  // namespace sluice::agent
