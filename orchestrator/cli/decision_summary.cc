@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "orchestrator/cli/gate_text.h"
 #include "orchestrator/planner/diff.h"
 #include "orchestrator/report/time_text.h"
@@ -69,6 +70,14 @@ std::string Against(const v1::GateDetail& detail, int width,
   }
   add(v1::VERDICT_INCONCLUSIVE, paint.Yellow("?"), "inconclusive");
   add(v1::VERDICT_UNSPECIFIED, paint.Yellow("?"), "inconclusive");
+  // A name says more than a resolver that is declared: nothing else judges it.
+  for (const v1::HostEvidence& host : detail.evidence()) {
+    for (absl::string_view line : SeenLines(host)) {
+      if (!absl::ConsumePrefix(&line, "name asked for: ")) continue;
+      lines.Add(paint.Yellow("?"),
+                absl::StrCat(host.host(), " asked for the name ", line));
+    }
+  }
   std::vector<std::string> unseen;
   for (const v1::HostEvidence& host : detail.evidence()) {
     if (host.results().empty()) unseen.push_back(host.host());

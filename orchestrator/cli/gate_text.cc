@@ -7,6 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "common/digest.h"
 #include "orchestrator/cli/step_text.h"
 #include "orchestrator/report/time_text.h"
@@ -65,6 +67,14 @@ std::string EvidenceLines(const v1::HostEvidence& host, int width,
                     paint.Yellow("no inspection: nobody looked for a sign"),
                     "\n");
   }
+  const std::vector<std::string> seen = SeenLines(host);
+  if (!seen.empty()) absl::StrAppend(&out, "    seen in quarantine\n");
+  for (const std::string& line : seen) {
+    const std::string text = Hang("      ", line, width);
+    const bool known = absl::StartsWith(line, "declared") ||
+                       absl::StartsWith(line, "tried to come in");
+    absl::StrAppend(&out, known ? text : paint.Yellow(text));
+  }
   if (!host.text().empty()) {
     absl::StrAppend(&out, paint.Dim(Hang("    ", host.text(), width)));
   }
@@ -108,6 +118,16 @@ std::string VoteLines(const v1::Gate& gate, int width, const Paint& paint) {
 }
 
 }  // namespace
+
+std::vector<std::string> SeenLines(const v1::HostEvidence& host) {
+  std::vector<std::string> lines;
+  for (absl::string_view line : absl::StrSplit(host.text(), '\n')) {
+    if (absl::ConsumePrefix(&line, "seen ")) {
+      lines.push_back(Printable(line));
+    }
+  }
+  return lines;
+}
 
 std::string QuorumText(const google::protobuf::Map<std::string, int>& quorum) {
   std::map<std::string, int> sorted(quorum.begin(), quorum.end());

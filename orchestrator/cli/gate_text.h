@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "orchestrator/report/layout.h"
 #include "sluice/v1/operator.pb.h"
@@ -29,5 +30,9 @@ std::string GatesText(const v1::Status& status, int width, const Paint& paint);
 // REQUIRES: `gate` made printable.
 std::string GateText(const v1::GateDetail& gate, bool with_body, int width,
                      const Paint& paint);
+
+// What a host's evidence says it did in quarantine, one line each: "undeclared,
+// outside: 203.0.113.66 443/tcp, 12 times, from … by curl, process 812".
+std::vector<std::string> SeenLines(const v1::HostEvidence& host);
 
 }  // namespace sluice::cli

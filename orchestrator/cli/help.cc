@@ -22,6 +22,7 @@ constexpr Line kLines[] = {
     {"forecast MANIFEST", "when everything is back, and what if"},
     {"fmt FILE…", "manifests in their one layout"},
     {"import csv|compose FILE…", "a manifest from lists that are there"},
+    {"observe draft|diff", "the same from what agents saw, or against it"},
     {"init MANIFEST --out DIR", "certificates and configuration"},
     {"enrol --host HOST", "a token by which a host gets its identity"},
     {"revoke --host HOST", "its key never speaks again"},

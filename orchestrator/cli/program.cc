@@ -20,6 +20,7 @@
 #include "orchestrator/cli/isolate.h"
 #include "orchestrator/cli/look.h"
 #include "orchestrator/cli/manifest_commands.h"
+#include "orchestrator/cli/observe_command.h"
 #include "orchestrator/cli/replan.h"
 #include "orchestrator/cli/run_commands.h"
 #include "orchestrator/cli/session.h"
@@ -42,6 +43,7 @@ struct Words {
   ExplainOptions explain;
   ForecastOptions forecast;
   ImportOptions import;
+  ObserveOptions observe;
   FormatOptions format;
   std::string init_manifest;
   InitOptions init;
@@ -79,6 +81,12 @@ class CommandLine {
         ->type_name("FILE");
     AddManifestCommands();
     AddImport();
+    AddObserveCommands(
+        app_,
+        [this](CLI::App& to, auto& name, auto& text, auto run) {
+          return Json(Add(to, name, text, std::move(run)));
+        },
+        terminal_, words_.common, words_.observe);
     AddIsolate();
     AddLooks();
     AddDecisions();
@@ -88,9 +96,7 @@ class CommandLine {
     AddTrustCommands(
         [this](const std::string& name, const std::string& text,
                std::function<ExitCode()> run) {
-          CLI::App* sub = Add(name, text, std::move(run));
-          Json(sub);
-          return sub;
+          return Json(Add(name, text, std::move(run)));
         },
         terminal_, words_.common, words_.trust);
   }
@@ -131,8 +137,9 @@ class CommandLine {
     sub->callback([this, run = std::move(command)] { command_ = run; });
     return sub;
   }
-  void Json(CLI::App* sub) {
+  CLI::App* Json(CLI::App* sub) {
     sub->add_flag("--json", words_.common.json, "for programs");
+    return sub;
   }
 
   void AddManifestCommands();
@@ -598,7 +605,7 @@ constexpr const char* kCommands[] = {
     "pause",    "resume", "replan",     "end",     "brief",    "durations",
     "history",  "gate",   "audit",      "help",    "login",    "logout",
     "enrol",    "revoke", "identities", "rotate",  "sign",     "send",
-    "delegate"};
+    "delegate", "observe"};
 
 }  // namespace
 

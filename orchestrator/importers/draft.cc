@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
@@ -58,6 +59,23 @@ std::string Map(absl::string_view key, const std::vector<std::string>& items,
   return out;
 }
 
+// Items and what is said of each.
+using Remarked = std::vector<std::pair<std::string, std::string>>;
+
+std::string RemarkedList(absl::string_view key, const Remarked& items) {
+  if (items.empty()) return "";
+  std::vector<std::string> plain;
+  std::string out = absl::StrCat("    ", key, ":\n");
+  bool remarks = false;
+  for (const auto& [item, remark] : items) {
+    plain.push_back(item);
+    if (!remark.empty()) out += Comment(remark, 6);
+    absl::StrAppend(&out, "      - ", item, "\n");
+    remarks = remarks || !remark.empty();
+  }
+  return remarks ? out : List(key, plain, 4);
+}
+
 std::string HealthText(const std::vector<CheckDraft>& checks) {
   std::vector<std::string> plain;
   for (const CheckDraft& check : checks) {
@@ -107,22 +125,30 @@ std::string SystemText(const SystemDraft& system) {
     }
     out += Map("ports", items, 4);
   }
-  if (!system.needs.empty()) {
-    items.clear();
-    for (const NeedDraft& need : system.needs) {
-      const std::string name = absl::StrCat(need.system, ":", need.port);
-      items.push_back(need.soft ? absl::StrCat("{", name, ": soft}") : name);
-    }
-    out += List("needs", items, 4);
+  Remarked needs;
+  for (const NeedDraft& need : system.needs) {
+    const std::string name = absl::StrCat(need.system, ":", need.port);
+    needs.emplace_back(
+        !need.external.empty()
+            ? absl::StrCat("{external: ", need.external, ", port: ", need.port,
+                           "}")
+        : need.soft ? absl::StrCat("{", name, ": soft}")
+                    : name,
+        need.remark);
   }
-  if (!system.serves.empty()) {
-    items.clear();
-    for (const std::string& port : system.serves) {
-      items.push_back(
-          absl::StrCat("{external: everyone, port: ", Scalar(port), "}"));
-    }
-    out += List("serves", items, 4);
+  out += RemarkedList("needs", needs);
+  Remarked serves;
+  for (const std::string& port : system.serves) {
+    serves.emplace_back(
+        absl::StrCat("{external: everyone, port: ", Scalar(port), "}"), "");
   }
+  for (const ServeDraft& serve : system.let_in) {
+    serves.emplace_back(absl::StrCat("{external: ", serve.external,
+                                     ", port: ", Scalar(serve.port), "}"),
+                        serve.remark);
+  }
+  out += RemarkedList("serves", serves);
+  if (!system.peers.empty()) out += List("peers", system.peers, 4);
   if (!system.health.empty()) out += HealthText(system.health);
   return out + NotTranslated(system.not_translated, 4);
 }
@@ -190,14 +216,18 @@ std::string SystemDraft::AddPort(Protocol protocol, PortRange range,
 
 void SystemDraft::AddNeed(const NeedDraft& need) {
   for (NeedDraft& other : needs) {
-    if (other.system != need.system || other.port != need.port) continue;
+    if (other.system != need.system || other.port != need.port ||
+        other.external != need.external) {
+      continue;
+    }
     other.soft = other.soft && need.soft;  // the stronger of the two
     return;
   }
   needs.push_back(need);
   std::sort(needs.begin(), needs.end(),
             [](const NeedDraft& a, const NeedDraft& b) {
-              return std::tie(a.system, a.port) < std::tie(b.system, b.port);
+              return std::tie(a.system, a.external, a.port) <
+                     std::tie(b.system, b.external, b.port);
             });
 }
 
@@ -221,8 +251,11 @@ std::string ManifestDraft::Text() const {
     out += NotTranslated(not_translated, 0);
   }
   absl::StrAppend(&out, "\nsluice: 1\nestate: ", Scalar(estate), "\n\n",
-                  "management:\n  orchestrators: [", Scalar(orchestrator),
-                  "]\n");
+                  "management:\n  orchestrators: [", Scalar(orchestrator));
+  for (const std::string& more : more_orchestrators) {
+    absl::StrAppend(&out, ", ", Scalar(more));
+  }
+  out += "]\n";
   if (!systems.empty()) {
     out += "\napprovers:\n  duty-commander: {roles: [incident-commander]}\n";
     for (const std::string& owner : owners) {
@@ -232,9 +265,18 @@ std::string ManifestDraft::Text() const {
   }
   out += "\nhosts:\n";
   for (const auto& [name, host] : hosts) out += HostText(host);
+  if (!everyone.empty() || !externals.empty()) out += "\nexternals:\n";
   if (!everyone.empty()) {
-    absl::StrAppend(
-        &out, "\nexternals:\n  everyone: {address: ", Scalar(everyone), "}\n");
+    absl::StrAppend(&out, "  everyone: {address: ", Scalar(everyone), "}\n");
+  }
+  for (const auto& [name, external] : externals) {
+    if (!external.remark.empty()) out += Comment(external.remark, 2);
+    std::vector<std::string> addresses;
+    for (const std::string& address : external.addresses) {
+      addresses.push_back(Scalar(address));
+    }
+    absl::StrAppend(&out, "  ", Scalar(name), ":\n",
+                    List("address", addresses, 4));
   }
   if (!systems.empty()) out += "\nsystems:\n";
   bool first = true;
@@ -242,6 +284,10 @@ std::string ManifestDraft::Text() const {
     if (!first) out += "\n";
     first = false;
     out += SystemText(system);
+  }
+  if (!joint.empty()) out += "\njoint:\n";
+  for (const std::vector<std::string>& group : joint) {
+    absl::StrAppend(&out, "  - [", absl::StrJoin(group, ", "), "]\n");
   }
   if (!stages.empty()) out += "\nstages:\n";
   for (const StageDraft& stage : stages) out += StageText(stage);

@@ -20,8 +20,21 @@ struct PortDraft {
 
 struct NeedDraft {
   std::string system;
-  std::string port;
+  std::string port;  // of an external: "443/tcp"
   bool soft = false;
+  std::string external = {};  // instead of a system
+  std::string remark = {};    // a comment above it
+};
+
+struct ServeDraft {
+  std::string external;
+  std::string port;
+  std::string remark;
+};
+
+struct ExternalDraft {
+  std::vector<std::string> addresses;
+  std::string remark;
 };
 
 struct CheckDraft {
@@ -42,6 +55,8 @@ struct SystemDraft {
   std::vector<PortDraft> ports;
   std::vector<NeedDraft> needs;
   std::vector<std::string> serves;  // ports that everyone may come in to
+  std::vector<ServeDraft> let_in;   // the same for others
+  std::vector<std::string> peers;   // ports among its own hosts
   std::vector<CheckDraft> health;
   std::vector<std::string> not_translated;  // comments at its end
 
@@ -71,10 +86,13 @@ struct ManifestDraft {
   std::vector<std::string> not_translated;  // about no system in particular
   std::string estate;
   std::string orchestrator;
+  std::vector<std::string> more_orchestrators;
   std::vector<std::string> owners;  // roles besides the incident commander's
   std::string everyone;             // an external's range; empty: none
   std::map<std::string, HostDraft> hosts;
+  std::map<std::string, ExternalDraft> externals;
   std::map<std::string, SystemDraft> systems;
+  std::vector<std::vector<std::string>> joint;
   std::vector<StageDraft> stages;  // none: the planner's own
 
   int not_translated_count() const;

@@ -75,9 +75,9 @@ bool AgentStream::BeatsTooOften() {
 }
 
 bool AgentStream::ObservesTooOften() {
-  constexpr uint64_t kSlack = 4;
+  constexpr uint64_t kSlack = 30;
   const std::lock_guard<std::mutex> lock(mutex_);
-  return ++observations_ > renewals_ + kSlack;
+  return ++observations_ > 2 * renewals_ + kSlack;
 }
 
 void AgentStream::HandOver(const v1::AgentMessage& message) {
