@@ -117,6 +117,33 @@ std::string PluginsYaml(const std::set<std::string>& plugins) {
   return absl::StrCat(out, "plugins: {}\n");
 }
 
+// Points without an agent that the manifest drives through this host.
+std::string DriversYaml(const Plan& plan, const PlannedHost& host) {
+  std::string points;
+  for (const PlannedHost& point : plan.hosts) {
+    if (point.grade != Grade::kDriven || point.acting != host.id) continue;
+    std::vector<std::string> addresses;
+    for (const Prefix& address : point.addresses) {
+      addresses.push_back(address.ToString());
+    }
+    std::vector<std::string> vital;
+    for (const Flow& flow : point.vital) vital.push_back(flow.Line());
+    absl::StrAppend(
+        &points, "#   ", YamlText(point.id.str()),
+        ":\n#     command: [/…]\n#     addresses: ", YamlList(addresses),
+        "\n#     vital: ", YamlList(vital), "\n");
+  }
+  if (points.empty()) return "";
+  return absl::StrCat(
+      "\n"
+      "# Points without an agent that this one acts for. Each needs its "
+      "driver\n"
+      "# in full (drivers/README.md); complete and uncomment them. Until then\n"
+      "# nobody closes or opens there.\n"
+      "# drivers:\n",
+      points);
+}
+
 // Whom this host believes, and at least how many of them. The lowest count
 // that every gate of the manifest asks for: a person may pin more.
 std::string ApproversYaml(const Plan& plan) {
@@ -265,7 +292,7 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       YamlLines("management", ManagementFlows(plan, host)),
       "# Kept because cutting them destroys data.\n", YamlLines("vital", vital),
       "\n", ApproversYaml(plan), "\n", UnitsYaml(mentioned.units), "\n",
-      PluginsYaml(mentioned.plugins));
+      PluginsYaml(mentioned.plugins), DriversYaml(plan, host));
 }
 
 std::string ClientYaml(const Plan& plan, const std::string& who) {

@@ -305,8 +305,14 @@ absl::StatusOr<InitReport> Initializer::Run() {
   SLUICE_RETURN_IF_ERROR(Orchestrator(authority));
   for (const PlannedHost& host : plan_.hosts) {
     // A manual point has no agent: its work is a task.
-    if (host.grade == Grade::kManual) continue;
+    if (host.grade != Grade::kKernel) continue;
     SLUICE_RETURN_IF_ERROR(Agent(authority, host));
+  }
+  for (const PlannedHost& host : plan_.hosts) {
+    // Whoever acts for a driven one signs its evidence.
+    if (host.grade != Grade::kDriven) continue;
+    const auto key = host_keys_.find(host.acting.str());
+    if (key != host_keys_.end()) host_keys_[host.id.str()] = key->second;
   }
   SLUICE_RETURN_IF_ERROR(KeepHostKeys());
   for (const std::string& name : operators_) {

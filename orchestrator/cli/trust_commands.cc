@@ -50,7 +50,7 @@ absl::StatusOr<Rotation> MakeRotation(const Plan& plan,
   Rotation rotation{.estate = plan.estate, .serial = options.serial};
   std::set<HostId> hosts(options.hosts.begin(), options.hosts.end());
   for (const PlannedHost& host : plan.hosts) {
-    if (options.hosts.empty() && host.grade == Grade::kKernel) {
+    if (options.hosts.empty() && host.has_agent()) {
       hosts.insert(host.id);
     }
   }

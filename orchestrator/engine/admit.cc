@@ -304,7 +304,7 @@ class Admission {
   absl::Status AllIsolated() const {
     std::vector<std::string> open;
     for (const PlannedHost& planned : world_.plan->hosts) {
-      if (planned.grade != Grade::kKernel) continue;
+      if (!planned.has_agent()) continue;
       const Host* host = world_.FindHost(planned.id);
       if (host == nullptr || !host->fence.has_value()) {
         open.push_back(absl::StrCat(planned.id.str(), " (never seen)"));

@@ -16,9 +16,12 @@
 namespace sluice::engine {
 namespace {
 
-bool CanTry(const Flow& flow) {
+// Only where an agent runs can a flow be tried from.
+bool CanTry(Turn& turn, const HostId& client, const Flow& flow) {
+  const PlannedHost* host = turn.plan().plan().FindHost(client);
   return flow.protocol == Protocol::kTcp && flow.server.is_host() &&
-         flow.ports.first == flow.ports.last;
+         flow.ports.first == flow.ports.last &&
+         (host == nullptr || host->grade == Grade::kKernel);
 }
 
 bool TakesPart(const Step& step, const HostId& host) {
@@ -137,7 +140,7 @@ std::vector<Flow> TryableFlows(Turn& turn, int number, const HostId& client,
           !ServerOpened(turn, number, grant, flow.server)) {
         continue;
       }
-      if (CanTry(flow.flow)) {
+      if (CanTry(turn, client, flow.flow)) {
         flows.insert(flow.flow);
       } else {
         untried = true;
@@ -146,7 +149,9 @@ std::vector<Flow> TryableFlows(Turn& turn, int number, const HostId& client,
     if (untried) {
       // S9: what cannot be tried is never shown as passed.
       notes->push_back(
-          absl::StrCat("untried (udp, or a range): ", info.grant->id.str()));
+          absl::StrCat("untried (udp, a range, or from a point without an "
+                       "agent): ",
+                       info.grant->id.str()));
     }
   }
   return {flows.begin(), flows.end()};
@@ -164,7 +169,7 @@ std::string TriedInVain(Turn& turn, int number, const HostId& client, int grant,
       shut.insert(flow.server);
       continue;
     }
-    if (!CanTry(flow.flow)) continue;
+    if (!CanTry(turn, client, flow.flow)) continue;
     std::string why = absl::StrCat(flow.flow.Line(), " was not tried");
     for (const FlowsTried::Try& tried : tries) {
       if (tried.flow != flow.flow) continue;

@@ -185,7 +185,7 @@ class Foresight {
       if (state == nullptr) continue;
       out_.leaving.push_back(host.id);
       // A host that never said a word holds nothing that we opened.
-      if (host.grade == Grade::kKernel && state->fence.has_value()) {
+      if (host.has_agent() && state->fence.has_value()) {
         out_.closing_hosts.push_back(host.id);
       }
     }
@@ -226,7 +226,7 @@ const char* FateName(Kind kind) {
 std::string JoiningText(const World& world, const Plan& plan,
                         const HostId& id) {
   const PlannedHost* planned = plan.FindHost(id);
-  if (planned == nullptr || planned->grade != Grade::kKernel) return "";
+  if (planned == nullptr || !planned->has_agent()) return "";
   const Host* host = world.FindHost(id);
   if (host == nullptr || host->link == Host::Link::kNever) {
     return "its agent has never connected";

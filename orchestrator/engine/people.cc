@@ -127,7 +127,7 @@ void ApplyStart(Turn& turn, const RunStarted& event) {
     run.gates[i].unsettled = static_cast<int>(world.index->stage(i).size());
   }
   for (const PlannedHost& host : world.plan->hosts) {
-    if (host.grade == Grade::kKernel) {
+    if (host.has_agent()) {
       world.hosts[host.id].must_be_quarantined = true;
       world.hosts[host.id].never_isolated = false;
     }

@@ -76,7 +76,7 @@ void PlanIndex::IndexGrants() {
       // agent of ours cannot be ordered, and the plan says so.
       for (const HostId& barrier : flow.through) {
         const PlannedHost* host = plan_->FindHost(barrier);
-        if (host != nullptr && host->grade == Grade::kKernel) {
+        if (host != nullptr && host->has_agent()) {
           info.servers.push_back(barrier);
         }
       }

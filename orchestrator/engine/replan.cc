@@ -166,7 +166,7 @@ void JoinHosts(Turn& turn, const Plan& plan) {
     const auto [it, added] = turn.world.hosts.try_emplace(planned.id);
     Host& host = it->second;
     if (added) host.since = turn.now();
-    if (planned.grade != Grade::kKernel || host.must_be_quarantined) continue;
+    if (!planned.has_agent() || host.must_be_quarantined) continue;
     if (host.quarantined()) {
       host.must_be_quarantined = true;
       continue;

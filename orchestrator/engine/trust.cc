@@ -157,7 +157,7 @@ void ApplyDelegation(Turn& turn, const TrustChanged& event) {
       event.text,         event.signatures,
       delegation->tasks};
   for (const PlannedHost& host : turn.world.plan->hosts) {
-    if (host.grade != Grade::kKernel) continue;
+    if (!host.has_agent()) continue;
     SendTo(turn, host.id, event, delegation->until, NameOf(event.text));
   }
 }

@@ -41,6 +41,7 @@ class Loader {
     }
     if (!broken_off_) CheckWhole();
     CheckReferences(draft_, problems_);
+    CheckActing(draft_, problems_);
     CheckAddresses(draft_, problems_);
     // A need of a system that a broken file never came to is no mistake.
     if (!broken_off_) {

@@ -181,6 +181,7 @@ void ReadChecks(const Context& context, const Node& node,
 
 // Once everything is read: what the parts say of each other. Sorts the model.
 void CheckReferences(Draft& draft, Problems& problems);
+void CheckActing(const Draft& draft, Problems& problems);
 void CheckAddresses(const Draft& draft, Problems& problems);
 void CheckNeeds(const Draft& draft, Problems& problems);
 void CheckStages(const Draft& draft, Problems& problems);

@@ -294,6 +294,21 @@ void CheckReferences(Draft& draft, Problems& problems) {
   draft.references.clear();
 }
 
+// Whoever acts for another has to run an agent.
+void CheckActing(const Draft& draft, Problems& problems) {
+  for (const Host& host : draft.model.hosts) {
+    if (host.grade != Grade::kDriven) continue;
+    const Host* acting = draft.model.FindHost(host.acting);
+    if (acting == nullptr || acting->grade == Grade::kKernel) continue;
+    problems.Error(
+        host.place,
+        absl::StrCat("host '", host.id.str(), "' is driven through '",
+                     host.acting.str(), "', which runs no agent itself",
+                     acting == &host ? "" : " either",
+                     "; name a host with enforcement: kernel"));
+  }
+}
+
 void CheckAddresses(const Draft& draft, Problems& problems) {
   const Model& model = draft.model;
   struct Owner {

@@ -110,6 +110,13 @@ struct PlannedHost {
   std::vector<SystemId> systems;
   Grade grade = Grade::kKernel;
   HostId acting;  // whose agent acts for it; empty: its own
+
+  // Whether an agent obeys for it: its own, or that of `acting`.
+  bool has_agent() const { return grade != Grade::kManual; }
+  // Whose agent speaks for it.
+  const HostId& speaker() const {
+    return grade == Grade::kDriven ? acting : id;
+  }
 };
 
 class Plan {

@@ -81,25 +81,32 @@ absl::StatusOr<engine::FenceSeen> FenceOf(const v1::FenceState& from) {
   return fence;
 }
 
-// A host says what it says as itself, whatever it writes in `said_by`.
-absl::StatusOr<engine::CheckReport> ReportOf(const HostId& host,
+// Whose agent said it: a host says what it says as itself, whatever it writes
+// in `said_by`.
+struct Source {
+  HostId host;  // what it is about
+  std::string said_by;
+};
+
+absl::StatusOr<engine::CheckReport> ReportOf(const Source& source,
                                              const v1::CheckResult& from) {
   SLUICE_RETURN_IF_ERROR(CheckName(from.id(), "a check's id"));
   engine::CheckReport report;
   report.id = CheckId(from.id());
   report.result.verdict = VerdictOf(from.verdict());
   report.result.reason = Cut(from.reason(), kMaxReason);
-  report.result.said_by = absl::StrCat("host ", host.str());
+  report.result.said_by = source.said_by;
   return report;
 }
 
 template <class Results>
 absl::StatusOr<std::vector<engine::CheckReport>> ReportsOf(
-    const HostId& host, const Results& results) {
+    const Source& source, const Results& results) {
   SLUICE_RETURN_IF_ERROR(CheckCount(results.size(), "check results"));
   std::vector<engine::CheckReport> reports;
   for (const v1::CheckResult& result : results) {
-    SLUICE_ASSIGN_OR_RETURN(engine::CheckReport report, ReportOf(host, result));
+    SLUICE_ASSIGN_OR_RETURN(engine::CheckReport report,
+                            ReportOf(source, result));
     reports.push_back(std::move(report));
   }
   return reports;
@@ -117,13 +124,13 @@ absl::StatusOr<engine::FlowsTried> TriedOf(const v1::FlowsTried& from) {
   return tried;
 }
 
-absl::Status ReadDetail(const HostId& host, const v1::Report& from,
+absl::Status ReadDetail(const Source& source, const v1::Report& from,
                         engine::OrderReported* out) {
   switch (from.detail_case()) {
     case v1::Report::kChecks: {
       engine::ChecksDone done;
       SLUICE_ASSIGN_OR_RETURN(done.results,
-                              ReportsOf(host, from.checks().results()));
+                              ReportsOf(source, from.checks().results()));
       out->detail = std::move(done);
       break;
     }
@@ -138,7 +145,7 @@ absl::Status ReadDetail(const HostId& host, const v1::Report& from,
                                     {},
                                     Cut(evidence.signature(), kMaxSignature)};
       SLUICE_ASSIGN_OR_RETURN(frozen.results,
-                              ReportsOf(host, evidence.results()));
+                              ReportsOf(source, evidence.results()));
       out->detail = std::move(frozen);
       break;
     }
@@ -157,12 +164,12 @@ absl::Status ReadDetail(const HostId& host, const v1::Report& from,
   return absl::OkStatus();
 }
 
-absl::StatusOr<engine::Event> EventOfReport(const HostId& host,
+absl::StatusOr<engine::Event> EventOfReport(const Source& source,
                                             const v1::Report& from) {
   SLUICE_RETURN_IF_ERROR(CheckName(from.order_id(), "an order's id"));
   engine::OrderReported report;
   report.order = engine::OrderId(from.order_id());
-  report.host = host;
+  report.host = source.host;
   switch (from.outcome()) {
     case v1::OUTCOME_DONE:
       report.outcome = engine::Outcome::kDone;
@@ -180,7 +187,7 @@ absl::StatusOr<engine::Event> EventOfReport(const HostId& host,
   if (from.has_fence()) {
     SLUICE_ASSIGN_OR_RETURN(report.fence, FenceOf(from.fence()));
   }
-  SLUICE_RETURN_IF_ERROR(ReadDetail(host, from, &report));
+  SLUICE_RETURN_IF_ERROR(ReadDetail(source, from, &report));
   return report;
 }
 
@@ -295,17 +302,22 @@ struct OrderFiller {
 }  // namespace
 
 absl::StatusOr<engine::Event> EventOf(const HostId& host,
-                                      const v1::AgentMessage& message) {
+                                      const v1::AgentMessage& message,
+                                      const HostId& speaker) {
+  const bool own = speaker.empty() || speaker == host;
+  const Source source{
+      host, own ? absl::StrCat("host ", host.str())
+                : absl::StrCat("host ", speaker.str(), " for ", host.str())};
   switch (message.kind_case()) {
     case v1::AgentMessage::kHello:
       return EventOfHello(host, message.hello());
     case v1::AgentMessage::kReport:
-      return EventOfReport(host, message.report());
+      return EventOfReport(source, message.report());
     case v1::AgentMessage::kWatchChanged: {
       const v1::WatchChanged& from = message.watch_changed();
       SLUICE_RETURN_IF_ERROR(CheckName(from.step(), "a step's name"));
       engine::WatchChanged changed{host, StepId(from.step()), {}};
-      SLUICE_ASSIGN_OR_RETURN(changed.report, ReportOf(host, from.result()));
+      SLUICE_ASSIGN_OR_RETURN(changed.report, ReportOf(source, from.result()));
       return changed;
     }
     case v1::AgentMessage::kLeaseLost:
@@ -321,10 +333,17 @@ absl::StatusOr<engine::Event> EventOf(const HostId& host,
       return Wrong("a heartbeat is no event");
     case v1::AgentMessage::kObservations:
       return Wrong("observations are no event");
+    case v1::AgentMessage::kGoodbye:
+      return Wrong("a goodbye is no event");
     case v1::AgentMessage::KIND_NOT_SET:
       break;
   }
   return Wrong("it is of a kind this orchestrator does not know");
+}
+
+std::string ReasonOf(const v1::Goodbye& goodbye) {
+  return goodbye.reason().empty() ? "its agent hangs up without a word"
+                                  : Cut(goodbye.reason(), kMaxReason);
 }
 
 void FillOrder(uint64_t epoch, const engine::Order& order, v1::Order* out) {

@@ -41,9 +41,17 @@ void AgentRegistry::Remove(const HostId& host, runtime::StreamId id) {
 }
 
 void AgentRegistry::Close(const HostId& host, const std::string& why) {
-  const auto stream = Find(host);
-  if (stream == nullptr) return;
-  stream->Abort(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, why));
+  std::vector<std::shared_ptr<AgentStream>> streams;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    for (const auto& [about, attached] : streams_) {
+      if (attached.stream->speaker() == host)
+        streams.push_back(attached.stream);
+    }
+  }
+  for (const auto& stream : streams) {
+    stream->Abort(grpc::Status(grpc::StatusCode::PERMISSION_DENIED, why));
+  }
 }
 
 bool AgentRegistry::IsAttached(const HostId& host) {

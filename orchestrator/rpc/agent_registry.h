@@ -39,7 +39,8 @@ class AgentRegistry : public runtime::AgentLink {
                         std::shared_ptr<AgentStream> stream);
   void Remove(const HostId& host, runtime::StreamId id);
 
-  // Ends a host's stream, when it has one: it may not speak any more.
+  // Ends the streams that this host's agent has, its own and those of points
+  // that it acts for: it may not speak any more.
   void Close(const HostId& host, const std::string& why);
   bool IsAttached(const HostId& host);
 

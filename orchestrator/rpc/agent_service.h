@@ -2,11 +2,15 @@
 
 #pragma once
 
+#include <memory>
+
 #include "orchestrator/rpc/identity_service.h"
 #include "orchestrator/runtime/inbox.h"
 #include "sluice/v1/agent.grpc.pb.h"
 
 namespace sluice::rpc {
+
+class AgentStream;
 
 class AgentService : public v1::AgentLink::CallbackService {
  public:
@@ -16,6 +20,9 @@ class AgentService : public v1::AgentLink::CallbackService {
       grpc::CallbackServerContext* context) override;
 
  private:
+  void Begin(const Caller& caller,
+             const std::shared_ptr<AgentStream>& stream) const;
+
   const IdentityParts parts_;
 };
 

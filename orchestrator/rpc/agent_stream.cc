@@ -21,19 +21,19 @@ constexpr size_t kMaxQueuedBytes = 16 << 20;
 
 AgentStream::AgentStream(grpc::CallbackServerContext* context,
                          AgentRegistry* registry, runtime::Inbox* inbox,
-                         HostId host, bool should_renew,
+                         HostId host, HostId speaker, bool should_renew,
                          std::optional<engine::IdentityChanged> pinned)
     : context_(context),
       registry_(registry),
       inbox_(inbox),
       host_(std::move(host)),
+      speaker_(std::move(speaker)),
       should_renew_(should_renew),
       pinned_(std::move(pinned)) {}
 
 void AgentStream::Begin() {
-  self_ = shared_from_this();
-  id_ = registry_->Add(host_, self_);
-  StartRead(&incoming_);
+  id_ = registry_->Add(host_, shared_from_this());
+  ReadOn();
 }
 
 // ── reading ─────────────────────────────────────────────────────────────────
@@ -46,6 +46,11 @@ void AgentStream::OnReadDone(bool ok) {
     return Close(grpc::Status(
         grpc::StatusCode::RESOURCE_EXHAUSTED,
         "more heartbeats than renewals; install the agent of this version"));
+  }
+  if (incoming_.kind_case() == v1::AgentMessage::kGoodbye) {
+    const std::string why = ReasonOf(incoming_.goodbye());
+    spdlog::warn("host {}: its agent hangs up: {}", host_.str(), why);
+    return Close(grpc::Status(grpc::StatusCode::ABORTED, why));
   }
   const bool hello = incoming_.kind_case() == v1::AgentMessage::kHello;
   if (hello == greeted_) {
@@ -81,17 +86,17 @@ bool AgentStream::ObservesTooOften() {
 }
 
 void AgentStream::HandOver(const v1::AgentMessage& message) {
-  absl::StatusOr<engine::Event> event = EventOf(host_, message);
+  absl::StatusOr<engine::Event> event = EventOf(host_, message, speaker_);
   if (!event.ok()) {
     spdlog::warn("host {}: {}", host_.str(),
                  std::string(event.status().message()));
     return Close(ToGrpc(event.status()));
   }
-  runtime::FromAgent from{host_, id_, *std::move(event), nullptr};
+  runtime::FromAgent from{host_, id_, *std::move(event), nullptr, speaker_};
   from.taken_up = [self = shared_from_this()] { self->ReadOn(); };
   absl::Status told = inbox_->Tell(std::move(from));
   if (told.ok() && pinned_.has_value()) {
-    told = inbox_->Tell({host_, id_, *std::move(pinned_), nullptr});
+    told = inbox_->Tell({host_, id_, *std::move(pinned_), nullptr, speaker_});
     pinned_.reset();
   }
   if (!told.ok()) Close(ToGrpc(told));
@@ -227,7 +232,8 @@ void AgentStream::OnDone() {
   if (greeted_) {
     // Never refused: there is one a stream.
     (void)inbox_->Tell(runtime::FromAgent{
-        host_, id_, engine::AgentLost{host_, std::move(reason)}, nullptr});
+        host_, id_, engine::AgentLost{host_, std::move(reason)}, nullptr,
+        speaker_});
   }
   self_.reset();
 }

@@ -29,14 +29,18 @@ class AgentStream
     : public grpc::ServerBidiReactor<v1::AgentMessage, v1::OrchestratorMessage>,
       public std::enable_shared_from_this<AgentStream> {
  public:
-  // `should_renew`: its certificate ends soon. `pinned`: what is to be recorded
-  // of the host once it said hello.
+  // `host`: what it is about. `speaker`: whose agent speaks, as its certificate
+  // says. `should_renew`: that ends soon. `pinned`: what is to be recorded of
+  // the speaker once it said hello.
   AgentStream(grpc::CallbackServerContext* context, AgentRegistry* registry,
-              runtime::Inbox* inbox, HostId host, bool should_renew,
-              std::optional<engine::IdentityChanged> pinned);
+              runtime::Inbox* inbox, HostId host, HostId speaker,
+              bool should_renew, std::optional<engine::IdentityChanged> pinned);
   bool should_renew() const { return should_renew_; }
+  const HostId& speaker() const { return speaker_; }
 
-  // Registers and starts reading. It keeps itself alive until gRPC is done.
+  // It keeps itself alive from now on, until gRPC is done.
+  void Hold() { self_ = shared_from_this(); }
+  // Registers and starts reading. REQUIRES: Hold().
   void Begin();
 
   // Any thread; nothing is sent before Welcome().
@@ -74,6 +78,7 @@ class AgentStream
   AgentRegistry* const registry_;
   runtime::Inbox* const inbox_;
   const HostId host_;
+  const HostId speaker_;
   const bool should_renew_;
   std::optional<engine::IdentityChanged> pinned_;  // of the reading side alone
   runtime::StreamId id_ = 0;

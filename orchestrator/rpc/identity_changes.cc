@@ -63,7 +63,12 @@ absl::Status CheckHostIsKnown(const runtime::Glimpse& glimpse,
         absl::StrCat("host ", host.str(),
                      " is not in the manifest in force; add it there first"));
   }
-  if (planned->grade != Grade::kManual) return absl::OkStatus();
+  if (planned->grade == Grade::kKernel) return absl::OkStatus();
+  if (planned->grade == Grade::kDriven) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "host ", host.str(), " runs no agent: that of ", planned->acting.str(),
+        " acts for it, with its own identity; enrol ", planned->acting.str()));
+  }
   return absl::FailedPreconditionError(
       absl::StrCat("host ", host.str(),
                    " is a manual point: people act for it, no agent does"));

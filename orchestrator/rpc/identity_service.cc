@@ -270,11 +270,11 @@ grpc::ServerUnaryReactor* IdentityService::List(Context* context,
                                    reactor](const runtime::Glimpse& glimpse) {
       const engine::Identities& known = glimpse.engine.identities();
       for (const PlannedHost& planned : glimpse.engine.plan()->hosts) {
-        if (planned.grade == Grade::kManual) continue;
+        if (!planned.has_agent()) continue;
         v1::IdentityList::Host* host = reply->add_hosts();
         host->set_id(planned.id.str());
         host->set_connected(registry->IsAttached(planned.id));
-        const engine::Identities::Host* has = known.Find(planned.id);
+        const engine::Identities::Host* has = known.Find(planned.speaker());
         if (has == nullptr) continue;
         host->set_key(has->key);
         host->set_evidence_key(has->evidence_key);

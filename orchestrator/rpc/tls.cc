@@ -125,4 +125,8 @@ Presented PresentedIn(const grpc::ServerContextBase& context) {
           .peer = context.peer()};
 }
 
+std::string ActsForIn(const grpc::ServerContextBase& context) {
+  return ValueIn(context.client_metadata(), kActsForKey);
+}
+
 }  // namespace sluice::rpc

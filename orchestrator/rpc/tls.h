@@ -26,4 +26,9 @@ Presented PresentedIn(const grpc::ServerContextBase& context);
 // The metadata entry that carries a session.
 inline constexpr char kSessionKey[] = "sluice-session";
 
+// The metadata entry by which an agent says which point, that runs none, a
+// call is about; empty without one.
+inline constexpr char kActsForKey[] = "sluice-acts-for";
+std::string ActsForIn(const grpc::ServerContextBase& context);
+
 }  // namespace sluice::rpc

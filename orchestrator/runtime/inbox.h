@@ -29,6 +29,7 @@ struct FromAgent {
   StreamId stream = 0;
   engine::Event event;
   std::function<void()> taken_up;  // may be empty
+  HostId speaker = {};  // whose agent says it; empty: the host's own
 };
 
 // What a person's request came to.

@@ -190,6 +190,7 @@ void Loop::HearPerson(const FromPerson& request, bool isolation) {
     return;
   }
   Step(*event);
+  if (std::holds_alternative<engine::PlanAdopted>(*event)) EndWhoMayNotSpeak();
   allowance.Spend(unwritten_.back().record.payload.size());
   askers_.push_back(Asker{request.reply, memory_.head.sequence, isolation,
                           InWords(unwritten_.back().lines)});

@@ -55,6 +55,11 @@ struct LoopOptions {
   absl::Duration disk_hangs = absl::Seconds(2);
 };
 
+// Whether the agent of `speaker` may speak for `host`: for its own host, and
+// for the points that the manifest in force drives through it.
+absl::Status MaySpeakFor(const engine::Engine& engine, const HostId& host,
+                         const HostId& speaker);
+
 class Loop {
  public:
   // The ports outlive the loop.
@@ -124,6 +129,7 @@ class Loop {
   bool IsSlowedDown(const FromAgent& from);
   void Send(const engine::Order& order);
   void HearHello(const FromAgent& from, const engine::AgentConnected& hello);
+  void EndWhoMayNotSpeak();
   bool ReignAbove(const engine::AgentConnected& hello);
   void BeginReign(uint64_t epoch);
   void HearLost(const FromAgent& from);
@@ -166,6 +172,7 @@ class Loop {
   std::set<HostId> reign_unfinished_;  // attached under too low an epoch
 
   std::map<HostId, StreamId> attached_;
+  std::map<HostId, HostId> speakers_;  // of the attached: whose agent speaks
   std::vector<Arrival> arrivals_;  // to be welcomed
   std::set<HostId> welcomed_;      // in this reign
   std::map<HostId, absl::Time> last_reign_for_;

@@ -27,6 +27,41 @@ constexpr size_t kMostUnwritten = 100'000;
 
 }  // namespace
 
+absl::Status MaySpeakFor(const engine::Engine& engine, const HostId& host,
+                         const HostId& speaker) {
+  const auto plan = engine.plan();
+  const PlannedHost* planned = plan == nullptr ? nullptr : plan->FindHost(host);
+  if (planned == nullptr) {
+    if (speaker == host) return absl::OkStatus();  // it may have to close yet
+    return absl::PermissionDeniedError(absl::StrCat(
+        "host '", host.str(), "', for which the agent of '", speaker.str(),
+        "' speaks, is not in the manifest in "
+        "force; add it there, or take it out of `drivers:`"));
+  }
+  if (!planned->has_agent()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("host '", host.str(),
+                     "' is a manual point in the "
+                     "manifest in force: people act for it, no agent does"));
+  }
+  if (planned->speaker() == speaker) return absl::OkStatus();
+  if (planned->grade == Grade::kDriven) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "host '", host.str(), "' is driven through '", planned->acting.str(),
+        "' in the manifest in force, and '", speaker.str(),
+        "' speaks for it; correct `through:` there "
+        "or `drivers:` in agent.yaml"));
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("host '", host.str(),
+                   "' has an agent of its own in the manifest in "
+                   "force, and '",
+                   speaker.str(),
+                   "' may not speak for it; a point that "
+                   "runs none has `enforcement: driven` and `through: ",
+                   speaker.str(), "` there"));
+}
+
 void Loop::HearAgent(FromAgent from) {
   const bool hello = std::holds_alternative<engine::AgentConnected>(from.event);
   const bool lost = std::holds_alternative<engine::AgentLost>(from.event);
@@ -169,6 +204,11 @@ void Loop::HearHello(const FromAgent& from,
                      "' is not in the manifest in force; add it there, or "
                      "stop its agent"));
   }
+  const HostId& speaker = from.speaker.empty() ? from.host : from.speaker;
+  if (const absl::Status may = MaySpeakFor(memory_.engine, from.host, speaker);
+      !may.ok()) {
+    return link_->Refuse(from.host, from.stream, std::string(may.message()));
+  }
   if (unwritten_.size() >= kMostUnwritten) {
     return link_->Refuse(from.host, from.stream,
                          "the orchestrator cannot record; attach again later");
@@ -183,10 +223,23 @@ void Loop::HearHello(const FromAgent& from,
                      "and enrol the host again"));
   }
   attached_[from.host] = from.stream;
+  speakers_[from.host] = speaker;
   welcomed_.insert(from.host);
   lost_meanwhile_.erase(from.host);
   Step(hello);
   arrivals_.push_back({from.host, from.stream, memory_.head.sequence});
+}
+
+// A new plan may drive a point through another host, or not at all any more.
+void Loop::EndWhoMayNotSpeak() {
+  const auto plan = memory_.engine.plan();
+  for (const auto& [host, stream] : attached_) {
+    // One that left the estate with it is heard until it has closed.
+    if (plan == nullptr || plan->FindHost(host) == nullptr) continue;
+    const absl::Status may =
+        MaySpeakFor(memory_.engine, host, speakers_.at(host));
+    if (!may.ok()) link_->Refuse(host, stream, std::string(may.message()));
+  }
 }
 
 // S8: an agent that has seen our epoch from another, or a higher one, obeys

@@ -56,8 +56,11 @@ inline Keys& TheKeys() {
 // An agent that speaks the protocol and nothing else.
 class Agent {
  public:
-  explicit Agent(const std::shared_ptr<grpc::Channel>& channel)
+  // `acts_for`: the point that the stream is about; empty: its own host.
+  explicit Agent(const std::shared_ptr<grpc::Channel>& channel,
+                 const std::string& acts_for = "")
       : stub_(v1::AgentLink::NewStub(channel)) {
+    if (!acts_for.empty()) context_.AddMetadata(kActsForKey, acts_for);
     context_.set_deadline(std::chrono::system_clock::now() +
                           std::chrono::seconds(60));
     stream_ = stub_->Attach(&context_);
@@ -128,7 +131,7 @@ class ServerTest : public ::testing::Test {
         *std::move(memory), &writer_, &agents_, &operators_,
         runtime::LoopOptions{"instance", absl::Milliseconds(200)});
     ASSERT_TRUE(
-        loop_->Begin(runtime::Adopted(ThePeople().Manifest()), clock_.Now())
+        loop_->Begin(runtime::Adopted(InForce()), clock_.Now())
             .ok());
     driver_ = std::make_unique<runtime::Driver>(&clock_, loop_.get());
     ServerOptions options;
@@ -147,6 +150,7 @@ class ServerTest : public ::testing::Test {
     }
     while (AllRecords() < 2 + sessions_.size()) std::this_thread::yield();
   }
+  virtual std::string InForce() const { return ThePeople().Manifest(); }
   void TearDown() override {
     server_.reset();
     driver_.reset();
