@@ -18,6 +18,7 @@
 #include "absl/time/clock.h"
 #include "agents/checks/workers.h"
 #include "agents/core/state.h"
+#include "agents/host/acting.h"
 #include "agents/host/baseline_command.h"
 #include "agents/host/config.h"
 #include "agents/host/doctor.h"
@@ -82,6 +83,27 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config,
   options.context.sensor = [sightings] { return sightings->notes(); };
   options.context.now = TimeSinceBoot;
   return options;
+}
+
+// Those whose state directory cannot be had are said, and left as they are.
+std::vector<std::unique_ptr<ActingPoint>> OpenPoints(
+    const AgentConfig& config, const Signer* signer,
+    const CheckContext& checks) {
+  std::vector<std::unique_ptr<ActingPoint>> points;
+  for (const auto& [point, rule] : config.drivers) {
+    auto opened = ActingPoint::Open(config, {.point = point,
+                                             .version = kVersion,
+                                             .evidence_signer = signer,
+                                             .checks = checks,
+                                             .log = Log});
+    if (!opened.ok()) {
+      Log(absl::StrCat("nobody acts for ", point.str(), ": ",
+                       opened.status().message()));
+      continue;
+    }
+    points.push_back(*std::move(opened));
+  }
+  return points;
 }
 
 // SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`).
@@ -214,14 +236,21 @@ absl::Status Serve(const AgentConfig& config) {
       RulesetOptionsOf(config).table,
       [&driver](const std::string& hand) { driver.Post(TableTouched{hand}); });
   if (!watch.ok()) Log(std::string(watch.status().message()));
-  workers = std::make_unique<Workers>(
+  const Workers::Options worker_options =
       WorkerOptionsOf(config, signer.ok() ? signer->public_key().Line() : "",
-                      &sightings),
-      [&driver](Event event) { driver.Post(std::move(event)); });
+                      &sightings);
+  workers = std::make_unique<Workers>(worker_options, [&driver](Event event) {
+    driver.Post(std::move(event));
+  });
   // The fence first: credentials may be missing, the network may be down.
-  driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)),
+  const std::string boot = ReadBootId();
+  const auto fresh_number = static_cast<uint64_t>(std::time(nullptr));
+  driver.Start(boot, fresh_number,
                watch.ok() ? kAuditWhenWatched : Started().audit_every);
   fence.Settle();
+  auto points = OpenPoints(config, signer.ok() ? &*signer : nullptr,
+                           worker_options.context);
+  for (const auto& point : points) point->Start(boot, fresh_number);
 
   const auto read = [&config] {
     return ReadCredentials(config.certificate, config.key, config.authority,
@@ -257,10 +286,12 @@ absl::Status Serve(const AgentConfig& config) {
   });
   if (!packets.ok()) Log(std::string(packets.status().message()));
   link->Start();
+  for (const auto& point : points) point->Dial(config.orchestrators, read);
   std::thread watcher([&] { WatchSignals(signals, driver); });
   driver.Run();
   Log("ending; the kernel's rules stay as they are");
   watcher.join();
+  points.clear();
   packets = absl::CancelledError();
   (void)fence.Read();  // what it counted last, for the next start
   observer.reset();
@@ -380,6 +411,11 @@ int Main(int argc, char** argv) {
       if (signer.ok()) {
         std::cout << config->host.str() << " " << signer->public_key().Line()
                   << "\n";
+        // It signs for the points that it acts for, too.
+        for (const auto& [point, rule] : config->drivers) {
+          std::cout << point.str() << " " << signer->public_key().Line()
+                    << "\n";
+        }
       }
     } else if (enrol->parsed()) {
       const absl::StatusOr<std::string> done = Enrol(*config, token_file);

@@ -38,6 +38,15 @@ constexpr std::pair<absl::string_view, Kind> kKinds[] = {
     {"attempts", CheckAttempts},
 };
 
+// What can be asked of a point over the network.
+bool IsAskedFromAfar(const CheckSpec& spec) {
+  for (const char* kind :
+       {"tcp", "udp", "http", "https", "tls", "grpc", "plugin"}) {
+    if (spec.kind == kind) return true;
+  }
+  return spec.kind == "dns" && !Arg(spec, "port").empty();
+}
+
 // False when the agent ends meanwhile.
 bool Wait(absl::Duration time, const Stop& stop) {
   pollfd entry{.fd = stop.fd(), .events = POLLIN, .revents = 0};
@@ -95,6 +104,7 @@ std::vector<Prefix> Places(const CheckSpec& spec, const CheckContext& context) {
     return {};
   }
   std::vector<Prefix> places = context.addresses;
+  if (!context.elsewhere.empty()) return places;
   for (const char* loopback : {"127.0.0.1", "::1"}) {
     places.push_back(*Prefix::Parse(loopback));
   }
@@ -105,6 +115,11 @@ CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,
                      const Stop& stop) {
   for (const auto& [name, run] : kKinds) {
     if (name != spec.kind) continue;
+    if (!context.elsewhere.empty() && !IsAskedFromAfar(spec)) {
+      return Inconclusive(absl::StrCat(
+          context.elsewhere, " runs no agent, so nobody can look there for '",
+          OneLine(spec.kind, 40), "'; ask a person, with a `task`"));
+    }
     CheckResult result = run(spec, context, stop);
     result.reason = OneLine(result.reason, 400);
     return result;

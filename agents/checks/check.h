@@ -33,6 +33,9 @@ struct YaraRules {
 // What this host's own file lets checks use.
 struct CheckContext {
   std::vector<Prefix> addresses;  // of this host, as others reach it
+  // The host is not this machine but a point without an agent, of this name,
+  // that is looked at over the network; empty: it is.
+  std::string elsewhere;
   std::map<std::string, Plugin> plugins;
   std::map<std::string, YaraRules> yara;
   std::map<std::string, BaselineRule> baselines;

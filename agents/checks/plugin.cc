@@ -18,20 +18,6 @@ std::string FirstLine(absl::string_view output) {
   return OneLine(line.substr(0, line.find('|')), 200);
 }
 
-// As another user it has no capability and gets none back.
-std::vector<std::string> AsUser(const std::vector<std::string>& command,
-                                const UserIds& ids) {
-  std::vector<std::string> argv = {"/usr/bin/setpriv",
-                                   absl::StrCat("--reuid=", ids.user),
-                                   absl::StrCat("--regid=", ids.group),
-                                   "--init-groups",
-                                   "--no-new-privs",
-                                   "--inh-caps=-all",
-                                   "--"};
-  argv.insert(argv.end(), command.begin(), command.end());
-  return argv;
-}
-
 }  // namespace
 
 CheckResult CheckPlugin(const CheckSpec& spec, const CheckContext& context,

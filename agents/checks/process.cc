@@ -44,11 +44,11 @@ absl::Status Errno(absl::string_view what, int error) {
   return absl::UnavailableError(absl::StrCat(what, ": ", std::strerror(error)));
 }
 
-// A file that takes 64 KiB and not a byte more.
-int MakeOutput() {
+// A file that takes so much and not a byte more.
+int MakeOutput(off_t most) {
   const int fd = memfd_create("output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return fd;
-  if (ftruncate(fd, kMaxOutput) != 0 ||
+  if (ftruncate(fd, most) != 0 ||
       fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0) {
     close(fd);
     return -1;
@@ -56,8 +56,29 @@ int MakeOutput() {
   return fd;
 }
 
+// A file that holds `text`, read from its beginning; -1 when it cannot be.
+int MakeInput(const std::string& text) {
+  const int fd = memfd_create("input", MFD_CLOEXEC);
+  if (fd < 0) return fd;
+  const auto size = static_cast<ssize_t>(text.size());
+  if (pwrite(fd, text.data(), text.size(), 0) == size) return fd;
+  close(fd);
+  return -1;
+}
+
+// What a program wrote into such a file; `full`: it may have had more to say.
+std::string TakeOutput(int fd, off_t most, bool* full) {
+  const off_t written = std::clamp<off_t>(lseek(fd, 0, SEEK_CUR), 0, most);
+  std::string text(static_cast<size_t>(written), '\0');
+  const ssize_t got = pread(fd, text.data(), text.size(), 0);
+  text.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
+  *full = written == most;
+  return text;
+}
+
 // Its own process group, no signal masked or ignored, nothing of ours open.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int input,
+                            int output, int errors) {
   std::vector<char*> arguments;
   for (const std::string& word : argv) {
     arguments.push_back(const_cast<char*>(word.c_str()));
@@ -71,9 +92,13 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int output) {
 
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  if (input >= 0) {
+    posix_spawn_file_actions_adddup2(&files, input, 0);
+  } else {
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  }
   posix_spawn_file_actions_adddup2(&files, output, 1);
-  posix_spawn_file_actions_adddup2(&files, output, 2);
+  posix_spawn_file_actions_adddup2(&files, errors, 2);
   posix_spawn_file_actions_addclosefrom_np(&files, 3);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -138,20 +163,49 @@ std::optional<UserIds> FindUser(const std::string& name) {
   return UserIds{found->pw_uid, found->pw_gid};
 }
 
+std::vector<std::string> AsUser(const std::vector<std::string>& command,
+                                const UserIds& ids) {
+  std::vector<std::string> argv = {"/usr/bin/setpriv",
+                                   absl::StrCat("--reuid=", ids.user),
+                                   absl::StrCat("--regid=", ids.group),
+                                   "--init-groups",
+                                   "--no-new-privs",
+                                   "--inh-caps=-all",
+                                   "--"};
+  argv.insert(argv.end(), command.begin(), command.end());
+  return argv;
+}
+
 absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
                                          absl::Duration timeout,
                                          Leftovers leftovers,
                                          const Stop& stop) {
+  return RunProcess(argv, {.timeout = timeout, .leftovers = leftovers}, stop);
+}
+
+absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
+                                         const ProcessOptions& options,
+                                         const Stop& stop) {
   SLUICE_CHECK(!argv.empty());
-  const Descriptor output(MakeOutput());
-  if (output.get() < 0) return Errno("no memory for its output", errno);
-  const absl::StatusOr<pid_t> pid = Spawn(argv, output.get());
+  const auto most = static_cast<off_t>(options.most_output);
+  const Descriptor output(MakeOutput(most));
+  const Descriptor apart(options.errors_apart ? MakeOutput(kMaxOutput) : -1);
+  const Descriptor input(options.input.empty() ? -1 : MakeInput(options.input));
+  if (output.get() < 0 || (options.errors_apart && apart.get() < 0) ||
+      (!options.input.empty() && input.get() < 0)) {
+    return Errno("no memory for its input and output", errno);
+  }
+  const absl::StatusOr<pid_t> pid =
+      Spawn(argv, input.get(), output.get(),
+            options.errors_apart ? apart.get() : output.get());
   if (!pid.ok()) return pid.status();
   // (Debian 12's <sys/pidfd.h> is not for C++.)
   const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
-  if (leftovers == Leftovers::kKill) Bound(*pid);
+  const bool kills = options.leftovers == Leftovers::kKill;
+  if (kills) Bound(*pid);
   ProcessResult result;
-  const bool ended = pidfd.get() >= 0 && WaitFor(pidfd.get(), timeout, &stop);
+  const bool ended =
+      pidfd.get() >= 0 && WaitFor(pidfd.get(), options.timeout, &stop);
   if (!ended) {
     result.stopped = stop.IsSet();
     result.timed_out = !result.stopped;
@@ -159,19 +213,17 @@ absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
     if (pidfd.get() >= 0) WaitFor(pidfd.get(), kGrace, nullptr);
   }
   // Not yet reaped, so the group's number cannot be anybody else's.
-  if (!ended || leftovers == Leftovers::kKill) kill(-*pid, SIGKILL);
+  if (!ended || kills) kill(-*pid, SIGKILL);
   int status = 0;
   while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  const off_t written =
-      std::clamp<off_t>(lseek(output.get(), 0, SEEK_CUR), 0, kMaxOutput);
-  result.output.resize(static_cast<size_t>(written));
-  const ssize_t got =
-      pread(output.get(), result.output.data(), result.output.size(), 0);
-  result.output.resize(static_cast<size_t>(std::max<ssize_t>(0, got)));
-  result.output_full = written == kMaxOutput;
+  result.output = TakeOutput(output.get(), most, &result.output_full);
+  bool ignored = false;
+  if (options.errors_apart) {
+    result.errors = TakeOutput(apart.get(), kMaxOutput, &ignored);
+  }
   return result;
 }
 

@@ -1,5 +1,6 @@
 // Running one allow-listed program: no shell, a clean environment, a time
 // limit for its whole process group, and bounds on its memory and output.
+// Whoever needs more than a check does says so in ProcessOptions.
 
 #pragma once
 
@@ -22,6 +23,7 @@ struct ProcessResult {
   int signal = 0;
   std::string output;  // standard output and error, at most 64 KiB
   bool output_full = false;
+  std::string errors;  // standard error, when it was asked for apart
 };
 
 enum class Leftovers {
@@ -35,6 +37,17 @@ struct UserIds {
 };
 // None when this host knows no such user.
 std::optional<UserIds> FindUser(const std::string& name);
+// As another user it has no capability and gets none back.
+std::vector<std::string> AsUser(const std::vector<std::string>& command,
+                                const UserIds& ids);
+
+struct ProcessOptions {
+  absl::Duration timeout;
+  Leftovers leftovers = Leftovers::kKill;
+  std::string input;               // on its standard input
+  size_t most_output = 64 << 10;   // bytes
+  bool errors_apart = false;       // at most 64 KiB, what is beyond is lost
+};
 
 // Blocks until the program ended. An error means that it could not be started.
 // The output is a file in memory, not a pipe: what a service left behind keeps
@@ -42,5 +55,8 @@ std::optional<UserIds> FindUser(const std::string& name);
 absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
                                          absl::Duration timeout,
                                          Leftovers leftovers, const Stop& stop);
+absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
+                                         const ProcessOptions& options,
+                                         const Stop& stop);
 
 }  // namespace sluice::agent

@@ -90,7 +90,12 @@ void Workers::Start(StartTries command) {
   for (size_t i = 0; i < command.flows.size(); ++i) {
     Add([this, gathering, i, request = command.request,
          timeout = command.timeout, flow = command.flows[i]] {
-      gathering->results[i] = TryFlow(flow, timeout, stop_);
+      gathering->results[i] =
+          options_.context.elsewhere.empty()
+              ? TryFlow(flow, timeout, stop_)
+              : FlowTried{flow, Verdict::kInconclusive,
+                          absl::StrCat(options_.context.elsewhere,
+                                       " runs no agent that could try it")};
       if (--gathering->left == 0) {
         done_(TriesFinished{request, std::move(gathering->results)});
       }

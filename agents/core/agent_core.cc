@@ -282,6 +282,10 @@ void AgentCore::SendMessage(Message message) {
   if (welcomed_) out_.push_back(Send{std::move(message)});
 }
 
+std::string AgentCore::Holder() const {
+  return options_.driven_by.empty() ? "the kernel" : "the driver";
+}
+
 void AgentCore::Say(std::string text) { out_.push_back(Note{std::move(text)}); }
 
 }  // namespace sluice::agent

@@ -40,6 +40,9 @@ struct CoreOptions {
   // Signs this host's evidence, so that people need not believe who relays it.
   // Not owned; without one the evidence is unsigned.
   const Signer* evidence_signer = nullptr;
+  // Whose agent acts for this host by a driver; empty: this is the host's own,
+  // and its kernel is the fence.
+  HostId driven_by = {};
 };
 
 class AgentCore {
@@ -126,6 +129,8 @@ class AgentCore {
   uint64_t Save();
   void SendMessage(Message message);
   void Say(std::string text);
+  // "the kernel", or what is in its place.
+  std::string Holder() const;
 
   // fence_calls.cc: the fence's answers.
   void On(const FenceDone& event);

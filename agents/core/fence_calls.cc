@@ -55,6 +55,13 @@ void AgentCore::On(const FenceDone& event) {
     expected_digest_ = event.reading.rules_digest;
   }
   JudgeReading(event, purpose);
+  // S9: nothing but the driver knows what a driven point holds. While it does
+  // not say, the point is unknown, and whoever asks is not told otherwise.
+  const bool looks = purpose == Purpose::kAudit || purpose == Purpose::kLease;
+  if (!options_.driven_by.empty() && connected_ && looks &&
+      !event.status.ok() && !absl::IsCancelled(event.status)) {
+    out_.push_back(HangUp{OneLine(event.status.message(), 400)});
+  }
   switch (purpose) {
     case Purpose::kJob:
       OnJobFence(event);
@@ -65,7 +72,7 @@ void AgentCore::On(const FenceDone& event) {
     case Purpose::kHello:
       if (!event.status.ok()) {
         out_.push_back(HangUp{absl::StrCat(
-            "the kernel's rules could not be read: ", event.status.message())});
+            Holder(), "'s rules could not be read: ", event.status.message())});
       } else if (connected_) {
         out_.push_back(
             Send{Hello{.agent_version = options_.version,
@@ -79,8 +86,8 @@ void AgentCore::On(const FenceDone& event) {
         report.fence = StateOf(event.reading);
         if (!event.status.ok()) {
           report.outcome = Outcome::kFailed;
-          report.reason = absl::StrCat("the kernel's rules could not be read: ",
-                                       event.status.message());
+          report.reason = absl::StrCat(
+              Holder(), "'s rules could not be read: ", event.status.message());
         }
         Deliver(std::move(report));
       }
@@ -154,7 +161,7 @@ void AgentCore::OnStartReading(const FenceDone& event) {
     if (!event.status.ok()) {
       if (!std::exchange(unread_, true)) {
         Say(absl::StrCat(
-            "the kernel's rules could not be read: ", event.status.message(),
+            Holder(), "'s rules could not be read: ", event.status.message(),
             "; it is asked again every ", absl::FormatDuration(kRetryEvery)));
       }
       audit_at_ = now_ + kRetryEvery;

@@ -135,8 +135,8 @@ void AgentCore::OnJobFence(const FenceDone& event) {
   job.reading = event.reading;
   if (!event.status.ok() && !job.failed) {
     job.failed = true;
-    Fail(absl::StrCat("the kernel did not take the change: ",
-                      event.status.message()));
+    Fail(absl::StrCat(Holder(),
+                      " did not take the change: ", event.status.message()));
     // S9: what it holds now is read, or the report would say that this host
     // has no fence at all.
     job.calls = {fence::Read{}};
@@ -158,7 +158,8 @@ void AgentCore::OnFenced() {
       }
       if (!difference.empty()) Fail(difference);
       audit_at_ =
-          now_ + (alarm_.empty() ? absl::Seconds(5) : absl::ZeroDuration());
+          now_ + (alarm_.empty() ? audit_every_ : absl::ZeroDuration());
+      if (job.report.reason.empty()) job.report.reason = job.reading.remark;
       break;
     }
     case Job::Kind::kWithdraw: {

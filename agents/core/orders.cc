@@ -64,8 +64,13 @@ std::vector<NamedCheck> Bounded(std::vector<NamedCheck> checks) {
   return checks;
 }
 
+// S9: of a point without an agent, another host says it.
 std::vector<NamedResult> Signed(std::vector<NamedResult> results,
-                                const HostId& host) {
+                                const CoreOptions& options) {
+  const std::string by = options.driven_by.empty()
+                             ? absl::StrCat("host ", options.host.str())
+                             : absl::StrCat("host ", options.driven_by.str(),
+                                            " for ", options.host.str());
   for (NamedResult& entry : results) {
     entry.result.reason = OneLine(entry.result.reason, kReasonLimit);
     if (entry.result.details.size() > kMaxDetails) {
@@ -74,7 +79,7 @@ std::vector<NamedResult> Signed(std::vector<NamedResult> results,
     for (std::string& line : entry.result.details) {
       line = OneLine(line, kReasonLimit);
     }
-    entry.result.said_by = absl::StrCat("host ", host.str());
+    entry.result.said_by = by;
   }
   return results;
 }
@@ -380,7 +385,7 @@ void AgentCore::StartPending(const Order& order) {
 }
 
 void AgentCore::On(const ChecksFinished& event) {
-  std::vector<NamedResult> results = Signed(event.results, state_.host);
+  std::vector<NamedResult> results = Signed(event.results, options_);
   for (auto& [step, watching] : watches_) {
     if (watching.running == event.request) {
       OnWatchResults(step, watching, results);

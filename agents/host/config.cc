@@ -187,6 +187,60 @@ absl::Status ReadPlugins(const Source& source, const YAML::Node& node,
       });
 }
 
+absl::StatusOr<bool> ReadDriverField(const Source& source,
+                                     const std::string& name,
+                                     const YAML::Node& field,
+                                     DriverRule& rule) {
+  if (name == "command") {
+    SLUICE_ASSIGN_OR_RETURN(rule.command, source.Argv(field));
+    if (rule.command[0][0] != '/') {
+      return source.Error(field, "a driver is named by its whole path");
+    }
+  } else if (name == "timeout") {
+    SLUICE_ASSIGN_OR_RETURN(const std::string text, source.Text(field));
+    if (!absl::ParseDuration(text, &rule.timeout) ||
+        rule.timeout <= absl::ZeroDuration() ||
+        rule.timeout > absl::Minutes(1)) {
+      return source.Error(field, "write a time up to 1m, such as 5s");
+    }
+  } else if (name == "user") {
+    SLUICE_ASSIGN_OR_RETURN(rule.user, source.NameOf(field));
+  } else if (name == "addresses") {
+    SLUICE_ASSIGN_OR_RETURN(rule.addresses, source.Parsed<Prefix>(field));
+  } else if (name == "vital") {
+    SLUICE_ASSIGN_OR_RETURN(rule.vital, source.Parsed<Flow>(field));
+  } else {
+    return false;
+  }
+  return true;
+}
+
+absl::Status ReadDrivers(const Source& source, const YAML::Node& node,
+                         AgentConfig& config) {
+  return source.EachField(
+      node, "drivers",
+      [&](const std::string& point,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        // It names a folder of the state directory.
+        if (!IsName(point) || point[0] == '.' ||
+            absl::StrContains(point, "/")) {
+          return source.Error(value, "a point's name is a host's");
+        }
+        DriverRule rule;
+        SLUICE_RETURN_IF_ERROR(source.EachField(
+            value, "a driver",
+            [&](const std::string& name, const YAML::Node& field) {
+              return ReadDriverField(source, name, field, rule);
+            }));
+        if (rule.command.empty() || rule.addresses.empty()) {
+          return source.Error(
+              value, "a driver has its 'command' and the point's 'addresses'");
+        }
+        config.drivers[HostId(point)] = std::move(rule);
+        return true;
+      });
+}
+
 absl::Status ReadYara(const Source& source, const YAML::Node& node,
                       AgentConfig& config) {
   return source.EachField(
@@ -399,6 +453,8 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     SLUICE_RETURN_IF_ERROR(ReadYara(source, value, config));
   } else if (name == "baselines") {
     SLUICE_RETURN_IF_ERROR(ReadBaselines(source, value, config));
+  } else if (name == "drivers") {
+    SLUICE_RETURN_IF_ERROR(ReadDrivers(source, value, config));
   } else if (name == "tls-authorities") {
     SLUICE_ASSIGN_OR_RETURN(config.tls_authorities, source.Path(value));
   } else {
@@ -434,6 +490,11 @@ absl::Status CheckWhole(const AgentConfig& config, const std::string& path) {
     if (!missing) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         path, ": '", name, "' is missing; `sluice init` writes a whole file"));
+  }
+  if (config.drivers.contains(config.host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": 'drivers' names ", config.host.str(),
+        ", which is this host itself: its own kernel closes its flows"));
   }
   return absl::OkStatus();
 }
@@ -510,6 +571,17 @@ CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
                    .stages = config.quorum_at,
                    .serial = config.trust_serial,
                    .verifier = &verifier};
+  return options;
+}
+
+CoreOptions CoreOptionsFor(const HostId& point, const AgentConfig& config,
+                           std::string version) {
+  CoreOptions options = CoreOptionsOf(config, std::move(version));
+  options.host = point;
+  options.driven_by = config.host;
+  options.management.clear();
+  options.vital = config.drivers.at(point).vital;
+  options.units.clear();
   return options;
 }
 

@@ -28,6 +28,9 @@
 //     cron: {paths: [/etc/crontab, /etc/cron.d, /var/spool/cron]}
 //     setuid: {paths: [/usr, /opt], only: setuid}
 //   tls-authorities: estate-ca.pem  # for https and tls; default: the system's
+//   drivers:                      # points without an agent it acts for
+//     plc-1: {command: [/usr/lib/sluice/drivers/linux-router, lan, wan],
+//             addresses: [10.9.0.5], timeout: 5s, vital: []}
 
 #pragma once
 
@@ -67,6 +70,15 @@ struct BaselineFiles {
   bool setuid_only = false;
 };
 
+// A point that runs no agent, and the program that this agent acts by for it.
+struct DriverRule {
+  std::vector<std::string> command;  // argv
+  absl::Duration timeout = absl::Seconds(5);  // of each verb
+  std::string user;                           // as PluginRule's
+  std::vector<Prefix> addresses;              // the point's; at least one
+  std::vector<Flow> vital;                    // the point's
+};
+
 struct AgentConfig {
   EstateId estate;
   HostId host;
@@ -91,6 +103,7 @@ struct AgentConfig {
   std::map<std::string, YaraRule> yara;
   std::map<std::string, BaselineFiles> baselines;
   std::string tls_authorities;  // empty: the system's own
+  std::map<HostId, DriverRule> drivers;
 };
 
 // Unknown fields, duplicate keys, aliases and a second document are errors:
@@ -110,5 +123,8 @@ RulesetOptions RulesetOptionsOf(const AgentConfig& config);
 
 // What of it the core has to know.
 CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version);
+// The same of a point that it acts for. REQUIRES: one of config.drivers.
+CoreOptions CoreOptionsFor(const HostId& point, const AgentConfig& config,
+                           std::string version);
 
 }  // namespace sluice::agent

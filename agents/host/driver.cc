@@ -42,13 +42,6 @@ struct FenceCaller {
 // How long what is done without a loop waits for the disk.
 constexpr std::chrono::seconds kDrainPatience(5);
 
-bool IsUrgent(const Event& event) {
-  if (std::holds_alternative<IsolatedLocally>(event)) return true;
-  const auto* order = std::get_if<OrderReceived>(&event);
-  return order != nullptr &&
-         std::holds_alternative<IsolateHost>(order->order.what);
-}
-
 bool IsLinkNews(const Event& event) {
   return std::holds_alternative<LinkConnected>(event) ||
          std::holds_alternative<LinkWelcomed>(event) ||
@@ -56,6 +49,13 @@ bool IsLinkNews(const Event& event) {
 }
 
 }  // namespace
+
+bool IsUrgent(const Event& event) {
+  if (std::holds_alternative<IsolatedLocally>(event)) return true;
+  const auto* order = std::get_if<OrderReceived>(&event);
+  return order != nullptr &&
+         std::holds_alternative<IsolateHost>(order->order.what);
+}
 
 Driver::Driver(CoreOptions options, DriverPorts ports)
     : ports_(std::move(ports)),

@@ -42,6 +42,9 @@ struct DriverPorts {
       fence_judged = nullptr;
 };
 
+// An isolation, which overtakes all that waits.
+bool IsUrgent(const Event& event);
+
 class Driver {
  public:
   Driver(CoreOptions options, DriverPorts ports);

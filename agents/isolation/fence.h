@@ -97,6 +97,8 @@ struct FenceReading {
   std::optional<absl::Duration> watching_since;
   // There was no room for more; what came after was not recorded.
   bool sensor_full = false;
+  // What the enforcement point does not keep, for people; empty: nothing.
+  std::string remark;
   // Changes whenever anything but counters, timers and leased elements does.
   std::string rules_digest;
 };

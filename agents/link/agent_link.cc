@@ -83,7 +83,7 @@ class AgentLink::Impl {
   void HangUp(const std::string& reason) {
     log_(absl::StrCat("hanging up: ", reason));
     const std::lock_guard lock(mutex_);
-    if (stream_ != nullptr) stream_->Cancel();
+    if (stream_ != nullptr) stream_->Leave(reason);
   }
 
  private:
@@ -97,6 +97,7 @@ class AgentLink::Impl {
     size_t in_vain = 0;
     for (size_t next = 0;; ++next) {
       const bool welcomed =
+          TakeCredentials() &&
           Attach(options_.orchestrators[next % all], patience);
       // A link that worked is dialled again soon, itself first.
       if (welcomed) {
@@ -118,6 +119,20 @@ class AgentLink::Impl {
     }
   }
 
+  // False when there are none to call with, which is said once.
+  bool TakeCredentials() {
+    if (!options_.credentials_now) return true;
+    auto credentials = options_.credentials_now();
+    if (credentials.ok()) {
+      credentials_ = *std::move(credentials);
+      return true;
+    }
+    const std::string line(credentials.status().message());
+    if (line != last_line_) log_(line);
+    last_line_ = line;
+    return false;
+  }
+
   // One stream, until it ends. True when the orchestrator welcomed us.
   bool Attach(const std::string& address, absl::Duration patience) {
     const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
@@ -125,7 +140,7 @@ class AgentLink::Impl {
     welcomed_ = false;
     renew_asked_ = false;
     broken_.clear();
-    Stream stream(channel, options_.queue);
+    Stream stream(channel, options_.queue, options_.acts_for);
     {
       const std::lock_guard lock(mutex_);
       stream.Begin();

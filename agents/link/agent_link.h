@@ -24,6 +24,10 @@ class ChannelCredentials;
 
 namespace sluice::agent {
 
+// What this host can show now.
+using Credentials =
+    std::function<absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>()>;
+
 struct LinkOptions {
   std::vector<std::string> orchestrators;  // "10.77.0.1:7443"
   absl::Duration shortest_pause = absl::Milliseconds(200);
@@ -44,6 +48,11 @@ struct LinkOptions {
   std::function<absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>>(
       const std::string& certificate)>
       reload;
+  // The point, without an agent of its own, that the stream is about; empty:
+  // this host.
+  HostId acts_for = {};
+  // Asked before each call, when it is set: somebody else renews them.
+  Credentials credentials_now = nullptr;
 };
 
 class AgentLink {
@@ -69,7 +78,8 @@ class AgentLink {
   // orchestrator has welcomed is told.
   bool Send(const Observations& observations);
 
-  // Ends the stream and, after a pause, tries the next orchestrator.
+  // Tells the orchestrator why, ends the stream and, after a pause, tries the
+  // next.
   void HangUp(const std::string& reason);
 
  private:

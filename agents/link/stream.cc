@@ -8,6 +8,10 @@
 namespace sluice::agent {
 namespace {
 
+// How long an orchestrator has to end a stream that was said goodbye to.
+constexpr absl::Duration kGoodbyePatience = absl::Seconds(1);
+constexpr char kActsForKey[] = "sluice-acts-for";
+
 // Not a time of day: somebody may set the clock.
 gpr_timespec After(absl::Duration time) {
   if (time == absl::InfiniteDuration()) {
@@ -22,10 +26,14 @@ gpr_timespec After(absl::Duration time) {
 
 }  // namespace
 
-Stream::Stream(std::shared_ptr<grpc::Channel> channel, size_t limit)
-    : channel_(std::move(channel)), limit_(limit) {}
+Stream::Stream(std::shared_ptr<grpc::Channel> channel, size_t limit,
+               const HostId& acts_for)
+    : channel_(std::move(channel)), limit_(limit) {
+  if (!acts_for.empty()) context_.AddMetadata(kActsForKey, acts_for.str());
+}
 
 Stream::~Stream() {
+  if (give_up_.has_value()) give_up_->Cancel();
   queue_.Shutdown();
   void* tag = nullptr;
   bool ok = false;
@@ -69,6 +77,9 @@ Stream::News Stream::Next(absl::Duration time) {
       case kFinish:
         ended_ = true;
         break;
+      case kGiveUp:
+        if (ok) Cancel();
+        break;
     }
   }
   return News::kEnded;
@@ -95,6 +106,9 @@ void Stream::OnWritten(bool ok) {
     closing_ = true;  // what is read next says why
   } else if (!outgoing_.empty()) {
     call_->Write(outgoing_.front(), ToTag(kWrite));
+  } else if (leaving_ && !give_up_.has_value()) {
+    // The orchestrator ends the call now; one that does not is not waited for.
+    give_up_.emplace().Set(&queue_, After(kGoodbyePatience), ToTag(kGiveUp));
   }
 }
 
@@ -122,6 +136,16 @@ void Stream::Cancel() {
   if (renewing_) renewal_->context.TryCancel();
   if (std::exchange(closing_, true)) return;
   context_.TryCancel();
+}
+
+void Stream::Leave(const std::string& reason) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(leaving_, true)) return;
+  }
+  v1::AgentMessage goodbye;
+  goodbye.mutable_goodbye()->set_reason(reason);
+  if (!Send(std::move(goodbye))) Cancel();
 }
 
 void Stream::AskRenewal(absl::Duration patience) {

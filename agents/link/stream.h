@@ -6,6 +6,7 @@
 
 #pragma once
 
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 
 #include <atomic>
@@ -17,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/ids.h"
 #include "sluice/v1/agent.grpc.pb.h"
 #include "sluice/v1/identity.grpc.pb.h"
 
@@ -31,8 +33,10 @@ class Stream {
     kNothing,  // the time is over
   };
 
-  // At most `limit` messages wait to be sent.
-  Stream(std::shared_ptr<grpc::Channel> channel, size_t limit);
+  // At most `limit` messages wait to be sent. `acts_for`: the point, without an
+  // agent of its own, that the stream is about; empty: this host.
+  Stream(std::shared_ptr<grpc::Channel> channel, size_t limit,
+         const HostId& acts_for = HostId());
   // REQUIRES: never begun, or ended.
   ~Stream();
   Stream(const Stream&) = delete;
@@ -58,6 +62,8 @@ class Stream {
 
   // From any thread: ends the call, once however often it is asked for.
   void Cancel();
+  // The same once the orchestrator heard why, or does not listen.
+  void Leave(const std::string& reason);
 
  private:
   struct Renewal {
@@ -67,7 +73,7 @@ class Stream {
     std::unique_ptr<grpc::ClientAsyncResponseReader<v1::Enrolled>> call;
   };
   // What is under way, as gRPC's queue gives it back.
-  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kFinish, kRenewing };
+  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kFinish, kRenewing, kGiveUp };
   static void* ToTag(Tag tag) { return reinterpret_cast<void*>(tag); }
 
   void OnStarted(bool ok);
@@ -91,6 +97,8 @@ class Stream {
   std::deque<v1::AgentMessage> outgoing_;  // the first is being written
   bool started_ = false;                   // guarded by mutex_
   bool closing_ = false;                   // guarded by mutex_
+  bool leaving_ = false;                   // guarded by mutex_
+  std::optional<grpc::Alarm> give_up_;     // guarded by mutex_
   std::atomic<bool> renewing_ = false;     // set under mutex_
 };
 
