@@ -42,10 +42,11 @@ class Sluice:
         self.before_agent = {}
         self.folder = f"{supervisor.folder}/sluice"
 
-    def init(self, plugins=None, agent_keys=False):
+    def init(self, plugins=None, agent_keys=False, drivers=None):
         """`sluice init`, then what these hosts' own files allow.
 
-        `plugins`: host → {name: argv}. `agent_keys`: hosts get their keys
+        `plugins`: host → {name: argv}. `drivers`: host → {point it acts for:
+        its entry}. `agent_keys`: hosts get their keys
         here, for an estate whose orchestrator is never started.
         """
         self.make_keys()
@@ -56,7 +57,9 @@ class Sluice:
             self._change(f"agents/{host}/agent.yaml", {
                 "state": f"{self.folder}/state/{host}",
                 "plugins": {name: {"command": argv, "timeout": "5s"}
-                            for name, argv in extra.items()}})
+                            for name, argv in extra.items()},
+                **({"drivers": drivers[host]} if host in (drivers or {})
+                   else {})})
             os.makedirs(f"{self.folder}/state/{host}", mode=0o700)
         # Operators of the demonstration sit at this machine, outside the
         # namespaces: its Unix socket is the door that they share.
