@@ -73,7 +73,14 @@ class Stream {
     std::unique_ptr<grpc::ClientAsyncResponseReader<v1::Enrolled>> call;
   };
   // What is under way, as gRPC's queue gives it back.
-  enum Tag : intptr_t { kStart = 1, kRead, kWrite, kFinish, kRenewing, kGiveUp };
+  enum Tag : intptr_t {
+    kStart = 1,
+    kRead,
+    kWrite,
+    kFinish,
+    kRenewing,
+    kGiveUp,
+  };
   static void* ToTag(Tag tag) { return reinterpret_cast<void*>(tag); }
 
   void OnStarted(bool ok);

@@ -20,23 +20,23 @@ DriverRule Sh(const std::string& script) {
   return rule;
 }
 
-absl::StatusOr<std::string> Run(const std::string& script,
-                                const std::string& input = "{}\n") {
+absl::StatusOr<std::string> Said(const std::string& script,
+                                 const std::string& input = "{}\n") {
   DriverProcess process(Sh(script));
   return process.Run(input);
 }
 
 TEST(DriverProcess, HasItsRequestOnStandardInputAndAnswersOnStandardOutput) {
-  const auto said = Run("cat; echo careful >&2", "{\"verb\": \"read\"}\n");
+  const auto said = Said("cat; echo careful >&2", "{\"verb\": \"read\"}\n");
   ASSERT_TRUE(said.ok()) << said.status();
   EXPECT_EQ(*said, "{\"verb\": \"read\"}\n");
-  EXPECT_EQ(Run("cat", std::string(300'000, 'x'))->size(), 300'000u);
+  EXPECT_EQ(Said("cat", std::string(300'000, 'x'))->size(), 300'000u);
 }
 
 TEST(DriverProcess, IsSaidWhenItEndsBadly) {
-  EXPECT_EQ(Run("echo well; echo no route >&2; exit 3").status().message(),
+  EXPECT_EQ(Said("echo well; echo no route >&2; exit 3").status().message(),
             "ended with 3: no route");
-  EXPECT_THAT(std::string(Run("kill -SEGV $$").status().message()),
+  EXPECT_THAT(std::string(Said("kill -SEGV $$").status().message()),
               StartsWith("was ended by signal Segmentation fault"));
   DriverRule rule = Sh("");
   rule.command = {"/nonexistent/driver"};
@@ -52,13 +52,13 @@ TEST(DriverProcess, IsSaidWhenItEndsBadly) {
 
 TEST(DriverProcess, IsKilledWithItsChildrenWhenItHangs) {
   const absl::Time began = absl::Now();
-  EXPECT_EQ(Run("trap '' TERM; sleep 600 & sleep 600").status().message(),
+  EXPECT_EQ(Said("trap '' TERM; sleep 600 & sleep 600").status().message(),
             "did not end within 1s and was killed");
   EXPECT_LT(absl::Now() - began, absl::Seconds(20));
 }
 
 TEST(DriverProcess, IsNotBelievedBeyondAMebibyte) {
-  EXPECT_THAT(std::string(Run("yes || true").status().message()),
+  EXPECT_THAT(std::string(Said("yes || true").status().message()),
               HasSubstr("more than 1 MiB"));
 }
 
