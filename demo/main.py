@@ -23,7 +23,7 @@ import sluice as sluice_module
 from people import People
 from processes import ProcessError, Supervisor
 from progress import Progress, Timeout
-from scenes import Scenes
+from scenes import CALLER, Scenes
 from screen import Screen
 
 PREFIX = "sluice-demo-"
@@ -118,11 +118,29 @@ def stage(screen, folder, auto):
     """Everything that is needed before the first scene."""
     lab = lab_module.Lab(PREFIX)
     supervisor = Supervisor(lab, folder)
-    estate = estate_module.Estate(MANIFEST, lab, supervisor)
-    sluice = sluice_module.Sluice(lab, supervisor, MANIFEST, estate.hosts)
+    manifest = watched(folder)
+    estate = estate_module.Estate(manifest, lab, supervisor)
+    sluice = sluice_module.Sluice(lab, supervisor, manifest, estate.hosts)
     progress = Progress(sluice, screen)
     people = People(sluice, screen, progress, auto)
     return lab, supervisor, Scenes(estate, sluice, people, progress, screen)
+
+
+def watched(folder):
+    """The city utility's manifest, in which one system's gate asks what its
+    host did in quarantine. Its hour of watching is ten seconds here."""
+    with open(MANIFEST, encoding="utf-8") as file:
+        before, name, after = file.read().partition(f"\n  {CALLER}:\n")
+    told = after.replace(
+        "inspect: [{listeners: declared-only}]",
+        "inspect: [{listeners: declared-only}, "
+        "{attempts: {none-undeclared: true, for: 10s}}]", 1)
+    if not name or told == after:
+        raise lab_module.LabError(f"{MANIFEST} has no {CALLER} to watch.")
+    path = f"{folder}/city-utility.yaml"
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(before + name + told)
+    return path
 
 
 def prepare(scenes, screen):

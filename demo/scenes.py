@@ -3,6 +3,8 @@ the living estate, and measures; nothing is taken from Sluice's own opinion
 that the network, a counter or a service can be asked for."""
 
 import json
+import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,8 +22,11 @@ PILOT = "pilot-office>customer-portal:https"
 CITIZENS = "citizens>customer-portal:https"
 # The billing engine's blast radius among the systems.
 DEPENDENTS = ["customer-portal", "debt-collection", "payment-gateway"]
-UNTOUCHED = ["customer-information", "document-management", "intranet",
-             "reporting"]
+UNTOUCHED = ["customer-information", "document-management", "intranet"]
+# What still calls home from a host that is in quarantine.
+CALLER = "reporting"
+STRANGER = "203.0.113.66"
+IMPLANT = "cache-sync"
 
 
 class Scenes:
@@ -87,6 +92,7 @@ class Scenes:
                     f"{len(closed)} of {len(self.sluice.hosts)} hosts, "
                     f"{took:.1f} s with the command itself")
         self._nothing_passes()
+        self._call_home()
         # Something always goes wrong in a restore: this one lacks a table.
         self.estate.sql("billing-db", "ALTER TABLE tariffs RENAME TO "
                         "tariffs_before_restore;")
@@ -159,6 +165,7 @@ class Scenes:
 
     def applications(self):
         self.screen.headline("Gate three: applications; billing fails")
+        self._named_at_its_gate()
         self.people.decide("applications")
         status = self.progress.follow(
             lambda s: step(s, ENGINE).get("failed") and
@@ -175,6 +182,12 @@ class Scenes:
                     waiting == DEPENDENTS,
                     f"{len(waiting)} of {len(DEPENDENTS)} dependents wait; "
                     f"back: {', '.join(UNTOUCHED)}")
+        caller = step(status, CALLER)
+        self.expect("the host that calls home stays in quarantine",
+                    caller.get("state") == "quarantined" and
+                    not self._reach(self.estate.hosts_of(CALLER)[0], "db-1",
+                                    5432),
+                    f"{CALLER} is {caller.get('state')}")
         closed = not self._reach("app-1", "db-1", 5432)
         apart = self.estate.ready("customer-information")
         self.expect("on the wire: billing cannot reach its database, "
@@ -240,6 +253,7 @@ class Scenes:
                     '"amount": "84.20"' in said, "INV-2041: 84.20")
         self.people.sign(f"{ENGINE}/{OWN}", "INV-2041, 84.20, as on paper")
         self._back([ENGINE, *DEPENDENTS], 120)
+        self._clean_the_caller()
 
     def outside(self):
         self.screen.headline("Gate four: outside, the pilot office first")
@@ -355,6 +369,47 @@ class Scenes:
                     "and inside", not opened and not passed and not flows,
                     f"{len(opened)} of {len(knocks)} knocks answered, "
                     f"{passed} packets passed, {flows} flows open")
+
+    def _call_home(self):
+        """Something on a quarantined host tries to reach its master."""
+        host = self.estate.hosts_of(CALLER)[0]
+        path = f"{self.estate.folder}/{IMPLANT}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("#!/usr/bin/python3 -S\n"
+                       "import socket\n"
+                       "for _ in range(5):\n"
+                       "    with socket.socket() as one:\n"
+                       "        one.settimeout(3)\n"
+                       f"        one.connect_ex((\"{STRANGER}\", 443))\n")
+        os.chmod(path, 0o755)
+        start = self.sluice.supervisor.start
+        process = start(IMPLANT, host, [path], user="www-data")
+        process.popen.wait()
+        self.sluice.supervisor.forget(IMPLANT)
+
+    def _named_at_its_gate(self):
+        self.progress.follow(
+            lambda s: gate(s, "applications").get("state") == "asking",
+            "gate applications asks", 60)
+        _, said = self.sluice.run("security-officer", "show", CALLER)
+        self.screen.command("security-officer", f"sluice show {CALLER}")
+        self.screen.output(said)
+        found = re.search(rf"{STRANGER} 443/tcp \(outside, [0-9]+ times, by "
+                          rf"{IMPLANT}, process [0-9]+, user www-data\)",
+                          " ".join(said.split()))
+        self.expect("a quarantined host that calls a stranger is named, with "
+                    "how often, by which process and whose", found,
+                    found.group(0) if found else "it is not named")
+
+    def _clean_the_caller(self):
+        self.screen.say(f"{self.estate.hosts_of(CALLER)[0]} was installed "
+                        "anew from its image. What its sensor saw stays in "
+                        "the record; that it no longer counts is a waiver, "
+                        "shown at the gate that is asked again.")
+        self.people.command("duty-commander", "skip", CALLER, "--reason",
+                            "installed anew from its image", "--until", "2h")
+        self.people.decide("applications")
+        self._back([CALLER], 90)
 
     def _open_sessions(self):
         web = self.estate.hosts["web-1"]
