@@ -38,7 +38,9 @@ absl::Status MaySpeakFor(const engine::Engine& engine, const HostId& host,
         "' speaks, is not in the manifest in "
         "force; add it there, or take it out of `drivers:`"));
   }
-  if (!planned->has_agent()) {
+  // A machine that has an agent and is called manual all the same speaks for
+  // itself.
+  if (!planned->has_agent() && speaker != host) {
     return absl::PermissionDeniedError(
         absl::StrCat("host '", host.str(),
                      "' is a manual point in the "

@@ -207,7 +207,12 @@ void Orchestrator::Tell(const HostId& host, uint64_t stream,
                         engine::Event event) {
   if (!running()) return;
   world_.Trace("orchestrator", ReportText(event));
-  if (loop_->inbox().Tell({host, stream, std::move(event), nullptr}).ok()) {
+  // A driven point's agent here is that of whoever acts for it.
+  const PlannedHost* planned = world_.plan().FindHost(host);
+  const HostId speaker = planned == nullptr ? host : planned->speaker();
+  if (loop_->inbox()
+          .Tell({host, stream, std::move(event), nullptr, speaker})
+          .ok()) {
     TurnBy(world_.now() +
            random_.Time(absl::Microseconds(20), absl::Milliseconds(1)));
   }
