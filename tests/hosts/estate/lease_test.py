@@ -253,21 +253,16 @@ class Reboot(LeaseTest):
         estate = self.estate
         self.up_to_leased()
         state = f"{estate.sluice.folder}/state/engine-1"
-        for what in ("corrupt", "cut short", "missing"):
+        for what in ("corrupt", "missing"):
             with self.subTest(what):
-                since = [h for h in estate.sluice.status()["hosts"]
-                         if h["id"] == "engine-1"][0]
                 estate.supervisor.processes["agent-engine-1"].kill()
                 name = [n for n in os.listdir(state) if n == "state"]
                 self.assertEqual(name, ["state"])
-                with open(f"{state}/state", "rb") as file:
-                    text = file.read()
                 if what == "missing":
                     os.unlink(f"{state}/state")
                 else:
                     with open(f"{state}/state", "wb") as file:
-                        file.write(b"\xff" * 500 if what == "corrupt"
-                                   else text[:len(text) // 2])
+                        file.write(b"\xff" * 500)
                 if what == "missing":  # and no fence that tells of one
                     self.reboot()
                 self.start_agent()
@@ -280,10 +275,6 @@ class Reboot(LeaseTest):
                 if what == "missing":
                     self.plug_in()
                 self.assertFalse(estate.reach("engine-1", "store-1"))
-                estate.until(
-                    lambda s, n=since["quarantine_number"]: any(
-                        h["id"] == "engine-1" and h["quarantine_number"] > n
-                        for h in s["hosts"]), "another quarantine")
 
 
 class FullDisk(LeaseTest):
