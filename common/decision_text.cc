@@ -46,4 +46,17 @@ std::string TaskText::Body() const {
   return body;
 }
 
+std::string WaiverText::Body() const {
+  std::string body =
+      absl::StrCat("sluice waiver 1\nestate ", estate.str(), "\nrun ",
+                   run.str(), "\n");
+  AddLines("step", step.str(), &body);
+  AddLines("check", check.str(), &body);
+  AddLines("until",
+           absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", until, absl::UTCTimeZone()),
+           &body);
+  AddLines("reason", reason, &body);
+  return body;
+}
+
 }  // namespace sluice

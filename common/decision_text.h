@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/ids.h"
 
 namespace sluice {
@@ -14,6 +15,7 @@ namespace sluice {
 // Beside those of common/signature.h.
 namespace signed_as {
 inline constexpr absl::string_view kHead = "head@sluice";
+inline constexpr absl::string_view kWaiver = "waiver@sluice";
 }
 
 //   sluice head 1
@@ -56,6 +58,25 @@ struct TaskText {
   OperatorId relayed_for;
   std::string note;
   std::string attachment_digest;
+
+  std::string Body() const;
+};
+
+//   sluice waiver 1
+//   estate city-utility
+//   run 2026-11-21-1
+//   step billing-engine
+//   check billing-engine/health-1
+//   until 2026-11-21T18:00:00.000Z
+//   reason seen by hand
+// Without a `check`: all of the step's that did not pass then.
+struct WaiverText {
+  EstateId estate;
+  RunId run;
+  StepId step;
+  CheckId check;
+  absl::Time until;  // whole milliseconds count
+  std::string reason;
 
   std::string Body() const;
 };

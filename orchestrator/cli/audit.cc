@@ -126,6 +126,8 @@ std::vector<Signed> SignedIn(const journal::Record& record, const Plan& plan) {
       return {Take<pb::DecisionMade>(record.payload, signed_as::kDecision)};
     case pb::KIND_TASK_SIGNED:
       return {Take<pb::TaskSigned>(record.payload, signed_as::kTask)};
+    case pb::KIND_WAIVER_GIVEN:
+      return {Take<pb::WaiverGiven>(record.payload, signed_as::kWaiver)};
     case pb::KIND_IDENTITY_CHANGED:  // a login; the others carry no signature
       return {Take<pb::IdentityChanged>(record.payload, signed_as::kLogin)};
     case pb::KIND_TRUST_CHANGED:
@@ -160,7 +162,8 @@ class Exporter {
       absl::StrAppend(&allowed, approver.id.str(), " namespaces=\"",
                       signed_as::kDecision, ",", signed_as::kTask, ",",
                       signed_as::kLogin, ",", signed_as::kRotation, ",",
-                      signed_as::kDelegation, ",", signed_as::kHead, "\" ",
+                      signed_as::kDelegation, ",", signed_as::kHead, ",",
+                      signed_as::kWaiver, "\" ",
                       approver.key, "\n");
     }
     for (const auto& [host, key] : own.host_keys) {

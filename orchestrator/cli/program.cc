@@ -137,6 +137,10 @@ class CommandLine {
     sub->callback([this, run = std::move(command)] { command_ = run; });
     return sub;
   }
+  static void SigningKey(CLI::App* sub, std::string* key) {
+    sub->add_option("--key", *key, "the SSH key to sign with")
+        ->type_name("FILE");
+  }
   CLI::App* Json(CLI::App* sub) {
     sub->add_flag("--json", words_.common.json, "for programs");
     return sub;
@@ -442,8 +446,7 @@ void CommandLine::AddDecisions() {
   sub->add_option("--manifest", words_.decide.manifest,
                   "your own copy, to compare with")
       ->type_name("FILE");
-  sub->add_option("--key", words_.decide.key, "the SSH key to sign with")
-      ->type_name("FILE");
+  SigningKey(sub, &words_.decide.key);
   Json(sub);
 
   sub = Add("no-go", "do not open it", [this] {
@@ -453,8 +456,7 @@ void CommandLine::AddDecisions() {
   sub->add_option("GATE", words_.decide.gate)->required();
   sub->add_option("--reason", words_.decide.reason, "why not")->required();
   sub->add_flag("--yes", words_.decide.yes, "do not ask again");
-  sub->add_option("--key", words_.decide.key, "the SSH key to sign with")
-      ->type_name("FILE");
+  SigningKey(sub, &words_.decide.key);
   Json(sub);
 
   sub = Add("done", "sign a task you have done",
@@ -467,8 +469,7 @@ void CommandLine::AddDecisions() {
   sub->add_option("--attachment", words_.task.attachment,
                   "a file; only its digest is sent")
       ->type_name("FILE");
-  sub->add_option("--key", words_.task.key, "the SSH key to sign with")
-      ->type_name("FILE");
+  SigningKey(sub, &words_.task.key);
   Json(sub);
 }
 
@@ -516,8 +517,7 @@ void CommandLine::AddOffline() {
       [this] { return SignHead(terminal_, words_.common, words_.sign_head); });
   sub->add_option("FILE", words_.sign_head.out, "new; FILE.sig beside it")
       ->required();
-  sub->add_option("--key", words_.sign_head.key, "the SSH key to sign with")
-      ->type_name("KEY");
+  SigningKey(sub, &words_.sign_head.key);
   sub = Add(*audit, "export", "records, texts, signatures, and how to verify",
             [this] { return AuditExport(terminal_, words_.audit); });
   sub->add_option("DIR", words_.audit.out)->required();
@@ -586,6 +586,7 @@ void CommandLine::AddRunCommands() {
       ->required();
   sub->add_option("--until", words_.skip.until, "2h, or a time; a week at most")
       ->required();
+  SigningKey(sub, &words_.skip.key);
   Json(sub);
   Json(Add("pause", "begin nothing new",
            [this] { return Pause(terminal_, words_.common); }));

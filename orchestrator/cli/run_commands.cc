@@ -92,8 +92,24 @@ ExitCode Skip(const Terminal& terminal, const Common& common,
         kUsage);
   }
   request.set_until_ms(absl::ToUnixMillis(until));
-  return Ask(terminal, common,
-             [&](Client& client) { return client.Skip(request); });
+  const auto config = LoadClientConfig(common.client_file);
+  if (!config.ok()) return terminal.Complain(config.status());
+  const auto client = Client::Dial(*config);
+  if (!client.ok()) return terminal.Complain(client.status());
+  const auto status = (*client)->GetStatus();
+  if (!status.ok()) return terminal.Complain(status.status());
+  const auto key = FindSigningKey(options.key, *config);
+  if (!key.ok()) return terminal.Complain(key.status());
+  const WaiverText text{.estate = EstateId(status->estate()),
+                        .run = RunId(status->run().id()),
+                        .step = StepId(step),
+                        .check = CheckId(check),
+                        .until = absl::FromUnixMillis(request.until_ms()),
+                        .reason = options.reason};
+  const auto signature = SignText(*key, signed_as::kWaiver, text.Body());
+  if (!signature.ok()) return terminal.Complain(signature.status());
+  request.set_signature(*signature);
+  return Report(terminal, common.json, (*client)->Skip(request));
 }
 
 ExitCode Pause(const Terminal& terminal, const Common& common) {

@@ -17,6 +17,7 @@ struct SkipOptions {
   std::string what;   // "billing", "billing:health-1", "billing/health-1"
   std::string until;  // "2h", or an RFC 3339 time
   std::string reason;
+  std::string key;  // as SignTaskOptions'
 };
 ExitCode Skip(const Terminal& terminal, const Common& common,
               const SkipOptions& options);

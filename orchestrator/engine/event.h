@@ -174,6 +174,8 @@ struct WaiverGiven {
   std::vector<RoleId> roles;
   std::string reason;
   absl::Time until;
+  std::string signature;  // armoured SSH signature
+  std::shared_ptr<const std::string> text;  // what was signed
 };
 // A rotation or a delegation (common/rotation.h, delegation.h) and the armoured
 // signatures over it, handed in by `by`.

@@ -291,7 +291,9 @@ EventOr FromPb(const pb::WaiverGiven& from) {
                          OperatorId(from.by()),
                          AllIds<RoleId>(from.roles()),
                          from.reason(),
-                         absl::FromUnixNanos(from.until_ns())};
+                         absl::FromUnixNanos(from.until_ns()),
+                         from.signature(),
+                         TextOf(from.text())};
 }
 EventOr FromPb(const pb::TrustChanged& from) {
   return en::TrustChanged{OperatorId(from.by()),

@@ -247,6 +247,8 @@ pb::WaiverGiven ToPb(const en::WaiverGiven& event) {
   AddAll(event.roles, out.mutable_roles());
   out.set_reason(event.reason);
   out.set_until_ns(absl::ToUnixNanos(event.until));
+  out.set_signature(event.signature);
+  if (event.text != nullptr) out.set_text(*event.text);
   return out;
 }
 pb::TrustChanged ToPb(const en::TrustChanged& event) {

@@ -72,8 +72,8 @@ absl::Status CheckSigned(const runtime::Glimpse& glimpse, const OperatorId& by,
   }
   if (signature.empty()) {
     return absl::InvalidArgumentError(
-        "nothing is decided without a signature; `sluice go`, `no-go` and "
-        "`done` make one with your SSH key");
+        "nothing is decided without a signature; `sluice go`, `no-go`, "
+        "`done` and `skip` make one with your SSH key");
   }
   if (signature.size() > kMaxSignature) {
     return absl::InvalidArgumentError("the signature is over 16 KiB");
@@ -261,12 +261,26 @@ Maker MakeWaiver(const OperatorId& by, const v1::SkipRequest& request) {
     SLUICE_RETURN_IF_ERROR(CheckText(request.step(), kMaxName, "the step"));
     SLUICE_RETURN_IF_ERROR(CheckText(request.check(), kMaxName, "the check"));
     SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "skip a check"));
-    return engine::WaiverGiven{StepId(request.step()),
+    engine::WaiverGiven waiver{StepId(request.step()),
                                CheckId(request.check()),
                                by,
                                RolesOf(glimpse, by),
                                request.reason(),
-                               absl::FromUnixMillis(request.until_ms())};
+                               absl::FromUnixMillis(request.until_ms()),
+                               request.signature(),
+                               nullptr};
+    SLUICE_RETURN_IF_ERROR(glimpse.engine.Admit(waiver, glimpse.now));
+    const engine::View view = glimpse.engine.MakeView(glimpse.now);
+    const WaiverText text{.estate = view.estate,
+                          .run = view.run.id,
+                          .step = waiver.step,
+                          .check = waiver.check,
+                          .until = waiver.until,
+                          .reason = waiver.reason};
+    waiver.text = std::make_shared<const std::string>(text.Body());
+    SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, by, signed_as::kWaiver,
+                                       *waiver.text, waiver.signature));
+    return waiver;
   };
 }
 

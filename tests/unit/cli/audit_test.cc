@@ -64,6 +64,17 @@ class Audit : public ::testing::Test {
                            .note = "on the telephone, 17:40"};
     task.text = std::make_shared<const std::string>(relayed.Body());
     task.signature = commander_.Sign(signed_as::kTask, *task.text);
+    engine::WaiverGiven waiver;
+    waiver.step = StepId("billing");
+    waiver.by = OperatorId("duty-commander");
+    const WaiverText waived{.estate = EstateId("city-utility"),
+                            .run = RunId("2026-11-21-1"),
+                            .step = waiver.step,
+                            .check = CheckId("billing/health-1"),
+                            .until = absl::FromUnixMillis(1'795'284'000'000),
+                            .reason = "seen by hand"};
+    waiver.text = std::make_shared<const std::string>(waived.Body());
+    waiver.signature = commander_.Sign(signed_as::kWaiver, *waiver.text);
     engine::IdentityChanged login;
     login.what = engine::IdentityChanged::What::kLoggedIn;
     login.by = OperatorId("duty-commander");
@@ -85,7 +96,8 @@ class Audit : public ::testing::Test {
           engine::Event(go), engine::Event(task), engine::Event(login),
           engine::Event(rotation),
           engine::Event(engine::AccessRefused{"10.77.0.66", 1, 3, 0, 1,
-                                              "another key"})}) {
+                                              "another key"}),
+          engine::Event(waiver)}) {
       const journal::Encoded encoded = journal::Encode(event);
       journal::Record record{.sequence = ++sequence,
                              .at = absl::FromUnixMicros(1'800'000'000'000'000),
@@ -101,7 +113,7 @@ class Audit : public ::testing::Test {
     // As a running orchestrator has it: nobody else may write, all may look.
     const auto live = Export();
     ASSERT_TRUE(live.ok()) << live.status();
-    EXPECT_EQ(live->records, 7u);
+    EXPECT_EQ(live->records, 8u);
     EXPECT_EQ(Verify(), 0);
     std::filesystem::remove_all(dir_ / "audit");
   }
@@ -150,8 +162,8 @@ class Audit : public ::testing::Test {
 TEST_F(Audit, IsVerifiedByTheCommandsOfItsReadme) {
   const auto report = Export();
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->records, 7u);
-  EXPECT_EQ(report->signatures, 5);
+  EXPECT_EQ(report->records, 8u);
+  EXPECT_EQ(report->signatures, 6);
   EXPECT_EQ(Verify(), 0);
 }
 
@@ -165,6 +177,14 @@ TEST_F(Audit, SaysThatAWordWasRelayed) {
   // What the manifest's keys cannot verify is there, and not in the list.
   EXPECT_TRUE(ReadWholeFile(dir_ / "audit/signed/0000000006-2.sig", 9999).ok());
   EXPECT_THAT(*list, ::testing::Not(HasSubstr("0000000006-2")));
+}
+
+TEST_F(Audit, HoldsWaiversWithTheirSignatures) {
+  ASSERT_TRUE(Export().ok());
+  EXPECT_THAT(Written("signed/list"),
+              HasSubstr("0000000008 duty-commander waiver@sluice"));
+  EXPECT_THAT(Written("signed/0000000008.txt"),
+              HasSubstr("\nuntil 2026-11-21T18:00:00.000Z\n"));
 }
 
 TEST_F(Audit, ListsWhoWasRefused) {

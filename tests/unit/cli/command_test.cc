@@ -417,6 +417,7 @@ TEST_F(Command, SkipSaysWhichCheckWhyAndUntilWhen) {
   EXPECT_EQ(fake_.skipped.check(), "billing-engine/health-1");
   EXPECT_EQ(fake_.skipped.reason(), "seen by hand");
   EXPECT_EQ(fake_.skipped.until_ms(), 1'795'284'000'000);
+  EXPECT_THAT(fake_.skipped.signature(), HasSubstr("BEGIN SSH SIGNATURE"));
   EXPECT_EQ(skip("billing-engine/health-1"), kDone);
   EXPECT_EQ(fake_.skipped.step(), "billing-engine");
   EXPECT_EQ(fake_.skipped.check(), "billing-engine/health-1");

@@ -237,18 +237,23 @@ TEST(Codec, KeepsWhatPeopleDo) {
   RoundTrip(en::TimePassed{});
 
   const absl::Time until = absl::FromUnixNanos(1'795'284'000'000'000'001);
-  const auto waiver = RoundTrip(en::WaiverGiven{StepId("a"),
-                                                CheckId("a/health-1"),
-                                                OperatorId("o"),
-                                                {RoleId("r"), RoleId("s")},
-                                                "seen by hand",
-                                                until});
+  const auto waiver = RoundTrip(
+      en::WaiverGiven{StepId("a"),
+                      CheckId("a/health-1"),
+                      OperatorId("o"),
+                      {RoleId("r"), RoleId("s")},
+                      "seen by hand",
+                      until,
+                      "signature",
+                      std::make_shared<const std::string>("what was signed")});
   EXPECT_EQ(waiver.step, StepId("a"));
   EXPECT_EQ(waiver.check, CheckId("a/health-1"));
   EXPECT_EQ(waiver.by, OperatorId("o"));
   EXPECT_THAT(waiver.roles, ElementsAre(RoleId("r"), RoleId("s")));
   EXPECT_EQ(waiver.reason, "seen by hand");
   EXPECT_EQ(waiver.until, until);
+  EXPECT_EQ(waiver.signature, "signature");
+  EXPECT_EQ(*waiver.text, "what was signed");
 }
 
 TEST(Codec, KeepsTextThatIsNoUtf8) {

@@ -193,6 +193,45 @@ TEST_F(Decisions, AWordThatIsPassedOnSaysSoEverywhere) {
             "relayed, billing-owner told duty-commander: called at 17:40");
 }
 
+TEST_F(Decisions, AWaiverIsSignedByWhoGivesIt) {
+  world_.agent(HostId("dir-1")).checks[CheckId("directory/health-1")] = {
+      Verdict::kFail, "refused", 9};
+  ASSERT_TRUE(Decide("duty-commander", Go("duty-commander")).ok());
+  world_.Settle();
+  const engine::View view = world_.engine().MakeView(world_.now());
+  const WaiverText text{.estate = view.estate,
+                        .run = view.run.id,
+                        .step = StepId("directory"),
+                        .check = CheckId("directory/health-1"),
+                        .until = world_.now() + absl::Hours(2),
+                        .reason = "seen by hand"};
+  v1::SkipRequest request;
+  request.set_step(text.step.str());
+  request.set_check(text.check.str());
+  request.set_until_ms(absl::ToUnixMillis(text.until));
+  request.set_reason(text.reason);
+  const auto made = [&](const std::string& by) {
+    return MadeNow(MakeWaiver(OperatorId(by), request));
+  };
+  EXPECT_THAT(made("duty-commander").status().message(),
+              HasSubstr("nothing is decided without a signature"));
+  request.set_signature(
+      keys_.at("duty-commander").Sign(signed_as::kWaiver, text.Body()));
+  const auto event = made("duty-commander");
+  ASSERT_TRUE(event.ok()) << event.status();
+  EXPECT_EQ(*std::get<engine::WaiverGiven>(*event).text, text.Body());
+  // Not under another name, for longer, or for another reason.
+  EXPECT_EQ(made("second-commander").status().code(),
+            absl::StatusCode::kPermissionDenied);
+  request.set_until_ms(request.until_ms() + 1);
+  EXPECT_EQ(made("duty-commander").status().code(),
+            absl::StatusCode::kPermissionDenied);
+  request.set_until_ms(request.until_ms() - 1);
+  request.set_reason("because");
+  EXPECT_EQ(made("duty-commander").status().code(),
+            absl::StatusCode::kPermissionDenied);
+}
+
 TEST_F(Decisions, OfSomebodyWithoutAKeyAreRefused) {
   Begin(testing::kUtility);
   EXPECT_THAT(Make("duty-commander", Go("duty-commander")).status().message(),
