@@ -92,16 +92,12 @@ ExitCode Skip(const Terminal& terminal, const Common& common,
         kUsage);
   }
   request.set_until_ms(absl::ToUnixMillis(until));
-  const auto config = LoadClientConfig(common.client_file);
-  if (!config.ok()) return terminal.Complain(config.status());
-  const auto client = Client::Dial(*config);
-  if (!client.ok()) return terminal.Complain(client.status());
-  const auto status = (*client)->GetStatus();
-  if (!status.ok()) return terminal.Complain(status.status());
-  const auto key = FindSigningKey(options.key, *config);
+  const auto now = ConnectKnowing(common);
+  if (!now.ok()) return terminal.Complain(now.status());
+  const auto key = FindSigningKey(options.key, now->config);
   if (!key.ok()) return terminal.Complain(key.status());
-  const WaiverText text{.estate = EstateId(status->estate()),
-                        .run = RunId(status->run().id()),
+  const WaiverText text{.estate = EstateId(now->status.estate()),
+                        .run = RunId(now->status.run().id()),
                         .step = StepId(step),
                         .check = CheckId(check),
                         .until = absl::FromUnixMillis(request.until_ms()),
@@ -109,7 +105,7 @@ ExitCode Skip(const Terminal& terminal, const Common& common,
   const auto signature = SignText(*key, signed_as::kWaiver, text.Body());
   if (!signature.ok()) return terminal.Complain(signature.status());
   request.set_signature(*signature);
-  return Report(terminal, common.json, (*client)->Skip(request));
+  return Report(terminal, common.json, now->client->Skip(request));
 }
 
 ExitCode Pause(const Terminal& terminal, const Common& common) {
@@ -145,24 +141,20 @@ ExitCode SignTask(const Terminal& terminal, const Common& common,
     request.set_attachment_digest(*digest);
     if (!common.json) *terminal.out << "attachment\n  " << *digest << "\n";
   }
-  const auto config = LoadClientConfig(common.client_file);
-  if (!config.ok()) return terminal.Complain(config.status());
-  const auto client = Client::Dial(*config);
-  if (!client.ok()) return terminal.Complain(client.status());
-  const auto status = (*client)->GetStatus();
-  if (!status.ok()) return terminal.Complain(status.status());
-  const TaskText text = TextOf(*status, request);
+  const auto now = ConnectKnowing(common);
+  if (!now.ok()) return terminal.Complain(now.status());
+  const TaskText text = TextOf(now->status, request);
   if (!text.what.empty()) {
-    const auto key = FindSigningKey(options.key, *config);
+    const auto key = FindSigningKey(options.key, now->config);
     if (!key.ok()) return terminal.Complain(key.status());
     const auto signature = SignText(*key, signed_as::kTask, text.Body());
     if (!signature.ok()) return terminal.Complain(signature.status());
     request.set_signature(*signature);
   }
-  auto result = (*client)->SignTask(request);
+  auto result = now->client->SignTask(request);
   if (absl::IsNotFound(result.status())) {
     result = absl::NotFoundError(
-        absl::StrCat(result.status().message(), WantedTasks(*status)));
+        absl::StrCat(result.status().message(), WantedTasks(now->status)));
   }
   return Report(terminal, common.json, result);
 }

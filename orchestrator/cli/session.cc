@@ -15,6 +15,14 @@ absl::StatusOr<std::unique_ptr<Client>> Connect(const Common& common) {
   return Client::Dial(config);
 }
 
+absl::StatusOr<Knowing> ConnectKnowing(const Common& common) {
+  Knowing now;
+  SLUICE_ASSIGN_OR_RETURN(now.config, LoadClientConfig(common.client_file));
+  SLUICE_ASSIGN_OR_RETURN(now.client, Client::Dial(now.config));
+  SLUICE_ASSIGN_OR_RETURN(now.status, now.client->GetStatus());
+  return now;
+}
+
 std::string MessageJson(const google::protobuf::Message& message) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;

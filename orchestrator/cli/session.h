@@ -19,6 +19,14 @@ struct Common {
 // Finds client.yaml and dials.
 absl::StatusOr<std::unique_ptr<Client>> Connect(const Common& common);
 
+// As Connect(), for what is to be signed: it names the run as it is now.
+struct Knowing {
+  ClientConfig config;
+  std::unique_ptr<Client> client;
+  v1::Status status;
+};
+absl::StatusOr<Knowing> ConnectKnowing(const Common& common);
+
 // Any message as JSON with the contract's own field names, every field there,
 // ending in a newline.
 std::string MessageJson(const google::protobuf::Message& message);
