@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -24,7 +26,13 @@ namespace {
 
 constexpr off_t kMaxOutput = 64 << 10;
 constexpr rlim_t kMaxMemory = rlim_t{1} << 30;  // of addresses
+// Of the user it runs as; root is bounded by the service's own TasksMax.
+constexpr rlim_t kMaxProcesses = 512;
+constexpr int kNice = 10;
 constexpr absl::Duration kGrace = absl::Milliseconds(500);
+// For what was killed to be gone.
+constexpr absl::Duration kPatience = absl::Seconds(5);
+constexpr int kWordFd = 3;  // in the program, until it is one
 
 class Descriptor {
  public:
@@ -76,29 +84,41 @@ std::string TakeOutput(int fd, off_t most, bool* full) {
   return text;
 }
 
-// Its own process group, no signal masked or ignored, nothing of ours open.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int input,
-                            int output, int errors) {
+char kPath[] =
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
+    "/bin";
+char kLocale[] = "LC_ALL=C.UTF-8";
+char* const kEnvironment[] = {kPath, kLocale, nullptr};
+
+std::vector<char*> Arguments(const std::vector<std::string>& argv) {
   std::vector<char*> arguments;
   for (const std::string& word : argv) {
     arguments.push_back(const_cast<char*>(word.c_str()));
   }
   arguments.push_back(nullptr);
-  char path[] =
-      "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:"
-      "/bin";
-  char locale[] = "LC_ALL=C.UTF-8";
-  char* environment[] = {path, locale, nullptr};
+  return arguments;
+}
 
+// What a program is given; without an input it reads nothing.
+struct Files {
+  int input = -1;
+  int output = -1;
+  int errors = -1;
+};
+
+// Its own process group, no signal masked or ignored, nothing of ours open.
+absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv,
+                            const Files& given) {
+  std::vector<char*> arguments = Arguments(argv);
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
-  if (input >= 0) {
-    posix_spawn_file_actions_adddup2(&files, input, 0);
+  if (given.input >= 0) {
+    posix_spawn_file_actions_adddup2(&files, given.input, 0);
   } else {
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
   }
-  posix_spawn_file_actions_adddup2(&files, output, 1);
-  posix_spawn_file_actions_adddup2(&files, errors, 2);
+  posix_spawn_file_actions_adddup2(&files, given.output, 1);
+  posix_spawn_file_actions_adddup2(&files, given.errors, 2);
   posix_spawn_file_actions_addclosefrom_np(&files, 3);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
@@ -114,21 +134,13 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv, int input,
                                             POSIX_SPAWN_SETSIGDEF);
   pid_t pid = -1;
   const int error = posix_spawnp(&pid, arguments[0], &files, &attributes,
-                                 arguments.data(), environment);
+                                 arguments.data(), kEnvironment);
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) {
     return Errno(absl::StrCat("'", argv[0], "' could not be started"), error);
   }
   return pid;
-}
-
-// What a check may use; a unit's start script hands its limits to its service.
-void Bound(pid_t pid) {
-  const rlimit memory{kMaxMemory, kMaxMemory};
-  const rlimit none{0, 0};
-  prlimit(pid, RLIMIT_AS, &memory, nullptr);
-  prlimit(pid, RLIMIT_CORE, &none, nullptr);
 }
 
 // True when the process ended within `time`.
@@ -147,6 +159,220 @@ bool WaitFor(int pidfd, absl::Duration time, const Stop* stop) {
     if (ready == 0) return false;
     SLUICE_CHECK(errno == EINTR);
   }
+}
+
+void SetStatus(int status, ProcessResult& result) {
+  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+}
+
+// A unit's start script: what it leaves behind is the service.
+absl::StatusOr<ProcessResult> RunScript(const std::vector<std::string>& argv,
+                                        const Files& files,
+                                        absl::Duration timeout,
+                                        const Stop& stop) {
+  const absl::StatusOr<pid_t> pid = Spawn(argv, files);
+  if (!pid.ok()) return pid.status();
+  const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
+  ProcessResult result;
+  if (pidfd.get() < 0 || !WaitFor(pidfd.get(), timeout, &stop)) {
+    result.stopped = stop.IsSet();
+    result.timed_out = !result.stopped;
+    kill(-*pid, SIGTERM);
+    if (pidfd.get() >= 0) WaitFor(pidfd.get(), kGrace, nullptr);
+    kill(-*pid, SIGKILL);
+  }
+  int status = 0;
+  while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  SetStatus(status, result);
+  return result;
+}
+
+// ── checks: whatever they start ends with them ──────────────────────────────
+//
+// A process of ours stands between the agent and the program. Whatever the
+// program starts, in a session of its own or orphaned twice, becomes that
+// process's child in the end (PR_SET_CHILD_SUBREAPER), and it ends all of its
+// children before it ends itself. It was forked from a process with threads, so
+// from there on nothing but system calls is made.
+
+// What the supervisor and the program say to the agent.
+struct Word {
+  enum class Kind : int { kNotStarted, kEnded };
+  Kind kind = Kind::kNotStarted;
+  int value = 0;  // errno; what waitpid() said
+};
+
+void SayWord(int fd, Word word) {
+  const ssize_t wrote = write(fd, &word, sizeof word);
+  if (wrote != sizeof word) _exit(1);
+}
+
+// Without the library's fork handlers: gRPC's threads are not there any more.
+pid_t Clone() {
+  return static_cast<pid_t>(
+      syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+}
+
+[[noreturn]] void BecomeProgram(char* const* argv, char* const* environment,
+                                Files files, int word) {
+  setpgid(0, 0);
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  const rlimit memory{kMaxMemory, kMaxMemory};
+  const rlimit processes{kMaxProcesses, kMaxProcesses};
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_AS, &memory);
+  setrlimit(RLIMIT_NPROC, &processes);
+  setrlimit(RLIMIT_CORE, &no_core);
+  setpriority(PRIO_PROCESS, 0, kNice);
+  if (files.input < 0) files.input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+  if (files.input >= 0 && dup2(files.input, 0) >= 0 &&
+      dup2(files.output, 1) >= 0 && dup2(files.errors, 2) >= 0 &&
+      dup2(word, kWordFd) >= 0) {
+    close_range(kWordFd + 1, ~0U, 0);
+    fcntl(kWordFd, F_SETFD, FD_CLOEXEC);
+    execvpe(argv[0], argv, environment);
+  }
+  SayWord(kWordFd, {Word::Kind::kNotStarted, errno});
+  _exit(127);
+}
+
+// Kills each child there is now: of a tree, its top. When that has died its
+// children are ours.
+void KillChildren() {
+  char text[4096];
+  const int fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return;
+  pid_t child = 0;
+  while (true) {
+    const ssize_t got = read(fd, text, sizeof text);
+    if (got <= 0) break;
+    for (ssize_t i = 0; i < got; ++i) {
+      if (text[i] >= '0' && text[i] <= '9') {
+        child = child * 10 + (text[i] - '0');
+      } else if (child > 1) {
+        kill(child, SIGKILL);
+        child = 0;
+      }
+    }
+  }
+  close(fd);
+}
+
+bool Waits(int fd, int milliseconds) {
+  pollfd entry{.fd = fd, .events = POLLIN, .revents = 0};
+  while (true) {
+    const int ready = poll(&entry, 1, milliseconds);
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
+}
+
+// Nothing else of the agent's stays open: another check's pipe would not end
+// with the agent while it is held here.
+bool KeepOnly(Files* files, int* control, int* word) {
+  constexpr int kOutOfTheWay = 64;
+  int* const all[] = {&files->output, &files->errors, control, word,
+                      &files->input};
+  int number = 3;
+  for (int* fd : all) {
+    if (*fd < 0) continue;  // no input is given
+    *fd = fcntl(*fd, F_DUPFD_CLOEXEC, kOutOfTheWay);
+    if (*fd < 0) return false;
+  }
+  for (int* fd : all) {
+    if (*fd < 0) continue;
+    if (dup3(*fd, number, O_CLOEXEC) < 0) return false;
+    *fd = number++;
+  }
+  return close_range(static_cast<unsigned>(number), ~0U, 0) == 0;
+}
+
+// `control` ends when the agent wants no more of it, or is no more.
+[[noreturn]] void Supervise(char* const* argv, char* const* environment,
+                            Files files, int control, int word) {
+  setpgid(0, 0);
+  if (!KeepOnly(&files, &control, &word)) _exit(1);
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  const pid_t child = Clone();
+  if (child < 0) {
+    SayWord(word, {Word::Kind::kNotStarted, errno});
+    _exit(1);
+  }
+  if (child == 0) BecomeProgram(argv, environment, files, word);
+  const int program = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
+  pollfd entries[] = {{.fd = program, .events = POLLIN, .revents = 0},
+                      {.fd = control, .events = POLLIN, .revents = 0}};
+  while (poll(entries, 2, -1) < 0 && errno == EINTR) {
+  }
+  if (entries[0].revents == 0) {
+    kill(-child, SIGTERM);
+    Waits(program, static_cast<int>(absl::ToInt64Milliseconds(kGrace)));
+  }
+  // Not yet reaped, so the group's number cannot be anybody else's.
+  kill(-child, SIGKILL);
+  int status = 0;
+  while (true) {
+    KillChildren();
+    int one = 0;
+    const pid_t dead = waitpid(-1, &one, 0);
+    if (dead == child) status = one;
+    if (dead < 0 && errno == ECHILD) break;
+  }
+  SayWord(word, {Word::Kind::kEnded, status});
+  _exit(0);
+}
+
+absl::StatusOr<ProcessResult> RunSupervised(
+    const std::vector<std::string>& argv, const Files& files,
+    absl::Duration timeout, const Stop& stop) {
+  std::vector<char*> arguments = Arguments(argv);
+  int control[2];
+  int word[2];
+  if (pipe2(control, O_CLOEXEC) != 0) return Errno("no pipe", errno);
+  const Descriptor control_read(control[0]);
+  auto control_write = std::make_unique<Descriptor>(control[1]);
+  if (pipe2(word, O_CLOEXEC) != 0) return Errno("no pipe", errno);
+  const Descriptor word_read(word[0]);
+  auto word_write = std::make_unique<Descriptor>(word[1]);
+  const pid_t pid = Clone();
+  if (pid == 0) {
+    close(control[1]);
+    Supervise(arguments.data(), kEnvironment, files, control[0], word[1]);
+  }
+  if (pid < 0) {
+    return Errno(absl::StrCat("'", argv[0], "' could not be started"), errno);
+  }
+  word_write.reset();
+  // (Debian 12's <sys/pidfd.h> is not for C++.)
+  const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  ProcessResult result;
+  if (pidfd.get() < 0 || !WaitFor(pidfd.get(), timeout, &stop)) {
+    result.stopped = stop.IsSet();
+    result.timed_out = !result.stopped;
+    control_write.reset();
+    // What hangs in the kernel cannot be waited for; it is left to init.
+    if (pidfd.get() < 0 || !WaitFor(pidfd.get(), kPatience, nullptr)) {
+      kill(pid, SIGKILL);
+    }
+  }
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+  fcntl(word_read.get(), F_SETFL, O_NONBLOCK);
+  Word said;
+  int status = SIGKILL;  // the program killed who watched it
+  while (read(word_read.get(), &said, sizeof said) == sizeof said) {
+    if (said.kind == Word::Kind::kNotStarted) {
+      return Errno(absl::StrCat("'", argv[0], "' could not be started"),
+                   said.value);
+    }
+    status = said.value;
+  }
+  SetStatus(status, result);
+  return result;
 }
 
 }  // namespace
@@ -195,34 +421,17 @@ absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
       (!options.input.empty() && input.get() < 0)) {
     return Errno("no memory for its input and output", errno);
   }
-  const absl::StatusOr<pid_t> pid =
-      Spawn(argv, input.get(), output.get(),
-            options.errors_apart ? apart.get() : output.get());
-  if (!pid.ok()) return pid.status();
-  // (Debian 12's <sys/pidfd.h> is not for C++.)
-  const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
-  const bool kills = options.leftovers == Leftovers::kKill;
-  if (kills) Bound(*pid);
-  ProcessResult result;
-  const bool ended =
-      pidfd.get() >= 0 && WaitFor(pidfd.get(), options.timeout, &stop);
-  if (!ended) {
-    result.stopped = stop.IsSet();
-    result.timed_out = !result.stopped;
-    kill(-*pid, SIGTERM);
-    if (pidfd.get() >= 0) WaitFor(pidfd.get(), kGrace, nullptr);
-  }
-  // Not yet reaped, so the group's number cannot be anybody else's.
-  if (!ended || kills) kill(-*pid, SIGKILL);
-  int status = 0;
-  while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
-  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
-  result.output = TakeOutput(output.get(), most, &result.output_full);
+  const Files files{input.get(), output.get(),
+                    options.errors_apart ? apart.get() : output.get()};
+  absl::StatusOr<ProcessResult> result =
+      options.leftovers == Leftovers::kKill
+          ? RunSupervised(argv, files, options.timeout, stop)
+          : RunScript(argv, files, options.timeout, stop);
+  if (!result.ok()) return result.status();
+  result->output = TakeOutput(output.get(), most, &result->output_full);
   bool ignored = false;
   if (options.errors_apart) {
-    result.errors = TakeOutput(apart.get(), kMaxOutput, &ignored);
+    result->errors = TakeOutput(apart.get(), kMaxOutput, &ignored);
   }
   return result;
 }

@@ -27,7 +27,7 @@ struct ProcessResult {
 };
 
 enum class Leftovers {
-  kKill,  // whatever the program left behind in its group goes
+  kKill,  // all that the program started goes, wherever it went
   kKeep,  // a unit's start script leaves its service running
 };
 

