@@ -29,6 +29,7 @@
 #include "agents/host/isolate_command.h"
 #include "agents/host/notify.h"
 #include "agents/host/observer.h"
+#include "agents/host/release_command.h"
 #include "agents/host/sensor_fence.h"
 #include "agents/host/sightings.h"
 #include "agents/host/state_store.h"
@@ -42,6 +43,7 @@
 #include "agents/link/agent_link.h"
 #include "common/describe_command.h"
 #include "common/private.h"
+#include "common/signature.h"
 #include "common/status.h"
 #include "common/tls13.h"
 
@@ -106,8 +108,10 @@ std::vector<std::unique_ptr<ActingPoint>> OpenPoints(
   return points;
 }
 
-// SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`).
-void WatchSignals(const sigset_t& signals, Driver& driver) {
+// SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`),
+// SIGUSR2 says that a release lies in the state directory.
+void WatchSignals(const sigset_t& signals, const std::string& state,
+                  Driver& driver) {
   timespec tidy_after = {.tv_sec = 5};  // the first time: it has started
   while (true) {
     const int number = sigtimedwait(&signals, nullptr, &tidy_after);
@@ -118,6 +122,15 @@ void WatchSignals(const sigset_t& signals, Driver& driver) {
     }
     if (number == SIGUSR1) {
       driver.Post(IsolatedLocally{kIsolatedByRoot});
+      continue;
+    }
+    if (number == SIGUSR2) {
+      absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state);
+      if (release.ok()) {
+        driver.Post(*std::move(release));
+      } else {
+        Log(std::string(release.status().message()));
+      }
       continue;
     }
     driver.Stop();
@@ -171,7 +184,7 @@ Observer::Ports ObserverPorts(absl::StatusOr<FileStateStore>& store,
 absl::Status Serve(const AgentConfig& config) {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGUSR1}) {
+  for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) {
     sigaddset(&signals, number);
   }
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before any thread is made
@@ -231,6 +244,11 @@ absl::Status Serve(const AgentConfig& config) {
              }
              said_in = state.quarantine_number;
              SayOtherTables(RulesetOptionsOf(config).table);
+           },
+       .tell_root =
+           [&config](const TellRoot& tell) {
+             const absl::Status said = WriteReleaseAnswer(config.state, tell);
+             if (!said.ok()) Log(std::string(said.message()));
            }});
   const auto watch = TableWatch::Start(
       RulesetOptionsOf(config).table,
@@ -287,7 +305,7 @@ absl::Status Serve(const AgentConfig& config) {
   if (!packets.ok()) Log(std::string(packets.status().message()));
   link->Start();
   for (const auto& point : points) point->Dial(config.orchestrators, read);
-  std::thread watcher([&] { WatchSignals(signals, driver); });
+  std::thread watcher([&] { WatchSignals(signals, config.state, driver); });
   driver.Run();
   Log("ending; the kernel's rules stay as they are");
   watcher.join();
@@ -325,6 +343,75 @@ absl::StatusOr<std::string> QuarantineRules(const AgentConfig& config) {
                      {.since = TimeSinceBoot()});
 }
 
+struct ReleaseArguments {
+  ReleaseWish wish;
+  std::string draft;        // write the text here, and no more
+  std::string signed_text;  // use this one, and the signature beside it
+  std::string key;
+};
+
+void AddRelease(CLI::App& release, ReleaseArguments* to) {
+  release
+      .add_option("--reason", to->wish.reason,
+                  "Why: it stands in the orchestrator's journal later")
+      ->type_name("TEXT");
+  release.add_flag("--everything", to->wish.everything,
+                   "Take the whole fence down");
+  release
+      .add_option("--flow", to->wish.flows,
+                  "Open this flow alone: \"tcp CLIENT SERVER PORT\"; may "
+                  "stand several times")
+      ->type_name("FLOW")
+      ->expected(1)
+      ->take_all();
+  release
+      .add_option("--valid", to->wish.valid, "How long the text may be used")
+      ->type_name("TIME")
+      ->capture_default_str();
+  CLI::Option* key =
+      release.add_option("--key", to->key,
+                         "Sign here, with this key (its .pub when an "
+                         "ssh-agent holds it)");
+  CLI::Option* draft = release.add_option(
+      "--draft", to->draft, "Write the text to FILE, to be signed elsewhere");
+  CLI::Option* from = release.add_option(
+      "--signed", to->signed_text, "Use FILE as it was signed, with FILE.sig");
+  for (CLI::Option* one : {key, draft, from}) one->type_name("FILE");
+  key->excludes(draft)->excludes(from);
+  draft->excludes(from);
+}
+
+absl::StatusOr<std::string> Release(const AgentConfig& config,
+                                    const ReleaseArguments& asked) {
+  NftablesFence fence(RulesetOptionsOf(config));
+  const CoreOptions options = CoreOptionsOf(config, kVersion);
+  if (!asked.signed_text.empty()) {
+    SLUICE_ASSIGN_OR_RETURN(const ReleasedLocally release,
+                            ReadSignedRelease(asked.signed_text));
+    return ReleaseNow(options, config.state, release.text, release.signature,
+                      fence, Log);
+  }
+  if (asked.key.empty() == asked.draft.empty()) {
+    return absl::InvalidArgumentError(
+        "name the break-glass key with --key, or a file for the text with "
+        "--draft and sign that elsewhere");
+  }
+  SLUICE_ASSIGN_OR_RETURN(
+      const std::string text,
+      DraftRelease(config, asked.wish, ReadBootId(), TimeSinceBoot()));
+  if (!asked.draft.empty()) {
+    SLUICE_RETURN_IF_ERROR(WriteSecretFile(asked.draft, text));
+    return absl::StrCat(text, "\nSign it where the key is, then use it here:\n",
+                        "  ssh-keygen -Y sign -n ", signed_as::kBreakGlass,
+                        " -f KEY ", asked.draft,
+                        "\n  sluice-agent release --signed ", asked.draft);
+  }
+  std::cout << text << std::flush;
+  SLUICE_ASSIGN_OR_RETURN(const std::string signature,
+                          SignRelease(config, asked.key, text));
+  return ReleaseNow(options, config.state, text, signature, fence, Log);
+}
+
 int Main(int argc, char** argv) {
   CLI::App app{
       "The agent of one host: keeps its fence, runs its checks, and "
@@ -343,6 +430,13 @@ int Main(int argc, char** argv) {
   bool dry_run = false;
   isolate->add_flag("--dry-run", dry_run,
                     "Print the rules that it would put up, and change nothing");
+  ReleaseArguments release_arguments;
+  CLI::App* release = app.add_subcommand(
+      "release",
+      "Open this host with its break-glass key, without an orchestrator");
+  release->add_option("--config", config_path, "The host's own file")
+      ->type_name("FILE");
+  AddRelease(*release, &release_arguments);
   CLI::App* doctor = app.add_subcommand(
       "doctor", "Find what quarantine would break here, and draft `vital`");
   doctor->add_option("--config", config_path, "The host's own file")
@@ -394,7 +488,7 @@ int Main(int argc, char** argv) {
           {.tables = tables.ok() ? *tables : std::vector<OtherTable>()});
       if (!tables.ok()) status = tables.status();
     } else if (host_status->parsed()) {
-      NftablesFence fence;
+      NftablesFence fence(RulesetOptionsOf(*config));
       const HostStatus found =
           StatusOfHost(config->state, StateWitness(*config), fence);
       std::cout << found.text;
@@ -403,6 +497,11 @@ int Main(int argc, char** argv) {
       NftablesFence fence(RulesetOptionsOf(*config));
       const absl::StatusOr<std::string> done = IsolateNow(
           CoreOptionsOf(*config, kVersion), config->state, fence, Log);
+      status = done.status();
+      if (done.ok()) std::cout << *done << "\n";
+    } else if (release->parsed()) {
+      const absl::StatusOr<std::string> done =
+          Release(*config, release_arguments);
       status = done.status();
       if (done.ok()) std::cout << *done << "\n";
     } else if (evidence_key->parsed()) {

@@ -19,7 +19,7 @@ inline constexpr absl::string_view kDecision = "decision@sluice";
 inline constexpr absl::string_view kTask = "task@sluice";
 inline constexpr absl::string_view kEvidence = "evidence@sluice";
 inline constexpr absl::string_view kIsolate = "isolate@sluice";
-inline constexpr absl::string_view kRelease = "release@sluice";
+inline constexpr absl::string_view kBreakGlass = "break-glass@sluice";
 inline constexpr absl::string_view kRotation = "rotation@sluice";
 inline constexpr absl::string_view kDelegation = "delegation@sluice";
 }  // namespace signed_as

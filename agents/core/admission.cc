@@ -266,6 +266,10 @@ std::vector<Flow> StandingFlows(const AgentState& state) {
     const std::vector<Flow> some = FlowsIn(release, Grant::State::kStanding);
     flows.insert(flows.end(), some.begin(), some.end());
   }
+  for (const BrokenGlass& glass : state.glass) {
+    if (!glass.in_force) continue;
+    flows.insert(flows.end(), glass.flows.begin(), glass.flows.end());
+  }
   SortOnce(flows);
   return flows;
 }

@@ -165,6 +165,7 @@ void AgentCore::On(const LinkWelcomed& event) {
           ? absl::StrCat("linked to the orchestrator of epoch ", event.epoch)
           : stale_);
   if (!alarm_.empty()) Call(fence::Read{}, Purpose::kAudit);
+  SayGlass();
   for (const auto& [step, watching] : watches_) {
     for (const auto& [id, result] : watching.last) {
       SendMessage(WatchChanged{step, {id, result}});

@@ -36,6 +36,7 @@ struct CoreOptions {
   std::vector<Flow> management;
   std::vector<Flow> vital;
   std::set<std::string> units;  // that may be started
+  std::string break_glass;      // a key, as in authorized_keys; empty: none
   Trust trust;                  // who may release what here (S2)
   // Signs this host's evidence, so that people need not believe who relays it.
   // Not owned; without one the evidence is unsigned.
@@ -66,7 +67,14 @@ class AgentCore {
   // An order that changes the fence or the state. One at a time; the others
   // wait, isolation ahead of all (S5).
   struct Job {
-    enum class Kind : uint8_t { kIsolate, kWithdraw, kOpen, kConfirm, kRecord };
+    enum class Kind : uint8_t {
+      kIsolate,
+      kWithdraw,
+      kOpen,
+      kConfirm,
+      kGlass,
+      kRecord,
+    };
     Kind kind = Kind::kRecord;
     Report report;
     std::vector<fence::Call> calls;  // in order; the last reading is reported
@@ -80,6 +88,7 @@ class AgentCore {
     std::string digest;
     std::vector<GrantId> grants;
     std::vector<Flow> gone;  // kWithdraw: must not be there any more
+    BrokenGlass glass;       // kGlass
     absl::Duration began;
     uint64_t request = 0;  // of the command it waits for
     FenceReading reading;
@@ -95,6 +104,7 @@ class AgentCore {
     kSweep,
     kAudit,
     kRepair,
+    kGlass,
   };
 
   struct Watching {
@@ -177,6 +187,14 @@ class AgentCore {
                       const std::vector<NamedResult>& results);
   void OnFrozen(const Pending& pending, const FreezeEvidence& what,
                 std::vector<NamedResult> results);
+
+  // glass.cc: opened by root, with the key that the host's own file pins.
+  void On(const ReleasedLocally& event);
+  void Carry(const Order& order, const GlassNoted& what);
+  void OnGlassBroken();
+  void TellOfGlass(const Job& job);
+  void SayGlass();
+  void EndGlass();
 
   // jobs.cc: one change at a time.
   void StartNext();

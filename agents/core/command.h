@@ -76,12 +76,18 @@ struct Send {
 struct HangUp {
   std::string reason;
 };
+// The answer to a ReleasedLocally: a sentence about the text of this digest.
+struct TellRoot {
+  std::string text_digest;
+  bool done = false;
+  std::string sentence;
+};
 // For the host's own log.
 struct Note {
   std::string text;
 };
 
 using Command = std::variant<ChangeFence, SaveState, StartChecks, StartTries,
-                             StartUnitNow, Send, HangUp, Note>;
+                             StartUnitNow, Send, HangUp, TellRoot, Note>;
 
 }  // namespace sluice::agent

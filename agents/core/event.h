@@ -56,6 +56,12 @@ struct IsolatedLocally {
   std::string reason;
 };
 
+// Root asks to open this host by a break-glass text. Answered by TellRoot.
+struct ReleasedLocally {
+  std::string text;
+  std::string signature;  // armoured
+};
+
 // Another program changed our table, or may have: `hand` says which, as far as
 // the kernel told ("nft, process 812"); empty: perhaps this agent itself did.
 struct TableTouched {
@@ -90,9 +96,10 @@ struct UnitStarted {
 // The clock reached the deadline that Step() asked for.
 struct TimePassed {};
 
-using Event = std::variant<Started, LinkConnected, LinkWelcomed, LinkDown,
-                           OrderReceived, RenewalReceived, IsolatedLocally,
-                           TableTouched, FenceDone, StateSaved, ChecksFinished,
-                           TriesFinished, UnitStarted, TimePassed>;
+using Event =
+    std::variant<Started, LinkConnected, LinkWelcomed, LinkDown, OrderReceived,
+                 RenewalReceived, IsolatedLocally, ReleasedLocally,
+                 TableTouched, FenceDone, StateSaved, ChecksFinished,
+                 TriesFinished, UnitStarted, TimePassed>;
 
 }  // namespace sluice::agent

@@ -116,6 +116,14 @@ void AgentCore::On(const FenceDone& event) {
         audit_at_ = std::min(audit_at_, now_ + kRetryEvery);
       }
       break;
+    case Purpose::kGlass:
+      if (!event.status.ok()) break;  // said at the next welcome
+      for (const BrokenGlass& one : state_.glass) {
+        if (one.noted) continue;
+        SendMessage(GlassBroken{one.text, one.signature, !one.in_force,
+                                StateOf(event.reading)});
+      }
+      break;
     case Purpose::kRepair: {
       const std::string difference = event.status.ok()
                                          ? Difference(event.reading)
@@ -348,6 +356,9 @@ FenceState AgentCore::StateOf(const FenceReading& reading) const {
   state.state_serial = state_.serial;
   state.dropped_packets = reading.dropped_packets;
   state.rules_digest = reading.rules_digest;
+  for (const BrokenGlass& glass : state_.glass) {
+    if (glass.in_force) state.broken_glass.push_back(Sha256(glass.text));
+  }
   const std::vector<Flow> standing = Sorted(reading.standing);
   for (const auto& [digest, release] : state_.releases) {
     FenceState::Release shown;

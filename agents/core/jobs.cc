@@ -86,6 +86,7 @@ void AgentCore::OvertakeTheDisk() {
       job.report.detail = {};
       job.report.reason = "this host was isolated before it was done";
     }
+    if (job.kind == Job::Kind::kGlass) TellOfGlass(job);
     overtaken_.push_back(std::move(job.report));
   } else if (now_ >= DiskDeadline()) {
     Say("the disk of this host does not answer; look at the system's log");
@@ -180,6 +181,9 @@ void AgentCore::OnFenced() {
     case Job::Kind::kConfirm:
       OnConfirmed();
       break;
+    case Job::Kind::kGlass:
+      OnGlassBroken();
+      break;
     case Job::Kind::kRecord:
       break;
   }
@@ -250,6 +254,9 @@ void AgentCore::Fail(std::string why) {
                       "; the whole fence is put up anew without leased flows");
       Repair(why);
       break;
+    case Job::Kind::kGlass:
+      Repair(why);  // whatever of it happened is undone
+      break;
     case Job::Kind::kOpen:
       // It may have happened all the same (only the reading back failed): what
       // is not known to be open is taken out, or a renewal would keep it.
@@ -311,6 +318,7 @@ void AgentCore::Finish() {
       Deliver(std::move(report));
     }
   }
+  if (job.kind == Job::Kind::kGlass) TellOfGlass(job);
   Deliver(std::move(job.report));
   StartNext();
 }

@@ -33,6 +33,7 @@ struct FenceState {
   std::vector<Release> releases;
   uint64_t dropped_packets = 0;
   std::string rules_digest;
+  std::vector<std::string> broken_glass;  // digests of those in force
 };
 
 struct Hello {
@@ -97,7 +98,15 @@ struct FenceChanged {
   FenceState fence;
 };
 
+// Root opened this host by its break-glass key (common/break_glass.h).
+struct GlassBroken {
+  std::string text;
+  std::string signature;
+  bool over = false;  // an isolation has ended it since
+  FenceState fence;
+};
+
 using Message = std::variant<Hello, Report, WatchChanged, LeaseLost, Heartbeat,
-                             FenceChanged>;
+                             FenceChanged, GlassBroken>;
 
 }  // namespace sluice::agent

@@ -98,6 +98,10 @@ struct ChangeTrust {
   std::string text;
   std::vector<std::string> signatures;
 };
+// A break-glass text that the orchestrator has on its disk.
+struct GlassNoted {
+  std::string text_digest;
+};
 // What could not be read: an unknown kind, a flow that is none. Refused with
 // `why`.
 struct Unreadable {
@@ -110,7 +114,7 @@ struct Order {
   absl::Duration deadline = absl::Seconds(30);
   std::variant<IsolateHost, Withdraw, FreezeEvidence, Propose, OpenFlows,
                TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence,
-               ChangeTrust, Unreadable>
+               ChangeTrust, GlassNoted, Unreadable>
       what;
 };
 

@@ -28,7 +28,8 @@ template <class T>
 constexpr bool kIsJob =
     std::is_same_v<T, IsolateHost> || std::is_same_v<T, Withdraw> ||
     std::is_same_v<T, Propose> || std::is_same_v<T, OpenFlows> ||
-    std::is_same_v<T, Confirm> || std::is_same_v<T, ChangeTrust>;
+    std::is_same_v<T, Confirm> || std::is_same_v<T, ChangeTrust> ||
+    std::is_same_v<T, GlassNoted>;
 
 bool IsJob(const Order& order) {
   return std::visit(
@@ -143,6 +144,7 @@ void AgentCore::Carry(const Order& order, const IsolateHost& what) {
   state_.evidence.clear();
   state_.shut_peers.clear();
   state_.releases.clear();
+  EndGlass();
   watches_.clear();
   Say(absl::StrCat("isolating this host, quarantine ", state_.quarantine_number,
                    ": ", state_.reason));

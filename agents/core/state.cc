@@ -176,6 +176,23 @@ absl::Status ReadTrust(Reader& reader, AgentState& state) {
   return absl::OkStatus();
 }
 
+absl::Status ReadGlass(Reader& reader, AgentState& state) {
+  SLUICE_ASSIGN_OR_RETURN(const auto words, reader.TakeWords("glass", 4));
+  BrokenGlass glass;
+  glass.in_force = words[0] == "in-force";
+  glass.noted = words[1] == "noted";
+  SLUICE_ASSIGN_OR_RETURN(glass.text, ReadText(reader, words[2]));
+  SLUICE_ASSIGN_OR_RETURN(glass.signature, ReadText(reader, words[3]));
+  SLUICE_RETURN_IF_ERROR(reader.Take("stands").status());
+  while (reader.StartsWith("flow")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto line, reader.Take("flow"));
+    SLUICE_ASSIGN_OR_RETURN(const Flow flow, Flow::Parse(line));
+    glass.flows.push_back(flow);
+  }
+  state.glass.push_back(std::move(glass));
+  return absl::OkStatus();
+}
+
 absl::Status ReadAnswer(Reader& reader, AgentState& state) {
   SLUICE_ASSIGN_OR_RETURN(const absl::string_view value, reader.Take("answer"));
   const std::vector<absl::string_view> parts =
@@ -250,6 +267,15 @@ std::string AgentState::Encode() const {
                     seen.spent ? "spent" : "counts", " ", seen.text.size(),
                     "\n", seen.text);
   }
+  for (const BrokenGlass& one : glass) {
+    absl::StrAppend(&text, "glass ", one.in_force ? "in-force" : "over", " ",
+                    one.noted ? "noted" : "unsaid", " ", one.text.size(), " ",
+                    one.signature.size(), "\n", one.text, one.signature,
+                    "stands ", one.flows.size(), "\n");
+    for (const Flow& flow : one.flows) {
+      absl::StrAppend(&text, "flow ", flow.Line(), "\n");
+    }
+  }
   for (const auto& [digest, release] : releases) {
     const std::string body = release.order.Body();
     absl::StrAppend(&text, "release ", release.round, " ",
@@ -299,6 +325,9 @@ absl::StatusOr<AgentState> AgentState::Decode(absl::string_view text) {
     state.shut_peers[peer] = absl::Nanoseconds(at);
   }
   SLUICE_RETURN_IF_ERROR(ReadTrust(reader, state));
+  while (reader.StartsWith("glass")) {
+    SLUICE_RETURN_IF_ERROR(ReadGlass(reader, state));
+  }
   while (reader.StartsWith("release")) {
     SLUICE_RETURN_IF_ERROR(ReadRelease(reader, state));
   }

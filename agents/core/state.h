@@ -78,7 +78,21 @@ struct SeenDelegation {
   bool spent = false;
 };
 
+// A break-glass text that opened this host (common/break_glass.h). Kept while
+// it is in force, and until the orchestrator has noted it.
+struct BrokenGlass {
+  std::string text;
+  std::string signature;
+  bool in_force = true;  // until the next isolation
+  bool noted = false;
+  // What of its flows still stands; closing a peer takes them out.
+  std::vector<Flow> flows;
+
+  friend bool operator==(const BrokenGlass&, const BrokenGlass&) = default;
+};
+
 struct AgentState {
+  static constexpr size_t kMaxGlass = 32;
   static constexpr size_t kMaxAnswers = 256;
   static constexpr size_t kMaxShutPeers = 1024;
 
@@ -99,7 +113,8 @@ struct AgentState {
   // The last rotation taken (common/rotation.h); empty: none, agent.yaml rules.
   std::string rotation;
   std::map<OperatorId, SeenDelegation> delegations;  // by delegator
-  std::deque<SavedAnswer> answers;                 // oldest first
+  std::vector<BrokenGlass> glass;                    // oldest first
+  std::deque<SavedAnswer> answers;                   // oldest first
 
   // Canonical text, its last line a digest of all before.
   std::string Encode() const;

@@ -18,11 +18,11 @@ bool IsWith(const Flow& flow, const std::vector<Prefix>& peers) {
   });
 }
 
-// Takes the flows with these peers out of the grant: under this release order
+// Takes the flows with these peers out of a grant's: under this release order
 // nothing knows them any more, so no replay of it opens them.
 std::vector<Flow> TakeFlowsWith(const std::vector<Prefix>& peers,
-                                Grant* grant) {
-  std::vector<Flow>& flows = grant->flows;
+                                std::vector<Flow>* all) {
+  std::vector<Flow>& flows = *all;
   const auto with = std::stable_partition(
       flows.begin(), flows.end(),
       [&](const Flow& flow) { return !IsWith(flow, peers); });
@@ -49,13 +49,20 @@ void AgentCore::Carry(const Order& order, const Withdraw& what) {
     for (auto& [name, grant] : release.grants) {
       if (!of_all && !names.contains(name)) continue;
       const std::vector<Flow> flows =
-          by_peer ? TakeFlowsWith(what.peers, &grant) : grant.flows;
+          by_peer ? TakeFlowsWith(what.peers, &grant.flows) : grant.flows;
       std::vector<Flow>* was =
           grant.state == Grant::State::kStanding ? &was_standing
           : grant.state == Grant::State::kOpen   ? &was_leased[digest]
                                                  : nullptr;
       if (was != nullptr) was->insert(was->end(), flows.begin(), flows.end());
       if (!by_peer) grant.state = Grant::State::kWithdrawn;
+    }
+  }
+  if (of_all) {
+    for (BrokenGlass& glass : state_.glass) {
+      const std::vector<Flow> flows = TakeFlowsWith(what.peers, &glass.flows);
+      if (!glass.in_force) continue;
+      was_standing.insert(was_standing.end(), flows.begin(), flows.end());
     }
   }
   SortOnce(was_standing);

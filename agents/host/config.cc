@@ -404,6 +404,25 @@ absl::Status CheckQuorums(const AgentConfig& config, const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status ReadBreakGlass(const Source& source, const YAML::Node& node,
+                            AgentConfig& config) {
+  SLUICE_RETURN_IF_ERROR(source.EachField(
+      node, "break-glass",
+      [&](const std::string& name,
+          const YAML::Node& value) -> absl::StatusOr<bool> {
+        if (name != "key") return false;
+        SLUICE_ASSIGN_OR_RETURN(const std::string line, source.Text(value));
+        const auto key = SshPublicKey::Parse(line);
+        if (!key.ok()) return source.Error(value, key.status().message());
+        config.break_glass = key->Line();
+        return true;
+      }));
+  if (config.break_glass.empty()) {
+    return source.Error(node, "break-glass has a key, or is left out");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
                                const YAML::Node& value, AgentConfig& config) {
   if (name == "estate") {
@@ -445,6 +464,8 @@ absl::StatusOr<bool> ReadField(const Source& source, const std::string& name,
     if (!absl::SimpleAtoi(text, &config.trust_serial)) {
       return source.Error(value, "write the serial of a rotation, or 0");
     }
+  } else if (name == "break-glass") {
+    SLUICE_RETURN_IF_ERROR(ReadBreakGlass(source, value, config));
   } else if (name == "units") {
     SLUICE_RETURN_IF_ERROR(ReadUnits(source, value, config));
   } else if (name == "plugins") {
@@ -565,6 +586,7 @@ CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
                       .management = config.management,
                       .vital = config.vital};
   for (const auto& [unit, rule] : config.units) options.units.insert(unit);
+  options.break_glass = config.break_glass;
   static const SshVerifier verifier;
   options.trust = {.approvers = config.approvers,
                    .quorum = config.quorum,

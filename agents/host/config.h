@@ -17,6 +17,8 @@
 //     duty-commander: {roles: [incident-commander], key: "ssh-ed25519 AAAA…"}
 //   quorum: {incident-commander: 1}         # at least, at every gate
 //   quorum-at: {outside: {security: 1}}     # more at single stages
+//   break-glass: {key: "ssh-ed25519 AAAA…"}  # `sluice-agent release`, without
+//                                             # an orchestrator (default: none)
 //   trust-serial: 2       # rotations up to here are in this file (default: 0)
 //   units: {postgresql.service: {start: [systemctl, start, postgresql]}}
 //   plugins:                      # user: whom it runs as, instead of the agent
@@ -96,6 +98,7 @@ struct AgentConfig {
   std::vector<Approver> approvers;
   Quorum quorum;
   std::map<StageId, Quorum> quorum_at;
+  std::string break_glass;  // an OpenSSH line; empty: no break-glass here
   // Rotations up to this one are written into this file: they rule no more.
   uint64_t trust_serial = 0;
   std::map<std::string, UnitRule> units;

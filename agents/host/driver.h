@@ -40,6 +40,8 @@ struct DriverPorts {
   // (empty: it was read back and is), and what it should be.
   std::function<void(const std::string& problem, const AgentState& state)>
       fence_judged = nullptr;
+  // The answer to a ReleasedLocally.
+  std::function<void(const TellRoot&)> tell_root = nullptr;
 };
 
 // An isolation, which overtakes all that waits.
@@ -90,6 +92,9 @@ class Driver {
   void Do(const StartUnitNow& command) { ports_.start_unit(command); }
   void Do(const Send& command) { ports_.send(command.message); }
   void Do(const HangUp& command) { ports_.hang_up(command.reason); }
+  void Do(const TellRoot& command) {
+    if (ports_.tell_root) ports_.tell_root(command);
+  }
   void Do(const Note& command) { ports_.log(command.text); }
 
   const DriverPorts ports_;

@@ -41,6 +41,7 @@ void Fill(const FenceState& from, v1::FenceState* to) {
   to->set_state_serial(from.state_serial);
   to->set_dropped_packets(from.dropped_packets);
   to->set_rules_digest(from.rules_digest);
+  for (const std::string& one : from.broken_glass) to->add_broken_glass(one);
   for (const FenceState::Release& release : from.releases) {
     v1::ReleaseState* entry = to->add_releases();
     entry->set_release_digest(release.digest);
@@ -138,6 +139,13 @@ struct MessageFiller {
   void operator()(const FenceChanged& from) const {
     to->mutable_fence_changed()->set_reason(from.reason);
     Fill(from.fence, to->mutable_fence_changed()->mutable_fence());
+  }
+  void operator()(const GlassBroken& from) const {
+    v1::GlassBroken* glass = to->mutable_glass_broken();
+    glass->set_text(from.text);
+    glass->set_signature(from.signature);
+    glass->set_over(from.over);
+    Fill(from.fence, glass->mutable_fence());
   }
 };
 
@@ -276,6 +284,9 @@ absl::Status ReadWhat(const v1::Order& from, Order& order) {
       order.what = ChangeTrust{from.change_trust().text(),
                                {from.change_trust().signatures().begin(),
                                 from.change_trust().signatures().end()}};
+      break;
+    case v1::Order::kGlassNoted:
+      order.what = GlassNoted{from.glass_noted().text_digest()};
       break;
     case v1::Order::kReadFence:
       order.what = ReadFence{};

@@ -44,6 +44,8 @@ A journal of Sluice, in a form that needs nothing of Sluice to be verified.
   how many others), refused logins, enrolments and calls, why the last was.
 - `allowed_signers`: whose keys count. Compare it with keys that you have from
   the people themselves: it was made from the manifest of whoever exported.
+  Who is called `break-glass-of-HOST` is taken from the signature itself: the
+  key that counts stands in that host's agent.yaml, so compare.
 
 Run in this folder; every line has to end well:
 
@@ -120,6 +122,17 @@ std::vector<Signed> TrustIn(const std::string& payload, const Plan& plan) {
   return all;
 }
 
+// The key that a host pins stands on that host alone: what is exported names
+// it by its signature, so that it can be compared with the host's agent.yaml.
+constexpr char kGlassOf[] = "break-glass-of-";
+
+std::vector<Signed> GlassIn(const std::string& payload) {
+  pb::GlassBroken glass;
+  if (!glass.ParseFromString(payload)) return {};
+  return {{absl::StrCat(kGlassOf, glass.host()), signed_as::kBreakGlass,
+           glass.text(), glass.signature()}};
+}
+
 std::vector<Signed> SignedIn(const journal::Record& record, const Plan& plan) {
   switch (record.kind) {
     case pb::KIND_DECISION_MADE:
@@ -132,6 +145,8 @@ std::vector<Signed> SignedIn(const journal::Record& record, const Plan& plan) {
       return {Take<pb::IdentityChanged>(record.payload, signed_as::kLogin)};
     case pb::KIND_TRUST_CHANGED:
       return TrustIn(record.payload, plan);
+    case pb::KIND_GLASS_BROKEN:
+      return GlassIn(record.payload);
     default:
       break;
   }
@@ -170,7 +185,7 @@ class Exporter {
       absl::StrAppend(&allowed, host.str(), " namespaces=\"",
                       signed_as::kEvidence, "\" ", key, "\n");
     }
-    SLUICE_RETURN_IF_ERROR(Write("allowed_signers", allowed));
+    allowed_ = std::move(allowed);
     return Write("README.md", kReadme);
   }
 
@@ -198,6 +213,7 @@ class Exporter {
       SLUICE_RETURN_IF_ERROR(
           Write(absl::StrCat("signed/", label, ".sig"), one.signature));
       if (one.who.empty()) continue;
+      if (one.purpose == signed_as::kBreakGlass) AllowGlass(one);
       absl::StrAppend(&list_, label, " ", one.who, " ", one.purpose, " ", name,
                       " ", at + 1, " ", one.text.size(), "\n");
       ++report_.signatures;
@@ -206,6 +222,7 @@ class Exporter {
   }
 
   absl::StatusOr<AuditReport> End() {
+    SLUICE_RETURN_IF_ERROR(Write("allowed_signers", allowed_));
     SLUICE_RETURN_IF_ERROR(Write("records.sha256", hashes_));
     SLUICE_RETURN_IF_ERROR(Write("signed/list", list_));
     SLUICE_RETURN_IF_ERROR(Write("refused", refused_));
@@ -228,12 +245,22 @@ class Exporter {
         refused.last(), "\n");
   }
 
+  void AllowGlass(const Signed& one) {
+    const auto key = SignerOf(one.signature);
+    if (!key.ok()) return;
+    const std::string line =
+        absl::StrCat(one.who, " namespaces=\"", signed_as::kBreakGlass, "\" ",
+                     key->Line(), "\n");
+    if (!absl::StrContains(allowed_, line)) allowed_ += line;
+  }
+
   absl::Status Write(const std::string& name, const std::string& text) {
     return WriteNewFile((out_ / name).string(), text);
   }
 
   const fs::path out_;
   std::shared_ptr<const Plan> plan_;
+  std::string allowed_;
   std::string hashes_;
   std::string list_;
   std::string refused_;

@@ -50,40 +50,6 @@ std::set<std::string> ManagementFlows(const Plan& plan,
   return lines;
 }
 
-struct Mentioned {
-  std::set<std::string> units;
-  std::set<std::string> plugins;
-};
-
-// The names that the manifest uses on this host: it may start, stop or run
-// nothing else, and these only when they are listed here.
-Mentioned MentionedOn(const Plan& plan, const PlannedHost& host) {
-  Mentioned mentioned;
-  const auto note_plugins = [&](const std::vector<PlannedCheck>& checks) {
-    for (const PlannedCheck& check : checks) {
-      if (check.spec.kind != "plugin") continue;
-      for (const char* key : {"plugin", "name"}) {
-        const auto found = check.spec.args.find(key);
-        if (found != check.spec.args.end()) {
-          mentioned.plugins.insert(found->second);
-        }
-      }
-    }
-  };
-  for (const PlannedStep& step : plan.steps) {
-    if (std::find(step.hosts.begin(), step.hosts.end(), host.id) ==
-        step.hosts.end()) {
-      continue;
-    }
-    if (!step.start_unit.empty()) mentioned.units.insert(step.start_unit);
-    if (!step.stop_unit.empty()) mentioned.units.insert(step.stop_unit);
-    note_plugins(step.inspect);
-    note_plugins(step.health);
-    note_plugins(step.watch);
-  }
-  return mentioned;
-}
-
 std::string UnitsYaml(const std::set<std::string>& units) {
   std::string out =
       "# The units that may be started and stopped here. Without commands of\n"
@@ -105,14 +71,16 @@ std::string PluginsYaml(const std::set<std::string>& plugins) {
       "# uses. Each needs its command, in full:\n"
       "#   check_pgsql:\n"
       "#     command: [/usr/lib/nagios/plugins/check_pgsql, -d, billing]\n"
-      "#     timeout: 10s\n";
+      "#     timeout: 10s\n"
+      "#     user: nobody\n";
   if (plugins.empty()) return absl::StrCat(out, "plugins: {}\n");
   absl::StrAppend(&out,
                   "# The manifest asks for the ones below; complete and "
                   "uncomment them. Until\n"
                   "# then such a check is inconclusive, and never a pass.\n");
   for (const std::string& plugin : plugins) {
-    absl::StrAppend(&out, "#   ", YamlText(plugin), ": {command: [/…]}\n");
+    absl::StrAppend(&out, "#   ", YamlText(plugin),
+                    ": {command: [/…], user: nobody}\n");
   }
   return absl::StrCat(out, "plugins: {}\n");
 }
@@ -143,6 +111,51 @@ std::string DriversYaml(const Plan& plan, const PlannedHost& host) {
       "# drivers:\n",
       points);
 }
+
+// A map that the manifest names entries of and only the host can complete.
+std::string NamedYaml(absl::string_view key, absl::string_view comment,
+                      absl::string_view entry,
+                      const std::set<std::string>& names) {
+  std::string out(comment);
+  if (!names.empty()) {
+    absl::StrAppend(&out,
+                    "# The manifest asks for the ones below; complete and "
+                    "uncomment them. Until\n"
+                    "# then such a check is inconclusive, and never a pass.\n");
+  }
+  for (const std::string& name : names) {
+    absl::StrAppend(&out, "#   ", YamlText(name), ": ", entry, "\n");
+  }
+  return absl::StrCat(out, key, ": {}\n");
+}
+
+std::string ReadingYaml(const Mentioned& mentioned) {
+  return absl::StrCat(
+      NamedYaml("yara",
+                "# Which YARA rules may look where, by the name the manifest "
+                "uses:\n"
+                "#   webshells: {rules: webshells.yar, paths: [/var/www]}\n",
+                "{rules: FILE, paths: [/…]}", mentioned.yara),
+      "\n",
+      NamedYaml("baselines",
+                "# What the check `files` compares; `sluice-agent baseline` "
+                "takes it while the\n"
+                "# host is well:\n"
+                "#   cron: {paths: [/etc/crontab, /etc/cron.d]}\n"
+                "#   setuid: {paths: [/usr], only: setuid}\n",
+                "{paths: [/…]}", mentioned.baselines));
+}
+
+constexpr char kBreakGlassYaml[] =
+    "# The way out when the orchestrator is lost: `sluice-agent release` with\n"
+    "# this key opens this host. Keep it on hardware, in a safe; see the\n"
+    "# operations guide. Without one this host opens by its gates alone.\n"
+    "# break-glass: {key: \"ssh-ed25519 AAAA…\"}\n";
+
+constexpr char kInteriorYaml[] =
+    "# Interfaces that lead only to guests of this host (containers, virtual\n"
+    "# machines), open between host and guests even in quarantine:\n"
+    "# interior: [docker0]\n";
 
 // Whom this host believes, and at least how many of them. The lowest count
 // that every gate of the manifest asks for: a person may pin more.
@@ -182,6 +195,36 @@ std::string ApproversYaml(const Plan& plan) {
 }
 
 }  // namespace
+
+Mentioned MentionedOn(const Plan& plan, const PlannedHost& host) {
+  Mentioned mentioned;
+  const auto note = [](const CheckSpec& spec, const char* kind, const char* key,
+                       std::set<std::string>* names) {
+    if (spec.kind != kind) return;
+    const auto found = spec.args.find(key);
+    if (found != spec.args.end()) names->insert(found->second);
+  };
+  const auto note_checks = [&](const std::vector<PlannedCheck>& checks) {
+    for (const PlannedCheck& check : checks) {
+      note(check.spec, "plugin", "plugin", &mentioned.plugins);
+      note(check.spec, "plugin", "name", &mentioned.plugins);
+      note(check.spec, "yara", "rules", &mentioned.yara);
+      note(check.spec, "files", "baseline", &mentioned.baselines);
+    }
+  };
+  for (const PlannedStep& step : plan.steps) {
+    if (std::find(step.hosts.begin(), step.hosts.end(), host.id) ==
+        step.hosts.end()) {
+      continue;
+    }
+    if (!step.start_unit.empty()) mentioned.units.insert(step.start_unit);
+    if (!step.stop_unit.empty()) mentioned.units.insert(step.stop_unit);
+    note_checks(step.inspect);
+    note_checks(step.health);
+    note_checks(step.watch);
+  }
+  return mentioned;
+}
 
 absl::StatusOr<Endpoint> Endpoint::Parse(absl::string_view text) {
   const auto bad = [&] {
@@ -290,9 +333,12 @@ std::string AgentYaml(const Plan& plan, const PlannedHost& host) {
       "\n"
       "# Open in quarantine too: protocol, client, server, port.\n",
       YamlLines("management", ManagementFlows(plan, host)),
-      "# Kept because cutting them destroys data.\n", YamlLines("vital", vital),
-      "\n", ApproversYaml(plan), "\n", UnitsYaml(mentioned.units), "\n",
-      PluginsYaml(mentioned.plugins), DriversYaml(plan, host));
+      "# Kept because cutting them destroys data; `sluice-agent doctor` finds\n"
+      "# more.\n",
+      YamlLines("vital", vital), kInteriorYaml, "\n", ApproversYaml(plan),
+      kBreakGlassYaml, "\n", UnitsYaml(mentioned.units), "\n",
+      PluginsYaml(mentioned.plugins), "\n", ReadingYaml(mentioned),
+      DriversYaml(plan, host));
 }
 
 std::string ClientYaml(const Plan& plan, const std::string& who) {

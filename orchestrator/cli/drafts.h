@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -26,6 +27,16 @@ std::string YamlText(absl::string_view text);
 // The people whom every gate of the plan asks for, the lowest count of each
 // role: hosts that want no more refuse no gate.
 std::map<RoleId, int> AskedEverywhere(const Plan& plan);
+
+// The names that the manifest uses on one host: it starts, stops, runs and
+// reads nothing else there, and these only when the host's own file lists them.
+struct Mentioned {
+  std::set<std::string> units;
+  std::set<std::string> plugins;
+  std::set<std::string> yara;
+  std::set<std::string> baselines;
+};
+Mentioned MentionedOn(const Plan& plan, const PlannedHost& host);
 
 std::string OrchestratorYaml(const Plan& plan);
 // REQUIRES: every orchestrator address of the plan parses as an Endpoint.

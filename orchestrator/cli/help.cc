@@ -24,6 +24,7 @@ constexpr Line kLines[] = {
     {"import csv|compose FILE…", "a manifest from lists that are there"},
     {"observe draft|diff", "the same from what agents saw, or against it"},
     {"init MANIFEST --out DIR", "certificates and configuration"},
+    {"agent-config MANIFEST --host H", "what may be asked of that host"},
     {"enrol --host HOST", "a token by which a host gets its identity"},
     {"revoke --host HOST", "its key never speaks again"},
     {"rotate MANIFEST …", "new keys and quorum for hosts, to be signed"},

@@ -32,6 +32,11 @@ std::string HostText(const v1::Status& status, const v1::Host& host, int width,
   if (!host.trust().empty()) {
     absl::StrAppend(&out, Hang("trust    ", host.trust(), width));
   }
+  if (!host.broken_glass().empty()) {
+    absl::StrAppend(
+        &out, Hang("glass    ", absl::StrCat("broken: ", host.broken_glass()),
+                   width));
+  }
   bool header = false;
   for (const v1::Step& step : status.steps()) {
     if (std::find(step.hosts().begin(), step.hosts().end(), host.id()) ==

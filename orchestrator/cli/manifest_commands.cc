@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/nearest.h"
+#include "orchestrator/cli/drafts.h"
 #include "orchestrator/cli/loaded_manifest.h"
 #include "orchestrator/cli/pinned.h"
 #include "orchestrator/manifest/manifest.h"
@@ -153,6 +155,34 @@ ExitCode ShowForecast(const Terminal& terminal, const Common& common,
                                  : ForecastText(*loaded.plan, *question,
                                                 {.width = terminal.width,
                                                  .colour = terminal.colour}));
+  return kDone;
+}
+
+ExitCode DraftAgentConfig(const Terminal& terminal,
+                          const AgentConfigOptions& options) {
+  const LoadedManifest loaded =
+      LoadPlanOf(terminal, options.manifest, "nothing was drafted.");
+  if (loaded.plan == nullptr) return kMistakes;
+  const PlannedHost* host = loaded.plan->FindHost(HostId(options.host));
+  if (host == nullptr) {
+    std::vector<std::string> names;
+    for (const PlannedHost& one : loaded.plan->hosts) {
+      names.push_back(one.id.str());
+    }
+    const std::string near = Nearest(options.host, names);
+    return terminal.Complain(
+        absl::StrCat(
+            "no host of ", options.manifest, " is called '", options.host, "'",
+            near.empty() ? "" : absl::StrCat("; did you mean '", near, "'?")),
+        kMistakes);
+  }
+  for (const std::string& address : loaded.plan->management.orchestrators) {
+    const auto endpoint = Endpoint::Parse(address);
+    if (!endpoint.ok()) {
+      return terminal.Complain(endpoint.status().message(), kMistakes);
+    }
+  }
+  *terminal.out << AgentYaml(*loaded.plan, *host);
   return kDone;
 }
 

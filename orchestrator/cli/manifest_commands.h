@@ -49,6 +49,14 @@ ExitCode Explain(const Terminal& terminal, const ExplainOptions& options);
 ExitCode ShowForecast(const Terminal& terminal, const Common& common,
                       const ForecastOptions& options);
 
+// The agent.yaml of one host, for review: what `init` writes.
+struct AgentConfigOptions {
+  std::string manifest;
+  std::string host;
+};
+ExitCode DraftAgentConfig(const Terminal& terminal,
+                          const AgentConfigOptions& options);
+
 ExitCode InitEstate(const Terminal& terminal, const std::string& manifest,
                     const InitOptions& options);
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "common/ssh_key.h"
 #include "common/status.h"
+#include "orchestrator/cli/drafts.h"
 #include "orchestrator/cli/files.h"
 
 namespace sluice::cli {
@@ -28,6 +29,7 @@ struct Pinned {
   std::map<std::string, Person> approvers;
   Quorum quorum;
   std::map<std::string, Quorum> quorum_at;
+  Mentioned listed;
 };
 
 std::string Canonical(const std::string& line) {
@@ -57,6 +59,13 @@ Pinned FromYaml(const YAML::Node& root) {
   for (const auto& entry : root["quorum-at"]) {
     pinned.quorum_at[entry.first.Scalar()] = ReadQuorum(entry.second);
   }
+  const auto names = [&root](const char* key) {
+    std::set<std::string> all;
+    for (const auto& entry : root[key]) all.insert(entry.first.Scalar());
+    return all;
+  };
+  pinned.listed = {names("units"), names("plugins"), names("yara"),
+                   names("baselines")};
   return pinned;
 }
 
@@ -134,18 +143,41 @@ void CompareQuorums(const Plan& plan, const Pinned& pinned,
   }
 }
 
+// What the orchestrator would ask for and the host refuse.
+void CompareNames(const Mentioned& asked, const Pinned& pinned,
+                  std::vector<std::string>* found) {
+  const auto compare = [&](const std::set<std::string>& wanted,
+                           const std::set<std::string>& listed,
+                           const char* what, const char* then) {
+    for (const std::string& name : wanted) {
+      if (listed.contains(name)) continue;
+      found->push_back(absl::StrCat(pinned.host, " does not list ", what, " '",
+                                    name,
+                                    "', which the manifest names: ", then));
+    }
+  };
+  constexpr char kNeverPasses[] = "such a check is never a pass there";
+  compare(asked.units, pinned.listed.units, "unit",
+          "it refuses to start or stop it");
+  compare(asked.plugins, pinned.listed.plugins, "plugin", kNeverPasses);
+  compare(asked.yara, pinned.listed.yara, "YARA rules", kNeverPasses);
+  compare(asked.baselines, pinned.listed.baselines, "baseline", kNeverPasses);
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<std::string>> PinnedDifferences(
     const Plan& plan, const std::string& file) {
   SLUICE_ASSIGN_OR_RETURN(const Pinned pinned, Read(file));
   std::vector<std::string> found;
-  if (plan.FindHost(HostId(pinned.host)) == nullptr) {
+  const PlannedHost* host = plan.FindHost(HostId(pinned.host));
+  if (host == nullptr) {
     found.push_back(absl::StrCat(pinned.host, " is no host of the manifest"));
     return found;
   }
   ComparePeople(plan, pinned, &found);
   CompareQuorums(plan, pinned, &found);
+  CompareNames(MentionedOn(plan, *host), pinned, &found);
   return found;
 }
 

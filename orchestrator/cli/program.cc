@@ -10,6 +10,7 @@
 #include "common/nearest.h"
 #include "orchestrator/cli/audit.h"
 #include "orchestrator/cli/audit_verify.h"
+#include "orchestrator/cli/command_names.h"
 #include "orchestrator/cli/decide.h"
 #include "orchestrator/cli/durations_command.h"
 #include "orchestrator/cli/format_command.h"
@@ -47,6 +48,7 @@ struct Words {
   FormatOptions format;
   std::string init_manifest;
   InitOptions init;
+  AgentConfigOptions agent_config;
   IsolateOptions isolate;
   int isolate_wait = 30;
   bool watch = false;
@@ -286,6 +288,13 @@ void CommandLine::AddManifestCommands() {
   sub->add_flag("--stdout", words_.format.print,
                 "print the layout; change nothing")
       ->excludes(check);
+
+  AgentConfigOptions& draft = words_.agent_config;
+  sub = Add("agent-config", "what may be asked of a host, as a draft", [this] {
+    return DraftAgentConfig(terminal_, words_.agent_config);
+  });
+  sub->add_option("MANIFEST", draft.manifest)->required();
+  sub->add_option("--host", draft.host, "its name")->required();
 
   sub =
       Add("init", "an authority, certificates and configuration for an estate",
@@ -598,15 +607,6 @@ void CommandLine::AddRunCommands() {
                   "needed when not everything is back");
   Json(sub);
 }
-
-constexpr const char* kCommands[] = {
-    "validate", "plan",   "diff",       "explain", "forecast", "fmt",
-    "import",   "init",   "isolate",    "start",   "status",   "gates",
-    "show",     "go",     "no-go",      "done",    "retry",    "skip",
-    "pause",    "resume", "replan",     "end",     "brief",    "durations",
-    "history",  "gate",   "audit",      "help",    "login",    "logout",
-    "enrol",    "revoke", "identities", "rotate",  "sign",     "send",
-    "delegate", "observe"};
 
 }  // namespace
 

@@ -194,11 +194,13 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
     // S9: an unheard host's fence is not counted as what it last was. And one
     // behind its fence with flows that people confirmed is not cut off.
     const bool stands =
-        host.fence() == "quarantined" && host.standing_flows() > 0;
+        host.fence() == "quarantined" &&
+        (host.standing_flows() > 0 || !host.broken_glass().empty());
     ++fences[!heard   ? "unknown"
              : stands ? "with standing flows"
                       : host.fence()];
-    if (heard && host.fence() != "unknown") continue;
+    const bool glass = !host.broken_glass().empty();
+    if (heard && host.fence() != "unknown" && !glass) continue;
     std::string text(
         absl::StripPrefix(host.text(), absl::StrCat(host.id(), " ")));
     if (text.empty()) {
@@ -206,10 +208,11 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
                  ? "its agent has never connected"
                  : absl::StrCat("unknown since ", ClockText(host.since_ms()));
     }
-    absl::StrAppend(&problems,
-                    Hang(absl::StrCat("  ", paint.Red("?"), " ",
-                                      PadTo(Clip(host.id(), 20), 20), "  "),
-                         text, width));
+    absl::StrAppend(
+        &problems,
+        Hang(absl::StrCat("  ", paint.Red(heard && glass ? "!" : "?"), " ",
+                          PadTo(Clip(host.id(), 20), 20), "  "),
+             text, width));
   }
   const std::string fence_text =
       absl::StrJoin(fences, ", ", [](std::string* out, const auto& fence) {

@@ -85,6 +85,10 @@ struct ChangeTrust {
   std::string text;
   std::vector<std::string> signatures;
 };
+// What the host said of its break-glass key is on our disk.
+struct GlassNoted {
+  std::string text_digest;
+};
 
 struct Order {
   OrderId id;
@@ -92,7 +96,7 @@ struct Order {
   absl::Duration deadline = absl::Seconds(30);
   std::variant<IsolateHost, Withdraw, FreezeEvidence, Propose, OpenFlows,
                TryFlows, RunChecks, StartUnit, Watch, Confirm, ReadFence,
-               ChangeTrust>
+               ChangeTrust, GlassNoted>
       what;
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/digest.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/glass.h"
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/orders.h"
@@ -43,6 +44,7 @@ struct Apply {
   void operator()(const IdentityChanged& event) { ApplyIdentity(turn, event); }
   void operator()(const TrustChanged& event) { ApplyTrust(turn, event); }
   void operator()(const AccessRefused& event) { ApplyRefusal(turn, event); }
+  void operator()(const GlassBroken& event) { ApplyGlass(turn, event); }
 };
 
 }  // namespace

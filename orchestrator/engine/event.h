@@ -52,6 +52,8 @@ struct FenceSeen {
   std::vector<Release> releases;
   uint64_t dropped_packets = 0;
   std::string rules_digest;
+  // Digests of the break-glass texts that hold it open now.
+  std::vector<std::string> broken_glass;
 
   friend bool operator==(const FenceSeen&, const FenceSeen&) = default;
 };
@@ -123,6 +125,17 @@ struct FenceChanged {
   FenceSeen fence;
 };
 
+// Root opened the host with the break-glass key that its own file pins; the
+// host judged text and signature (common/break_glass.h). `over`: an isolation
+// has ended it since.
+struct GlassBroken {
+  HostId host;
+  std::string text;
+  std::string signature;  // armoured
+  bool over = false;
+  FenceSeen fence;
+};
+
 // ── what people do ──────────────────────────────────────────────────────────
 
 struct RunStarted {
@@ -148,7 +161,7 @@ struct TaskSigned {
   std::vector<RoleId> roles;
   std::string note;
   std::string attachment_digest;
-  std::string signature;  // armoured SSH signature
+  std::string signature;                    // armoured SSH signature
   std::shared_ptr<const std::string> text;  // what was signed
 };
 struct IsolationOrdered {
@@ -257,6 +270,6 @@ using Event =
                  OrderReported, WatchChanged, LeaseLost, FenceChanged,
                  DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
                  WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed,
-                 IdentityChanged, TrustChanged, AccessRefused>;
+                 IdentityChanged, TrustChanged, AccessRefused, GlassBroken>;
 
 }  // namespace sluice::engine

@@ -296,7 +296,10 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
                           "enrol it again before you trust it"));
     IsolateHosts(turn, {id}, Stop::kFailed,
                  "it was rolled back to an older state");
-  } else if (fence.mode == FenceSeen::Mode::kOpen && host.must_be_quarantined) {
+  } else if (fence.mode == FenceSeen::Mode::kOpen && host.must_be_quarantined &&
+             fence.broken_glass.empty()) {
+    // One that its people opened by break-glass says so itself (ApplyGlass()),
+    // and only people close it again.
     turn.Say("alarm", id.str(),
              absl::StrCat(id.str(),
                           " should be in quarantine and has no fence: it is "
@@ -349,7 +352,9 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
       CompareLeases(turn, event.host, event.fence);
       WatchAnew(turn, event.host);
     }
-    if (before.has_value() && !closing) {
+    const bool opened = event.fence.mode == FenceSeen::Mode::kOpen &&
+                        !event.fence.broken_glass.empty();
+    if (before.has_value() && !closing && !opened) {
       CompareStanding(turn, event.host, *before, event.fence);
     }
     if (world.run_active()) WatchOn(turn, event.host);
@@ -357,8 +362,7 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
   const OrderSet pending = host.pending;
   for (const OrderKey& key : pending) {
     const auto order = world.orders.find(key);
-    if (order != world.orders.end() &&
-        order->second.good_until <= turn.now()) {
+    if (order != world.orders.end() && order->second.good_until <= turn.now()) {
       turn.Forget(key);
     } else if (key.sequence != turn.stamp.sequence) {
       turn.SendAgain(key);

@@ -86,6 +86,8 @@ struct Host {
   std::string trust;  // what it said to the last change of whom it believes
   // The last rotation that names it, for when it comes anew.
   std::shared_ptr<const TrustChanged> rotation;
+  // What its root opened by break-glass, in words, by the text's digest.
+  std::map<std::string, std::string> glass;
 
   bool connected() const { return link == Link::kConnected; }
   bool quarantined() const {
@@ -137,7 +139,7 @@ struct Run {
   std::vector<Gate> gates;
   std::map<TaskId, Signature> tasks;
   std::map<CheckId, Waiver> waivers;  // in force
-  std::vector<int> came_back;  // in order
+  std::vector<int> came_back;         // in order
 
   const PlanIndex& plan() const { return *index; }
 };

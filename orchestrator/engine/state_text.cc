@@ -63,6 +63,10 @@ void AddFence(Writer* out, const FenceSeen& fence) {
     out->Add(absl::ToInt64Milliseconds(release.lease_remaining));
     for (const GrantId& grant : release.withdrawn) out->Add(grant.str());
   }
+  for (const std::string& digest : fence.broken_glass) {
+    out->Line("broken-glass");
+    out->Add(digest);
+  }
 }
 
 void AddHosts(Writer* out, const World& world) {
@@ -83,6 +87,11 @@ void AddHosts(Writer* out, const World& world) {
     out->Add(static_cast<int64_t>(host.isolation));
     out->Add(host.isolation_orders);
     if (host.fence.has_value()) AddFence(out, *host.fence);
+    for (const auto& [digest, words] : host.glass) {
+      out->Line("glass");
+      out->Add(digest);
+      out->Add(words);
+    }
   }
 }
 

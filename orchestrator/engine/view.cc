@@ -10,6 +10,7 @@
 #include "orchestrator/engine/ending.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/gate_view.h"
+#include "orchestrator/engine/glass.h"
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/state.h"
@@ -123,6 +124,7 @@ HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
               : host.link == Host::Link::kLost    ? "lost"
                                                   : "never";
   view.fence = "unknown";
+  view.broken_glass = GlassText(host);
   if (host.fence.has_value()) {
     view.fence = host.quarantined() ? "quarantined" : "open";
     view.quarantine_number = host.fence->quarantine_number;
@@ -143,6 +145,9 @@ HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
     }
   } else if (host.isolating.has_value()) {
     view.text = "is being isolated; its kernel has not been read back yet";
+  } else if (!view.broken_glass.empty()) {
+    view.text =
+        absl::StrCat("holds open by its break-glass key: ", view.broken_glass);
   }
   return view;
 }

@@ -59,6 +59,7 @@ struct HostView {
   std::string agent_version;
   std::string text;
   std::string trust;  // its answer to the last change of whom it believes
+  std::string broken_glass;  // what its root opened by it, and why
 };
 
 struct VoteView {

@@ -121,6 +121,10 @@ class Writer {
     Number(static_cast<int64_t>(order.signatures.size()));
     for (const std::string& signature : order.signatures) Text(signature);
   }
+  void Write(const engine::GlassNoted& order) {
+    Text("glass-noted");
+    Text(order.text_digest);
+  }
 
   void Write(const Order& order) {
     Id(order.id);

@@ -69,6 +69,7 @@ absl::StatusOr<en::FenceSeen> FromPb(const pb::Fence& fence) {
   }
   out.dropped_packets = fence.dropped_packets();
   out.rules_digest = fence.rules_digest();
+  out.broken_glass = {fence.broken_glass().begin(), fence.broken_glass().end()};
   return out;
 }
 
@@ -230,6 +231,12 @@ EventOr FromPb(const pb::FenceChanged& from) {
   SLUICE_ASSIGN_OR_RETURN(out.fence, FromPb(from.fence()));
   return out;
 }
+EventOr FromPb(const pb::GlassBroken& from) {
+  en::GlassBroken out{
+      HostId(from.host()), from.text(), from.signature(), from.over(), {}};
+  SLUICE_ASSIGN_OR_RETURN(out.fence, FromPb(from.fence()));
+  return out;
+}
 // Records from before texts were kept have none.
 std::shared_ptr<const std::string> TextOf(const std::string& text) {
   if (text.empty()) return nullptr;
@@ -375,6 +382,8 @@ EventOr ReadAny(uint32_t kind, absl::string_view payload,
       return Read<pb::WaiverGiven>(payload);
     case pb::KIND_TRUST_CHANGED:
       return Read<pb::TrustChanged>(payload);
+    case pb::KIND_GLASS_BROKEN:
+      return Read<pb::GlassBroken>(payload);
     case pb::KIND_TIME_PASSED:
       return Read<pb::TimePassed>(payload);
     case pb::KIND_IDENTITY_CHANGED:

@@ -51,6 +51,7 @@ void Fill(const en::FenceSeen& fence, pb::Fence* out) {
   }
   out->set_dropped_packets(fence.dropped_packets);
   out->set_rules_digest(fence.rules_digest);
+  for (const std::string& one : fence.broken_glass) out->add_broken_glass(one);
 }
 
 void Fill(const en::CheckReport& report, pb::CheckReport* out) {
@@ -166,6 +167,15 @@ pb::FenceChanged ToPb(const en::FenceChanged& event) {
   pb::FenceChanged out;
   out.set_host(event.host.str());
   out.set_reason(event.reason);
+  Fill(event.fence, out.mutable_fence());
+  return out;
+}
+pb::GlassBroken ToPb(const en::GlassBroken& event) {
+  pb::GlassBroken out;
+  out.set_host(event.host.str());
+  out.set_text(event.text);
+  out.set_signature(event.signature);
+  out.set_over(event.over);
   Fill(event.fence, out.mutable_fence());
   return out;
 }
@@ -325,6 +335,9 @@ pb::Kind KindOf(const en::Event& event) {
     }
     pb::Kind operator()(const en::TrustChanged&) {
       return pb::KIND_TRUST_CHANGED;
+    }
+    pb::Kind operator()(const en::GlassBroken&) {
+      return pb::KIND_GLASS_BROKEN;
     }
     pb::Kind operator()(const en::TimePassed&) { return pb::KIND_TIME_PASSED; }
     pb::Kind operator()(const en::IdentityChanged&) {

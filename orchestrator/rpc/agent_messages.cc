@@ -16,6 +16,7 @@ namespace {
 constexpr size_t kMaxName = 512;
 constexpr size_t kMaxSignature = 16 << 10;
 constexpr size_t kMaxReason = 2000;
+constexpr size_t kMaxGlass = 64 << 10;
 constexpr size_t kMaxEvidence = 1 << 20;
 constexpr int kMaxItems = 20'000;
 
@@ -78,6 +79,11 @@ absl::StatusOr<engine::FenceSeen> FenceOf(const v1::FenceState& from) {
   }
   fence.dropped_packets = from.dropped_packets();
   fence.rules_digest = Cut(from.rules_digest(), kMaxName);
+  SLUICE_RETURN_IF_ERROR(
+      CheckCount(from.broken_glass_size(), "break-glass texts"));
+  for (const std::string& digest : from.broken_glass()) {
+    fence.broken_glass.push_back(Cut(digest, kMaxName));
+  }
   return fence;
 }
 
@@ -297,6 +303,9 @@ struct OrderFiller {
     to->set_text(order.text);
     for (const std::string& one : order.signatures) to->add_signatures(one);
   }
+  void operator()(const engine::GlassNoted& order) {
+    out->mutable_glass_noted()->set_text_digest(order.text_digest);
+  }
 };
 
 }  // namespace
@@ -328,6 +337,17 @@ absl::StatusOr<engine::Event> EventOf(const HostId& host,
       engine::FenceChanged changed{host, Cut(from.reason(), kMaxReason), {}};
       SLUICE_ASSIGN_OR_RETURN(changed.fence, FenceOf(from.fence()));
       return changed;
+    }
+    case v1::AgentMessage::kGlassBroken: {
+      const v1::GlassBroken& from = message.glass_broken();
+      if (from.text().size() > kMaxGlass ||
+          from.signature().size() > kMaxSignature) {
+        return Wrong("its break-glass text or signature is far too long");
+      }
+      engine::GlassBroken broken{
+          host, from.text(), from.signature(), from.over(), {}};
+      SLUICE_ASSIGN_OR_RETURN(broken.fence, FenceOf(from.fence()));
+      return broken;
     }
     case v1::AgentMessage::kHeartbeat:
       return Wrong("a heartbeat is no event");

@@ -89,6 +89,7 @@ void FillHost(const engine::HostView& host, v1::Host* out) {
   out->set_dropped_packets(host.dropped_packets);
   out->set_agent_version(host.agent_version);
   out->set_trust(host.trust);
+  out->set_broken_glass(host.broken_glass);
 }
 
 void FillGate(const engine::GateView& gate, v1::Gate* out) {

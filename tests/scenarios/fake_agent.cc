@@ -257,6 +257,7 @@ FenceSeen FakeAgent::Fence(absl::Time now) const {
   fence.mode = mode_;
   fence.quarantine_number = quarantine_number_;
   fence.state_serial = serial_;
+  fence.broken_glass = broken_glass;
   for (const auto& [digest, release] : releases_) {
     FenceSeen::Release seen;
     seen.digest = digest;

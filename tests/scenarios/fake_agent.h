@@ -38,6 +38,7 @@ class FakeAgent {
   bool deaf_tries = false;    // nothing it tries passes
   bool cannot_close = false;  // but by an isolation
   std::string broken_unit;    // does not start
+  std::vector<std::string> broken_glass;
 
   bool connected = false;
   // The answer to an order; the same again for a repeat. Nothing when silent.

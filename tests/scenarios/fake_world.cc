@@ -79,6 +79,7 @@ struct WhatText {
     return absl::StrCat("change trust ",
                         order.text.substr(0, order.text.find('\n')));
   }
+  std::string operator()(const engine::GlassNoted&) { return "glass noted"; }
 };
 
 }  // namespace

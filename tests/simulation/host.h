@@ -87,6 +87,7 @@ class Host {
   void Do(const agent::StartUnitNow& command);
   void Do(const agent::Send& command);
   void Do(const agent::HangUp& command);
+  static void Do(const agent::TellRoot&) {}
   void Do(const agent::Note& command);
   void Later(absl::Duration wait, agent::Event event);
   void SetAlarm(absl::Duration deadline);

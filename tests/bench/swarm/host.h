@@ -62,6 +62,7 @@ class Host {
   void Do(const agent::StartUnitNow& command);
   void Do(const agent::Send& command);
   void Do(const agent::HangUp& command) { link_->HangUp(command.reason); }
+  void Do(const agent::TellRoot&) {}
   void Do(const agent::Note&) {}
 
   const std::string name_;

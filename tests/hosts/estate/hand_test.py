@@ -204,6 +204,148 @@ class Readiness(HandTest):
         self.assertFalse(estate.reach("engine-1", "store-1"))
 
 
+FLOW = "tcp 10.78.0.21 10.78.0.11 7001"
+REASON = "the orchestrator's machine burnt"
+
+
+class BreakGlass(HandTest):
+    """The way out when no orchestrator is there: real ssh-keygen, a key of
+    the hosts' own, and what is refused."""
+
+    def setUp(self):
+        super().setUp()
+        sluice = self.estate.sluice
+        self.key = sluice.key("safe")
+        public = sluice.make_key("safe")
+        sluice.make_key("thief")
+        for host in ("store-1", "engine-1"):
+            sluice._change(f"agents/{host}/agent.yaml",
+                           {"break-glass": {"key": public}})
+            self.estate.supervisor.stop(f"agent-{host}")
+            sluice.start_agent(host)
+        self.estate.until(lambda s: len(sluice.connected()) == len(HOSTS),
+                          "every agent connected")
+        self.estate.isolate_all()
+
+    def agent(self, host, *arguments):
+        """(exit code, all it said) of sluice-agent on a host."""
+        done = subprocess.run(
+            self.estate.lab.enter(host) +
+            [f"{self.estate.sluice.bin}/sluice-agent", *arguments, "--config",
+             f"{self.estate.sluice.folder}/agents/{host}/agent.yaml"],
+            capture_output=True, text=True, check=False, timeout=60,
+            stdin=subprocess.DEVNULL)
+        return done.returncode, done.stdout + done.stderr
+
+    def release(self, host, *what, key=None, reason=REASON):
+        return self.agent(host, "release", "--reason", reason, *what,
+                          "--key", key or self.key)
+
+    def draft(self, host, name, *what):
+        path = f"{self.estate.folder}/{name}"
+        code, said = self.agent(host, "release", "--reason", REASON, *what,
+                                "--draft", path)
+        self.assertEqual(code, 0, said)
+        return path
+
+    def sign(self, path, key=None, purpose="break-glass@sluice"):
+        subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", purpose, "-f",
+                        key or self.key, path], check=True,
+                       stdin=subprocess.DEVNULL, capture_output=True)
+        return path
+
+    def assert_refused(self, answer, why):
+        self.assertNotEqual(answer[0], 0, answer[1])
+        self.assertRegex(" ".join(answer[1].split()), why)
+
+    def said(self, *arguments):
+        return " ".join(
+            self.estate.command("duty-commander", *arguments).split())
+
+    def test_by_the_running_agent_and_the_orchestrator_hears_why(self):
+        estate = self.estate
+        estate.supervisor.processes["orchestrator"].kill()
+        before = self.rules("store-1")
+        # What is refused, the fence as it was.
+        self.assert_refused(
+            self.agent("front-1", "release", "--reason", REASON,
+                       "--everything", "--key", self.key),
+            "pins no break-glass key")
+        self.assert_refused(self.release("store-1", "--everything", reason=""),
+                            "gives no reason")
+        self.assert_refused(self.release("store-1"), "say what is to open")
+        self.assert_refused(
+            self.release("store-1", "--everything",
+                         key=estate.sluice.key("thief")),
+            "not signed with the break-glass key")
+        other = self.sign(self.draft("engine-1", "other", "--everything"))
+        self.assert_refused(
+            self.agent("store-1", "release", "--signed", other),
+            "about host engine-1")
+        wrong = self.sign(self.draft("store-1", "wrong", "--everything"),
+                          purpose="decision@sluice")
+        self.assert_refused(
+            self.agent("store-1", "release", "--signed", wrong),
+            "not signed with the break-glass key")
+        late = self.sign(self.draft("store-1", "late", "--everything",
+                                    "--valid", "1s"))
+        early = self.sign(self.draft("store-1", "early", "--everything"))
+        time.sleep(2.1)  # its validity is on the host's clock
+        self.assert_refused(
+            self.agent("store-1", "release", "--signed", late), "within 1 s")
+        self.assertEqual(self.rules("store-1"), before)
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+        # One host alone is not enough: its peer's fence is its own.
+        code, said = self.release("store-1", "--flow", FLOW)
+        self.assertEqual(code, 0, said)
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+        code, said = self.release("engine-1", "--flow", FLOW)
+        self.assertEqual(code, 0, said)
+        self.assertTrue(estate.reach("engine-1", "store-1"))
+        self.assertFalse(estate.reach("front-1", "engine-1"))
+        code, said = self.release("engine-1", "--everything")
+        self.assertEqual(code, 0, said)
+        self.assertEqual(self.rules("engine-1"), "")
+        # The link is back: it is told, shown and not closed again.
+        estate.sluice.start_orchestrator()
+        processes.wait_for(lambda: self.said("history").count(REASON) == 3,
+                           "all three in the journal", timeout=30)
+        self.assertIn("because: " + REASON, self.said("show", "store-1"))
+        self.assertIn("holds open by its break-glass key: " + FLOW,
+                      self.said("status"))
+        self.assertTrue(estate.reach("engine-1", "store-1"))
+        self.assertEqual(self.rules("engine-1"), "")
+        # A person closes it, and nothing of before opens it again.
+        self.said("isolate", "--host", "store-1", "--reason", "enough")
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+        self.assert_refused(
+            self.agent("store-1", "release", "--signed", early),
+            "an isolation has voided it")
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+        self.assertNotIn("glass", self.said("show", "store-1"))
+        self.assertEqual(self.said("history").count(REASON), 3)
+
+    def test_without_an_agent_and_over_its_restart(self):
+        estate = self.estate
+        for host in ("store-1", "engine-1"):
+            estate.supervisor.stop(f"agent-{host}")
+            self.assert_refused(
+                self.release(host, "--flow", FLOW,
+                             key=estate.sluice.key("thief")),
+                "not signed with the break-glass key")
+            code, said = self.release(host, "--flow", FLOW)
+            self.assertEqual(code, 0, said)
+        self.assertTrue(estate.reach("engine-1", "store-1"))
+        estate.sluice.start_agent("store-1")
+        processes.wait_for(lambda: REASON in self.said("history"),
+                           "the reason in the journal", timeout=30)
+        self.assertTrue(estate.reach("engine-1", "store-1"))
+        # Its root closes it without anybody, too.
+        code, said = self.agent("engine-1", "isolate")
+        self.assertEqual(code, 0, said)
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+
+
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
     sys.exit(small_estate.run_tests("hand_test"))

@@ -87,6 +87,11 @@ class Audit : public ::testing::Test {
       rotation.signatures.push_back(
           signer.Sign(signed_as::kRotation, rotation.text));
     }
+    // By a key that only the host's own file names.
+    engine::GlassBroken glass{
+        HostId("app-1"), "sluice break-glass 1\n", "", false, {}};
+    glass.signature =
+        SshSigner::Make().Sign(signed_as::kBreakGlass, glass.text);
     auto journal = journal::SqliteJournal::Open(dir_ / "journal.db");
     ASSERT_TRUE(journal.ok()) << journal.status();
     std::string previous = journal::GenesisHash();
@@ -94,7 +99,7 @@ class Audit : public ::testing::Test {
     for (const engine::Event& event :
          {engine::Event(engine::ReignBegan{1, "one"}), engine::Event(frozen),
           engine::Event(go), engine::Event(task), engine::Event(login),
-          engine::Event(rotation),
+          engine::Event(rotation), engine::Event(glass),
           engine::Event(engine::AccessRefused{"10.77.0.66", 1, 3, 0, 1,
                                               "another key"}),
           engine::Event(waiver)}) {
@@ -190,7 +195,7 @@ TEST_F(Audit, HoldsWaiversWithTheirSignatures) {
 TEST_F(Audit, ListsWhoWasRefused) {
   ASSERT_TRUE(Export().ok());
   EXPECT_EQ(Written("refused"),
-            "7 2027-01-15T08:00:00+00:00 10.77.0.66 3 0 1 another key\n");
+            "8 2027-01-15T08:00:00+00:00 10.77.0.66 3 0 1 another key\n");
 }
 
 TEST_F(Audit, OfAJournalWhoseEndIsLostIsNotMade) {

@@ -9,12 +9,19 @@
 #include <yaml-cpp/yaml.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
+#include <sstream>
 
+#include "absl/strings/str_replace.h"
+#include "agents/host/config.h"
+#include "common/sshsig.h"
 #include "orchestrator/cli/drafts.h"
 #include "orchestrator/cli/files.h"
+#include "orchestrator/cli/manifest_commands.h"
 #include "tests/unit/cli/fake_operator.h"
 #include "tests/unit/cli/golden.h"
+#include "tests/unit/cli/honest_gate.h"
 
 namespace sluice::cli {
 namespace {
@@ -219,6 +226,53 @@ TEST_F(InitTest, AgentsFilesListWhatTheManifestMentions) {
                Text(out_ + "/orchestrator/orchestrator.yaml"));
   ExpectGolden("init-client.yaml",
                Text(out_ + "/operators/duty-commander/client.yaml"));
+}
+
+// By the agent's own reader: a draft must never be what keeps an agent down.
+TEST_F(InitTest, DraftsAreReadByTheAgent) {
+  for (const PlannedHost& host : plan_.hosts) {
+    const auto config =
+        agent::ParseConfig(AgentYaml(plan_, host), "/etc/sluice/agent.yaml");
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->host, host.id);
+    EXPECT_FALSE(config->management.empty());
+  }
+  // What a person uncomments is read, too.
+  const PlannedHost* host = plan_.FindHost(HostId("db-1"));
+  std::string text = AgentYaml(plan_, *host);
+  text = absl::StrReplaceAll(
+      text, {{"# interior: [", "interior: ["},
+             {"plugins: {}", ""},
+             {"#   \"check_pgsql\": {command: [/…]",
+              "plugins:\n  check_pgsql: {command: [/check]"},
+             {"# break-glass: {key: \"ssh-ed25519 AAAA…\"}",
+              absl::StrCat("break-glass: {key: \"",
+                           SshSigner::Make().public_key().Line(), "\"}")}});
+  const auto config = agent::ParseConfig(text, "/etc/sluice/agent.yaml");
+  ASSERT_TRUE(config.ok()) << config.status() << text;
+  EXPECT_FALSE(config->break_glass.empty());
+  EXPECT_THAT(config->interior, ElementsAre("docker0"));
+  EXPECT_EQ(config->plugins.at("check_pgsql").user, "nobody");
+}
+
+TEST(AgentConfigCommand, PrintsTheDraftOfOneHostAndKnowsNoOther) {
+  const TempDir dir;
+  std::ofstream(dir / "manifest.yaml") << kHonestManifest;
+  const auto run = [&](const std::string& host, std::string* said) {
+    std::ostringstream out;
+    Terminal terminal;
+    terminal.out = &out;
+    terminal.err = &out;
+    const ExitCode code = DraftAgentConfig(
+        terminal, {.manifest = dir / "manifest.yaml", .host = host});
+    *said = out.str();
+    return code;
+  };
+  std::string said;
+  EXPECT_EQ(run("app-1", &said), kDone);
+  EXPECT_TRUE(agent::ParseConfig(said, "agent.yaml").ok()) << said;
+  EXPECT_EQ(run("app-2", &said), kMistakes);
+  EXPECT_THAT(said, HasSubstr("you mean 'app-1'?"));
 }
 
 TEST(Endpoint, IsAnAddressAndAPort) {

@@ -65,5 +65,28 @@ TEST(Pinned, NamesOtherPeopleRolesAndKeys) {
               Contains(HasSubstr("web-9 is no host")));
 }
 
+TEST(Pinned, NamesWhatTheHostDoesNotList) {
+  HonestGate gate;
+  Plan plan = *gate.plan;
+  for (PlannedStep& step : plan.steps) {
+    step.start_unit = "engine.service";
+    PlannedCheck check;
+    check.spec = {.kind = "plugin", .args = {{"name", "check_pgsql"}}};
+    step.health.push_back(check);
+  }
+  const TempDir dir;
+  std::ofstream(dir / "agent.yaml") << kPeople << "quorum: {}\n";
+  auto found = PinnedDifferences(plan, dir / "agent.yaml");
+  ASSERT_TRUE(found.ok());
+  EXPECT_THAT(*found, Contains(HasSubstr("unit 'engine.service'")));
+  EXPECT_THAT(*found, Contains(HasSubstr("plugin 'check_pgsql'")));
+  std::ofstream(dir / "agent.yaml")
+      << kPeople << "quorum: {}\nunits: {engine.service: {}}\n"
+      << "plugins: {check_pgsql: {command: [/x]}}\n";
+  found = PinnedDifferences(plan, dir / "agent.yaml");
+  ASSERT_TRUE(found.ok());
+  EXPECT_THAT(*found, IsEmpty());
+}
+
 }  // namespace
 }  // namespace sluice::cli

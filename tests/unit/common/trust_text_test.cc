@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/break_glass.h"
 #include "common/delegation.h"
 #include "common/rotation.h"
 #include "common/sshsig.h"
@@ -134,6 +135,61 @@ TEST(DelegationText, EndsAfterItBeginsAndNamesTwoPeople) {
   delegation = MakeDelegation();
   delegation.roles.clear();  // taken back
   EXPECT_TRUE(Delegation::Parse(delegation.Body()).ok());
+}
+
+BreakGlass MakeGlass() {
+  BreakGlass glass;
+  glass.estate = EstateId("city-utility");
+  glass.host = HostId("db-1");
+  glass.quarantine_number = 4;
+  glass.boot = "0d6f";
+  glass.drafted_seconds = 81244;
+  glass.reason = "the orchestrator burnt";
+  return glass;
+}
+
+TEST(BreakGlassText, IsReadAsItIsWritten) {
+  BreakGlass glass = MakeGlass();
+  EXPECT_EQ(glass.What(), "everything");
+  for (int i = 0; i < 2; ++i) {
+    const auto read = BreakGlass::Parse(glass.Body());
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(*read, glass);
+    glass.flows = {*Flow::Parse("tcp 10.77.0.21 10.77.0.11 5432"),
+                   *Flow::Parse("tcp 10.77.0.22 10.77.0.11 5432")};
+  }
+  EXPECT_EQ(glass.What(), "2 flows");
+}
+
+TEST(BreakGlassText, IsRefusedInAnyOtherForm) {
+  BreakGlass glass = MakeGlass();
+  const std::string body = glass.Body();
+  for (size_t i = 0; i <= body.size(); ++i) {
+    if (i < body.size()) {
+      EXPECT_FALSE(BreakGlass::Parse(body.substr(0, i)).ok()) << i;
+    }
+    std::string more = body;
+    more.insert(i, "\n");
+    EXPECT_FALSE(BreakGlass::Parse(more).ok()) << i;
+  }
+  // Flows and everything at once.
+  EXPECT_FALSE(BreakGlass::Parse(body + "flow tcp 10.0.0.1 10.0.0.2 1\n").ok());
+  EXPECT_FALSE(BreakGlass::Parse(std::string(70 << 10, 'x')).ok());
+}
+
+TEST(BreakGlassText, HasAReasonAndAnEnd) {
+  BreakGlass glass = MakeGlass();
+  for (const std::string& reason :
+       {std::string(), std::string(" "), std::string(401, 'x')}) {
+    glass.reason = reason;
+    EXPECT_THAT(BreakGlass::Parse(glass.Body()).status().message(),
+                HasSubstr("reason"));
+  }
+  glass = MakeGlass();
+  for (const int64_t seconds : {int64_t{0}, BreakGlass::kLongestValid + 1}) {
+    glass.valid_seconds = seconds;
+    EXPECT_FALSE(BreakGlass::Parse(glass.Body()).ok()) << seconds;
+  }
 }
 
 }  // namespace

@@ -178,6 +178,15 @@ TEST(Codec, KeepsWhatHostsNotice) {
   EXPECT_EQ(fence.host, HostId("db-1"));
   EXPECT_EQ(fence.reason, "flushed");
   EXPECT_EQ(fence.fence, SomeFence());
+  en::FenceSeen open = SomeFence();
+  open.broken_glass = {"sha256:11"};
+  const auto glass = RoundTrip(en::GlassBroken{
+      HostId("db-1"), "sluice break-glass 1\n", "S", true, open});
+  EXPECT_EQ(glass.host, HostId("db-1"));
+  EXPECT_EQ(glass.text, "sluice break-glass 1\n");
+  EXPECT_EQ(glass.signature, "S");
+  EXPECT_TRUE(glass.over);
+  EXPECT_EQ(glass.fence, open);
 }
 
 TEST(Codec, KeepsWhatPeopleDo) {

@@ -215,6 +215,8 @@ class BenchHost {
   MemoryStateStore store;
   std::vector<Message> said;
   std::vector<std::string> hung_up;
+  std::vector<TellRoot> told;
+  std::string break_glass;  // the key that agent.yaml pins, at the next start
   int checks_run = 0;
   int units_started = 0;
   int saves = 0;
@@ -243,6 +245,7 @@ class BenchHost {
         .management = {F("tcp 10.77.0.21 10.77.0.1 7443")},
         .vital = {F("tcp 10.77.0.21 10.77.0.3 3260")},
         .units = {"engine.service"},
+        .break_glass = break_glass,
         .trust = trust,
         .evidence_signer = &signer_,
     });
@@ -303,6 +306,7 @@ class BenchHost {
   }
   void Do(const Send& send) { said.push_back(send.message); }
   void Do(const HangUp& hang_up) { hung_up.push_back(hang_up.reason); }
+  void Do(const TellRoot& tell) { told.push_back(tell); }
   void Do(const Note&) {}
 
   testing::ToySigner signer_{"host-key"};
