@@ -6,7 +6,6 @@ Exit code 77 when namespaces cannot be made here.
 """
 
 import os
-import signal
 import sys
 import time
 import unittest
@@ -15,8 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "estate"))
 
 import small_estate  # noqa: E402  (the path above comes first)
-from small_estate import (SmallEstate, lab_module, processes,  # noqa: E402
-                          sluice_module)
+from small_estate import SmallEstate, lab_module, processes  # noqa: E402
 
 PREFIX = "sluice-driver-"
 DRIVER = os.path.join(HERE, "..", "..", "..", "drivers", "linux-router")
@@ -276,23 +274,6 @@ class DriversThatAreWrong(DriverTest):
                      "people are told")
 
 
-def main():
-    reason = lab_module.why_not()
-    if reason:
-        print(f"driver_test: {reason}")
-        return 77
-    missing = sluice_module.missing(sluice_module.binaries())
-    if missing:
-        print(f"driver_test: {', '.join(missing)} not found in "
-              f"{sluice_module.binaries()}; build first.")
-        return 1
-    # Clean-ups run on these too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    return 0 if unittest.main(exit=False, verbosity=2).result \
-        .wasSuccessful() else 1
-
-
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-    sys.exit(main())
+    sys.exit(small_estate.run_tests("driver_test"))

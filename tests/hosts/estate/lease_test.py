@@ -16,7 +16,7 @@ import time
 import unittest
 
 import small_estate
-from small_estate import SmallEstate, lab_module, processes, sluice_module
+from small_estate import SmallEstate, lab_module, processes
 
 PREFIX = "sluice-lease-"
 LEASE = 5
@@ -320,22 +320,5 @@ class FullDisk(LeaseTest):
         self.assertFalse(estate.reach("front-1", "engine-1"))
 
 
-def main():
-    reason = lab_module.why_not()
-    if reason:
-        print(f"lease_test: skipped: {reason}")
-        return 77
-    missing = sluice_module.missing(sluice_module.binaries())
-    if missing:
-        print(f"lease_test: {', '.join(missing)} not found in "
-              f"{sluice_module.binaries()}; build first.")
-        return 1
-    # Clean-ups run on these too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    return 0 if unittest.main(exit=False, verbosity=2).result \
-        .wasSuccessful() else 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(small_estate.run_tests("lease_test"))
