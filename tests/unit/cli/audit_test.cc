@@ -118,7 +118,7 @@ class Audit : public ::testing::Test {
     // As a running orchestrator has it: nobody else may write, all may look.
     const auto live = Export();
     ASSERT_TRUE(live.ok()) << live.status();
-    EXPECT_EQ(live->records, 8u);
+    EXPECT_EQ(live->records, 9u);
     EXPECT_EQ(Verify(), 0);
     std::filesystem::remove_all(dir_ / "audit");
   }
