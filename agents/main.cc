@@ -8,6 +8,7 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <ctime>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@
 #include "agents/host/evidence_key.h"
 #include "agents/host/footprint.h"
 #include "agents/host/isolate_command.h"
+#include "agents/host/kept_config.h"
 #include "agents/host/notify.h"
 #include "agents/host/observer.h"
 #include "agents/host/release_command.h"
@@ -181,7 +183,8 @@ Observer::Ports ObserverPorts(absl::StatusOr<FileStateStore>& store,
           .clock = absl::Now};
 }
 
-absl::Status Serve(const AgentConfig& config) {
+absl::Status Serve(const AgentConfig& config,
+                   const std::function<void()>& started) {
   sigset_t signals;
   sigemptyset(&signals);
   for (const int number : {SIGTERM, SIGINT, SIGUSR1, SIGUSR2}) {
@@ -269,6 +272,7 @@ absl::Status Serve(const AgentConfig& config) {
   auto points = OpenPoints(config, signer.ok() ? &*signer : nullptr,
                            worker_options.context);
   for (const auto& point : points) point->Start(boot, fresh_number);
+  started();
 
   const auto read = [&config] {
     return ReadCredentials(config.certificate, config.key, config.authority,
@@ -474,9 +478,17 @@ int Main(int argc, char** argv) {
   spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e sluice-agent: %v");
   spdlog::flush_on(spdlog::level::info);
 
-  const absl::StatusOr<AgentConfig> config = ReadConfig(config_path);
-  absl::Status status = config.status();
+  // What closes, or only looks, goes on when the file cannot be read.
+  const bool by_copy = app.get_subcommands().empty() || isolate->parsed() ||
+                       host_status->parsed();
+  const absl::StatusOr<StartConfig> start =
+      by_copy ? ReadStartConfig(config_path) : ReadOwnConfig(config_path);
+  absl::Status status = start.status();
   if (status.ok()) {
+    const AgentConfig* config = &start->config;
+    if (!config->suspended.empty() && !app.get_subcommands().empty()) {
+      std::cerr << "sluice-agent: this host " << config->suspended << "\n";
+    }
     if (isolate->parsed() && dry_run) {
       const absl::StatusOr<std::string> rules = QuarantineRules(*config);
       status = rules.status();
@@ -526,7 +538,15 @@ int Main(int argc, char** argv) {
       status = done.status();
       if (done.ok()) std::cout << *done << "\n";
     } else {
-      status = Serve(*config);
+      status = Serve(*config, [&] {
+        if (!config->suspended.empty()) return;
+        const absl::Status kept = KeepConfig(config_path, start->text);
+        if (!kept.ok()) {
+          Log(absl::StrCat("without a copy of agent.yaml this host comes up "
+                           "unfenced when that file is damaged: ",
+                           kept.message()));
+        }
+      });
     }
   }
   if (status.ok()) return 0;

@@ -41,6 +41,10 @@ void AgentCore::On(const Started& event) {
   started_ = true;
   fresh_number_ = event.fresh_number;
   audit_every_ = event.audit_every;
+  if (!options_.trust.suspended.empty() && options_.driven_by.empty()) {
+    suspended_ = options_.trust.suspended;
+    Say(absl::StrCat("this host ", suspended_));
+  }
   std::string problem = event.problem;
   bool corrupt = event.file == Started::File::kCorrupt;
   if (event.file == Started::File::kRead) {
@@ -164,7 +168,9 @@ void AgentCore::On(const LinkWelcomed& event) {
   Say(stale_.empty()
           ? absl::StrCat("linked to the orchestrator of epoch ", event.epoch)
           : stale_);
-  if (!alarm_.empty()) Call(fence::Read{}, Purpose::kAudit);
+  if (!alarm_.empty() || !suspended_.empty()) {
+    Call(fence::Read{}, Purpose::kAudit);
+  }
   SayGlass();
   for (const auto& [step, watching] : watches_) {
     for (const auto& [id, result] : watching.last) {

@@ -149,6 +149,7 @@ class AgentCore {
   void OnStartReading(const FenceDone& event);
   void OnLeaseReading(const FenceReading& reading);
   void OnAuditReading(const FenceReading& reading);
+  void SayAlarm(const FenceReading& reading);
   void LoseLease(const std::string& digest, KnownRelease& release,
                  const FenceReading::Leased* leased);
   void Repair(const std::string& why);
@@ -251,6 +252,7 @@ class AgentCore {
   std::string fence_problem_ = "the kernel was not asked yet";
   bool unread_ = false;  // an open host whose kernel could not be read yet
   std::string alarm_;    // a FenceChanged not said yet
+  std::string suspended_;  // Trust::suspended, when it was not said yet
   std::string hand_;     // that touched the table and was not dealt with yet
   absl::Duration audit_every_;
   absl::Duration looked_at_ = -absl::InfiniteDuration();  // the last audit

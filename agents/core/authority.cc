@@ -155,6 +155,10 @@ absl::Status CheckCanBeReleased(const ReleaseOrder& order, const Trust& trust) {
     return absl::FailedPreconditionError(
         "the release order asks nobody; only people can release (S2)");
   }
+  if (!trust.suspended.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this host ", trust.suspended));
+  }
   if (trust.verifier == nullptr) return absl::OkStatus();
   if (trust.approvers.empty()) {
     return absl::FailedPreconditionError(
@@ -191,6 +195,10 @@ absl::Status Judge(const ReleaseOrder& order, absl::string_view text,
   if (AsksNobody(order.quorum)) {
     return absl::PermissionDeniedError(
         "the release order asks nobody; only people can release (S2)");
+  }
+  if (!trust.suspended.empty()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("this host ", trust.suspended));
   }
   if (decisions.size() > kMaxDecisions) {
     return absl::InvalidArgumentError(
@@ -254,6 +262,10 @@ absl::Status CheckConfirmation(const ReleaseOrder& order,
 absl::Status CheckRotationSigned(absl::string_view text,
                                  const std::vector<std::string>& signatures,
                                  const Trust& trust) {
+  if (!trust.suspended.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("this host ", trust.suspended));
+  }
   const Quorum quorum = trust.MostMinimum();
   if (trust.verifier == nullptr || AsksNobody(quorum)) {
     return absl::FailedPreconditionError(

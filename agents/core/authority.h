@@ -42,6 +42,8 @@ struct Trust {
   // Of the last rotation that made it; of the host's own file, what it says.
   uint64_t serial = 0;
   std::vector<StandIn> stand_ins;
+  // Why nobody is believed here now, whoever stands above; empty: they are.
+  std::string suspended;
   // Not owned. Without one nobody is believed to be anybody: decisions count
   // as the orchestrator presents them. Real agents have one.
   const SignatureVerifier* verifier = nullptr;

@@ -131,8 +131,8 @@ void AgentCore::On(const FenceDone& event) {
       if (difference.empty()) {
         Say("the fence is up again");
         OnLeaseReading(event.reading);
-        SendMessage(FenceChanged{alarm_, StateOf(event.reading)});
-        if (welcomed_) alarm_.clear();
+        absl::StrAppend(&alarm_, "; the agent put it back");
+        SayAlarm(event.reading);
       } else {
         Say(absl::StrCat("the fence is not as it should be: ", difference,
                          "; it is put up again in ",
@@ -254,7 +254,7 @@ void AgentCore::LoseLease(const std::string& digest, KnownRelease& release,
 }
 
 void AgentCore::OnAuditReading(const FenceReading& reading) {
-  if (state_.mode == Mode::kOpen) return;
+  if (state_.mode == Mode::kOpen) return SayAlarm(reading);
   if (job_.has_value()) {
     if (!hand_.empty()) audit_at_ = std::min(audit_at_, now_ + kRetryEvery);
     return;
@@ -275,8 +275,14 @@ void AgentCore::OnAuditReading(const FenceReading& reading) {
                         difference));
     return;
   }
-  if (!alarm_.empty() && welcomed_) {
-    SendMessage(FenceChanged{std::exchange(alarm_, ""), StateOf(reading)});
+  SayAlarm(reading);
+}
+
+void AgentCore::SayAlarm(const FenceReading& reading) {
+  if (!welcomed_) return;
+  for (std::string* words : {&suspended_, &alarm_}) {
+    if (words->empty()) continue;
+    SendMessage(FenceChanged{std::exchange(*words, ""), StateOf(reading)});
   }
 }
 

@@ -269,6 +269,10 @@ void AgentCore::Carry(const Order& order, const RunChecks& what) {
 }
 
 void AgentCore::Carry(const Order& order, const StartUnit& what) {
+  if (!options_.trust.suspended.empty()) {
+    Refuse(order.id, absl::StrCat("this host ", options_.trust.suspended));
+    return;
+  }
   if (!options_.units.contains(what.unit)) {
     Refuse(order.id,
            absl::StrCat("unit '", OneLine(what.unit, 100),

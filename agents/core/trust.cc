@@ -134,6 +134,7 @@ absl::StatusOr<std::string> TakeDelegation(const ChangeTrust& change,
 }  // namespace
 
 Trust TrustNow(const Trust& own, const AgentState& state, absl::Duration now) {
+  if (!own.suspended.empty()) return own;
   Trust trust = own;
   if (!state.rotation.empty()) {
     const absl::StatusOr<Rotation> rotation = Rotation::Parse(state.rotation);

@@ -552,7 +552,7 @@ absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,
   return config;
 }
 
-absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
+absl::StatusOr<std::string> ReadConfigText(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxBytes + 1, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
@@ -565,6 +565,11 @@ absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": over 1 MiB, which no agent.yaml is"));
   }
+  return text;
+}
+
+absl::StatusOr<AgentConfig> ReadConfig(const std::string& path) {
+  SLUICE_ASSIGN_OR_RETURN(const std::string text, ReadConfigText(path));
   return ParseConfig(text, path);
 }
 
@@ -592,6 +597,7 @@ CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
                    .quorum = config.quorum,
                    .stages = config.quorum_at,
                    .serial = config.trust_serial,
+                   .suspended = config.suspended,
                    .verifier = &verifier};
   return options;
 }

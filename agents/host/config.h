@@ -107,11 +107,17 @@ struct AgentConfig {
   std::map<std::string, BaselineFiles> baselines;
   std::string tls_authorities;  // empty: the system's own
   std::map<HostId, DriverRule> drivers;
+  // Why nobody is believed and nothing is started here, whatever the file says
+  // (kept_config.h); empty as a rule.
+  std::string suspended;
 };
 
 // Unknown fields, duplicate keys, aliases and a second document are errors:
 // "agent.yaml:12:3: …".
 absl::StatusOr<AgentConfig> ReadConfig(const std::string& path);
+
+// The file as it stands, at most 1 MiB.
+absl::StatusOr<std::string> ReadConfigText(const std::string& path);
 
 // As ReadConfig(), from a text; `path` is for messages and relative paths.
 absl::StatusOr<AgentConfig> ParseConfig(const std::string& text,

@@ -391,9 +391,10 @@ void ApplyLeaseLost(Turn& turn, const LeaseLost& event) {
 void ApplyFenceChanged(Turn& turn, const FenceChanged& event) {
   if (turn.world.FindHost(event.host) == nullptr) return;
   turn.Say("alarm", event.host.str(),
-           absl::StrCat("somebody changed the fence of ", event.host.str(),
-                        Because(event.reason),
-                        ". Its agent put it back; look at the host"));
+           absl::StrCat(event.host.str(), " says: ",
+                        event.reason.empty() ? "its fence is not as it was"
+                                             : event.reason,
+                        ". Look at the host"));
   ObserveFence(turn, event.host, event.fence, Seen::kChanged);
 }
 

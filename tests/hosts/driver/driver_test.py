@@ -268,7 +268,7 @@ class DriversThatAreWrong(DriverTest):
         estate.lab.run("fw-1", ["nft", "delete", "table", "inet",
                                 "sluice-plc-1"])
         processes.wait_for(estate.table, "the table again", timeout=30)
-        estate.until(lambda _: "somebody changed the fence of plc-1" in
+        estate.until(lambda _: "plc-1 says: the fence was changed" in
                      " ".join(estate.command("duty-commander",
                                              "history").split()),
                      "people are told")

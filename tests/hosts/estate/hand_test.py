@@ -19,7 +19,7 @@ from small_estate import HOSTS, SmallEstate, processes
 
 PREFIX = "sluice-hand-"
 WITHIN = 2.0  # seconds until the fence is whole again
-CHANGED = "somebody changed the fence of"
+CHANGED = "says: the fence was changed by another hand"
 
 
 class HandTest(unittest.TestCase):
@@ -40,7 +40,7 @@ class HandTest(unittest.TestCase):
 
     def alarms(self, host):
         said = self.estate.command("duty-commander", "history")
-        return " ".join(said.split()).count(f"{CHANGED} {host}")
+        return " ".join(said.split()).count(f"{host} {CHANGED}")
 
     def seconds_until_whole(self, host, whole):
         began = time.monotonic()

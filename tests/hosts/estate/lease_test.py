@@ -252,6 +252,37 @@ class Reboot(LeaseTest):
         # A reboot voids evidence, so nothing reopens by itself.
         self.assertNotIn("r_", self.nft("list", "table", "inet", "sluice"))
 
+    def test_with_a_damaged_agent_yaml_it_comes_up_closed(self):
+        """By the copy of its last start: what stood stands, and nobody can
+        open anything until the file is mended."""
+        estate = self.estate
+        self.up_to_leased()
+        path = f"{estate.sluice.folder}/agents/engine-1/agent.yaml"
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+        self.reboot()
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text[:len(text) // 2])
+        self.start_agent("11111111-2222-3333-4444-666666666666")
+        processes.wait_for(lambda: "policy drop" in self.nft(
+            "list", "table", "inet", "sluice"), "the fence", every=0.01)
+        self.plug_in()
+        processes.wait_for(lambda: estate.reach("engine-1", "store-1"),
+                           "the standing flow passes")
+        self.assertFalse(estate.reach("front-1", "engine-1"))
+
+        def said():
+            return " ".join(estate.command("duty-commander",
+                                           "history").split())
+        estate.until(lambda _: "engine-1 says: cannot use its agent.yaml"
+                     in said(), "people are told")
+        agent = [f"{estate.sluice.bin}/sluice-agent", "--config", path]
+        self.assertIn("agent.yaml", estate.lab.run(
+            "engine-1", [*agent, "doctor"], check=False))
+        closed = estate.lab.run("engine-1", [*agent, "isolate"])
+        self.assertIn("is in its quarantine", closed)
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+
     def test_without_a_state_to_believe_it_is_quarantined(self):
         estate = self.estate
         self.up_to_leased()
