@@ -36,6 +36,9 @@ struct CoreOptions {
   std::vector<Flow> management;
   std::vector<Flow> vital;
   std::set<std::string> units;  // that may be started
+  // What else may run here: "plugin check_pgsql", "yara webshells",
+  // "baseline cron".
+  std::set<std::string> may_run = {};
   std::string break_glass;      // a key, as in authorized_keys; empty: none
   Trust trust;                  // who may release what here (S2)
   // Signs this host's evidence, so that people need not believe who relays it.
@@ -184,6 +187,7 @@ class AgentCore {
       Job& job) const;
   void StartPending(const Order& order);
   absl::Status CheckWatch(const StepId& step) const;
+  std::string WouldRefuse(const std::vector<std::string>& asks) const;
   void OnWatchResults(const StepId& step, Watching& watching,
                       const std::vector<NamedResult>& results);
   void OnFrozen(const Pending& pending, const FreezeEvidence& what,

@@ -65,6 +65,7 @@ struct Propose {
   std::string body;
   std::vector<GrantFlows> grants;
   std::string round;
+  std::vector<std::string> will_ask = {};  // "unit NAME", "plugin NAME", …
 };
 struct OpenFlows {
   std::string release_digest;

@@ -4,7 +4,9 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agents/core/admission.h"
 #include "agents/core/agent_core.h"
 #include "agents/core/evidence.h"
@@ -14,6 +16,9 @@
 namespace sluice::agent {
 namespace {
 
+// Of what will be asked of a host.
+constexpr absl::string_view kUnit = "unit ";
+constexpr size_t kMaxNamed = 4;
 constexpr size_t kMaxInHand = 1024;
 constexpr size_t kMaxChecks = 256;
 constexpr size_t kMaxTries = 4096;
@@ -170,6 +175,29 @@ void AgentCore::Carry(const Order& order, const FreezeEvidence& what) {
   out_.push_back(StartChecks{last_request_, Bounded(what.inspections)});
 }
 
+// What the host's own file does not allow of what will be asked, so that people
+// know before they vote and not after; empty: it allows all.
+std::string AgentCore::WouldRefuse(const std::vector<std::string>& asks) const {
+  std::vector<std::string> named;
+  for (const std::string& one : asks) {
+    const absl::string_view line = one;
+    const bool allowed =
+        absl::StartsWith(line, kUnit)
+            ? options_.units.contains(std::string(line.substr(kUnit.size())))
+            : options_.may_run.contains(one);
+    if (allowed) continue;
+    if (named.size() == kMaxNamed) {
+      named.push_back("more");
+      break;
+    }
+    named.push_back(OneLine(one, 80));
+  }
+  if (named.empty()) return "";
+  return absl::StrCat("this host's agent.yaml does not name what will be asked: ",
+                      absl::StrJoin(named, ", "),
+                      "; write it there and restart sluice-agent");
+}
+
 void AgentCore::Carry(const Order& order, const Propose& what) {
   Report report{.order = order.id};
   ForgetLapsed(state_, now_);
@@ -182,7 +210,7 @@ void AgentCore::Carry(const Order& order, const Propose& what) {
     Answer(std::move(report));
     return;
   }
-  report.detail = ReleaseAnswer{true, ""};
+  report.detail = ReleaseAnswer{true, WouldRefuse(what.will_ask)};
   // Asked again, what is open under it stays as it is.
   state_.releases.try_emplace(Sha256(what.body), *std::move(release));
   Job job;

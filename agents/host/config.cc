@@ -591,6 +591,15 @@ CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
                       .management = config.management,
                       .vital = config.vital};
   for (const auto& [unit, rule] : config.units) options.units.insert(unit);
+  for (const auto& [name, rule] : config.plugins) {
+    options.may_run.insert(absl::StrCat("plugin ", name));
+  }
+  for (const auto& [name, rule] : config.yara) {
+    options.may_run.insert(absl::StrCat("yara ", name));
+  }
+  for (const auto& [name, rule] : config.baselines) {
+    options.may_run.insert(absl::StrCat("baseline ", name));
+  }
   options.break_glass = config.break_glass;
   static const SshVerifier verifier;
   options.trust = {.approvers = config.approvers,

@@ -195,6 +195,7 @@ absl::StatusOr<Propose> ReadPropose(const v1::Propose& from) {
     SLUICE_ASSIGN_OR_RETURN(std::vector<Flow> flows, Flows(grant.flows()));
     propose.grants.push_back({GrantId(grant.grant()), std::move(flows)});
   }
+  propose.will_ask = {from.will_ask().begin(), from.will_ask().end()};
   return propose;
 }
 

@@ -116,6 +116,10 @@ std::string Agents(const v1::GateDetail& detail, int width,
   for (const v1::HostEvidence& host : detail.evidence()) {
     if (absl::StartsWith(host.answer(), "accepts")) {
       ++accepting;
+      if (host.answer() != "accepts") {
+        lines.Add(paint.Yellow("?"),
+                  absl::StrCat(host.host(), " ", host.answer()));
+      }
     } else if (absl::StartsWith(host.answer(), "has not answered") ||
                host.answer().empty()) {
       silent.push_back(host.host());

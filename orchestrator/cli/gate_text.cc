@@ -37,7 +37,7 @@ std::string EvidenceLines(const v1::HostEvidence& host, int width,
   std::string out = absl::StrCat(
       "  ", paint.Bold(host.host()), "  ",
       host.digest().empty() ? "not frozen yet" : ShortDigest(host.digest()));
-  const bool accepts = absl::StartsWith(host.answer(), "accepts");
+  const bool accepts = host.answer() == "accepts";
   absl::StrAppend(&out, "\n");
   if (!host.answer().empty()) {
     const std::string line =

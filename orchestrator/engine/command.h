@@ -53,6 +53,7 @@ struct Propose {
   std::string round;
   SharedText body;
   std::map<GrantId, std::vector<Flow>> grants;  // all that opens on this host
+  std::vector<std::string> will_ask = {};       // "unit postgresql.service"
 };
 struct OpenFlows {
   std::string release_digest;

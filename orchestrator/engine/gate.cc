@@ -203,8 +203,13 @@ void AdvanceForming(Turn& turn, int stage) {
   round.deadline = turn.now() + planned.gate.timeout;
   for (const int number : round.steps) turn.Touch(number);
   int refusing = 0;
+  int lacking = 0;
   for (const auto& [id, host] : round.hosts) {
     if (host.answer == RoundHost::Answer::kRefuses) ++refusing;
+    if (host.answer == RoundHost::Answer::kAccepts &&
+        !host.answer_reason.empty()) {
+      ++lacking;
+    }
   }
   const std::string& name = planned.id.str();
   turn.Say(
@@ -216,6 +221,9 @@ void AdvanceForming(Turn& turn, int stage) {
                    refusing == 0 ? std::string()
                                  : absl::StrCat("; ", Count(refusing, "host"),
                                                 " would refuse"),
+                   lacking == 0 ? std::string()
+                                : absl::StrCat("; ", Count(lacking, "host"),
+                                               " would not do all"),
                    ". `sluice show ", name, "`"));
 }
 

@@ -54,7 +54,9 @@ std::string AnswerText(const RoundHost& host) {
   if (!host.out.empty()) return absl::StrCat("left out: ", host.out);
   switch (host.answer) {
     case RoundHost::Answer::kAccepts:
-      return "accepts";
+      return host.answer_reason.empty()
+                 ? "accepts"
+                 : absl::StrCat("accepts, but ", host.answer_reason);
     case RoundHost::Answer::kRefuses:
       return absl::StrCat("refuses: ", host.answer_reason);
     case RoundHost::Answer::kNone:

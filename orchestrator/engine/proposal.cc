@@ -80,6 +80,19 @@ void LeaveOutMissing(Turn& turn, Round* round) {
   }
 }
 
+// "plugin check_pgsql"; empty: a check that needs nobody's leave.
+std::string AskWord(const CheckSpec& spec) {
+  static constexpr std::pair<absl::string_view, absl::string_view> kNamed[] = {
+      {"plugin", "name"}, {"yara", "rules"}, {"files", "baseline"}};
+  for (const auto& [kind, argument] : kNamed) {
+    if (spec.kind != kind) continue;
+    const auto it = spec.args.find(std::string(argument));
+    if (it == spec.args.end()) return "";
+    return absl::StrCat(kind == "files" ? "baseline" : kind, " ", it->second);
+  }
+  return "";
+}
+
 // One line of the body stands for all steps on the host: the shortest lease
 // closes soonest; the soak is the shortest too, since the engine itself waits
 // out each step's own.
@@ -113,6 +126,27 @@ ReleaseOrder::Host HostLine(Turn& turn, const Round& round, const HostId& id,
   line.lease_seconds = std::max<int64_t>(1, absl::ToInt64Seconds(times.lease));
   line.soak_seconds = std::max<int64_t>(0, absl::ToInt64Seconds(times.soak));
   return line;
+}
+
+// What the steps will ask of the host once their flows are open, in words that
+// its agent looks up in its own file.
+std::vector<std::string> WillAsk(Turn& turn, const Round& round,
+                                 const HostId& id) {
+  std::set<std::string> asks;
+  for (const int number : round.steps) {
+    const PlannedStep& step = turn.plan().planned(number);
+    if (!std::binary_search(step.hosts.begin(), step.hosts.end(), id)) continue;
+    if (!step.start_unit.empty() && !turn.plan().step(number).entry) {
+      asks.insert(absl::StrCat("unit ", step.start_unit));
+    }
+    for (const std::vector<PlannedCheck>* checks : {&step.health, &step.watch}) {
+      for (const PlannedCheck& check : *checks) {
+        const std::string word = AskWord(check.spec);
+        if (!word.empty()) asks.insert(word);
+      }
+    }
+  }
+  return {asks.begin(), asks.end()};
 }
 
 }  // namespace
@@ -177,7 +211,7 @@ void ProposeRound(Turn& turn, int stage) {
     round.waiting.insert(
         turn.Send(id,
                   Propose{absl::StrCat(planned.id.str(), "/", round.number),
-                          body, std::move(opening)},
+                          body, std::move(opening), WillAsk(turn, round, id)},
                   kProposeDeadline, std::move(meta)));
   }
   turn.TouchGate(stage);
@@ -196,6 +230,13 @@ void ProposalReported(Turn& turn, OrderKey key, const Pending& pending,
   if (report.outcome == Outcome::kDone && answer != nullptr &&
       answer->accepts) {
     host.answer = RoundHost::Answer::kAccepts;
+    host.answer_reason = answer->reason;
+    if (!answer->reason.empty()) {
+      turn.Say("gate", report.host.str(),
+               absl::StrCat(report.host.str(), " accepts the release of '",
+                            turn.plan().planned_stage(pending.gate).id.str(),
+                            "', but ", answer->reason));
+    }
     return;
   }
   // Shown at the gate before anybody votes; people may still go without it.

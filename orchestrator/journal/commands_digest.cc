@@ -67,6 +67,8 @@ class Writer {
       Id(grant);
       Flows(flows);
     }
+    Number(static_cast<int64_t>(order.will_ask.size()));
+    for (const std::string& one : order.will_ask) Text(one);
   }
   void Write(const engine::OpenFlows& order) {
     Text("open-flows");

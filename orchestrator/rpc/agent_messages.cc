@@ -252,6 +252,7 @@ struct OrderFiller {
       entry->set_grant(grant.str());
       AddFlows(flows, entry->mutable_flows());
     }
+    for (const std::string& one : order.will_ask) to->add_will_ask(one);
   }
   void operator()(const engine::OpenFlows& order) {
     v1::OpenFlows* to = out->mutable_open_flows();

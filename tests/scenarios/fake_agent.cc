@@ -93,6 +93,10 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     } else if (line->flows_digest != FlowsDigest(flows)) {
       answer = {false, "its flows are not those of its digest"};
     } else {
+      if (std::count(propose->will_ask.begin(), propose->will_ask.end(),
+                     lacks) != 0) {
+        answer.reason = absl::StrCat("this host does not name ", lacks);
+      }
       release.body = propose->body.str();
       release.lease = absl::Seconds(line->lease_seconds);
       releases_[Sha256(propose->body.str())] = std::move(release);

@@ -35,6 +35,7 @@ class FakeAgent {
   bool silent = false;  // takes orders and answers none
   bool refuses_releases = false;
   bool refuses_opening = false;
+  std::string lacks;          // of what will be asked: "unit NAME"
   bool deaf_tries = false;    // nothing it tries passes
   bool cannot_close = false;  // but by an isolation
   std::string broken_unit;    // does not start

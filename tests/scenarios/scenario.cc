@@ -90,7 +90,7 @@ std::string Scenario::Do(const std::vector<std::string>& words,
   }
   for (const char* agent :
        {"connect", "lose", "return", "fail", "heal", "silent", "answer",
-        "refuse-release", "refuse-opening", "cannot-close", "deaf", "watched",
+        "refuse-release", "refuse-opening", "lacks", "cannot-close", "deaf", "watched",
         "lease-lost"}) {
     if (verb == agent) return Agent(words);
   }
@@ -254,6 +254,10 @@ std::string Scenario::Agent(const std::vector<std::string>& words) {
     world_.agent(host).refuses_releases = Word(words, 2) != "no";
   } else if (verb == "refuse-opening") {
     world_.agent(host).refuses_opening = Word(words, 2) != "no";
+  } else if (verb == "lacks") {
+    // lacks HOST unit|plugin|yara|baseline NAME
+    world_.agent(host).lacks =
+        absl::StrCat(Word(words, 2), " ", Word(words, 3));
   } else if (verb == "cannot-close") {
     world_.agent(host).cannot_close = Word(words, 2) != "no";
   } else if (verb == "deaf") {

@@ -167,8 +167,8 @@ class Audit : public ::testing::Test {
 TEST_F(Audit, IsVerifiedByTheCommandsOfItsReadme) {
   const auto report = Export();
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->records, 8u);
-  EXPECT_EQ(report->signatures, 6);
+  EXPECT_EQ(report->records, 9u);
+  EXPECT_EQ(report->signatures, 7);
   EXPECT_EQ(Verify(), 0);
 }
 
@@ -187,8 +187,8 @@ TEST_F(Audit, SaysThatAWordWasRelayed) {
 TEST_F(Audit, HoldsWaiversWithTheirSignatures) {
   ASSERT_TRUE(Export().ok());
   EXPECT_THAT(Written("signed/list"),
-              HasSubstr("0000000008 duty-commander waiver@sluice"));
-  EXPECT_THAT(Written("signed/0000000008.txt"),
+              HasSubstr("0000000009 duty-commander waiver@sluice"));
+  EXPECT_THAT(Written("signed/0000000009.txt"),
               HasSubstr("\nuntil 2026-11-21T18:00:00.000Z\n"));
 }
 
@@ -202,12 +202,12 @@ TEST_F(Audit, OfAJournalWhoseEndIsLostIsNotMade) {
   std::filesystem::copy(dir_ / "journal.db", dir_ / "copy.db");
   // The newest record stands in the log that was not copied, or so it seems.
   std::ofstream(dir_ / "copy.db.head")
-      << absl::StrCat("9 ", Sha256("the ninth"), "\n");
+      << absl::StrCat("10 ", Sha256("the tenth"), "\n");
   const auto report = ExportAudit({.journal = dir_ / "copy.db",
                                    .manifest = dir_ / "manifest.yaml",
                                    .out = dir_ / "audit"});
   EXPECT_EQ(report.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(report.status().message(), HasSubstr("record 9"));
+  EXPECT_THAT(report.status().message(), HasSubstr("record 10"));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "audit"));
 }
 

@@ -46,6 +46,9 @@ TEST(DecisionSummary, SaysWhatSpeaksAgainstItFirst) {
       "refuses: this host's own file wants 2 incident-commander at stage "
       "applications and the gate asks for 1; raise the gate's approvals in "
       "the manifest");
+  app->set_answer(
+      "accepts, but this host's agent.yaml does not name what will be asked: "
+      "unit billing-engine.service; write it there and restart sluice-agent");
   detail.mutable_flows(0)->add_flows("udp 10.77.0.31 10.77.0.21 53");
   v1::Gate* gate = detail.mutable_gate();
   gate->add_waived(

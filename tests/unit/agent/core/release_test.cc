@@ -34,6 +34,26 @@ void ExpectProposalRefused(
                 "accepted no release order");
 }
 
+TEST(Proposal, IsAnsweredWithWhatTheHostWouldNotDoUnderIt) {
+  ReleasedHost host;
+  host.Freeze("w/1/0", "apps/2");
+  Propose proposal = host.Proposal("apps/2");
+  proposal.will_ask = {"unit engine.service"};
+  const auto answer = [&](const std::string& id) {
+    return std::get<ReleaseAnswer>(host.Give(id, proposal).detail);
+  };
+  EXPECT_TRUE(answer("w/2/0").accepts);
+  EXPECT_EQ(answer("w/3/0").reason, "");
+  proposal.will_ask = {"baseline cron", "plugin check_pgsql",
+                       "unit other.service", "a word\nof tomorrow"};
+  EXPECT_TRUE(answer("w/4/0").accepts);
+  EXPECT_THAT(answer("w/5/0").reason,
+              HasSubstr("will be asked: baseline cron, plugin check_pgsql, "
+                        "unit other.service, a word of tomorrow; write it"));
+  proposal.will_ask.resize(100'000, "plugin x");
+  EXPECT_LT(answer("w/6/0").reason.size(), 600u);
+}
+
 TEST(Proposal, ThatFitsIsAccepted) {
   ReleasedHost host;
   const Report report = host.Give("r/9/0", host.Proposal("apps/1"));

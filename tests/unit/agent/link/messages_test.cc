@@ -22,7 +22,9 @@ TEST(Messages, ReadProposalsWithTheirFlows) {
   v1::GrantFlows* grant = propose->add_grants();
   grant->set_grant("a>b:c");
   grant->add_flows("tcp 10.77.0.21 10.77.0.11 5432");
+  propose->add_will_ask("unit a.service");
   const auto read = ReadOrder<Propose>(message);
+  EXPECT_EQ(read.will_ask, std::vector<std::string>{"unit a.service"});
   EXPECT_EQ(read.body, "body");
   ASSERT_EQ(read.grants.size(), 1u);
   EXPECT_EQ(read.grants[0].flows[0].Line(), "tcp 10.77.0.21 10.77.0.11 5432");
