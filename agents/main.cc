@@ -161,8 +161,7 @@ absl::StatusOr<FileStateStore> OpenSeen(const AgentConfig& config,
       FileStateStore::Open(absl::StrCat(config.state, "/seen"));
   const absl::StatusOr<std::string> text =
       store.ok() ? store->Load() : store.status();
-  const absl::Status read =
-      text.ok() ? sightings.Decode(*text) : text.status();
+  const absl::Status read = text.ok() ? sightings.Decode(*text) : text.status();
   if (!read.ok() && !absl::IsNotFound(read)) Log(std::string(read.message()));
   return store;
 }
@@ -257,9 +256,8 @@ absl::Status Serve(const AgentConfig& config,
       RulesetOptionsOf(config).table,
       [&driver](const std::string& hand) { driver.Post(TableTouched{hand}); });
   if (!watch.ok()) Log(std::string(watch.status().message()));
-  const Workers::Options worker_options =
-      WorkerOptionsOf(config, signer.ok() ? signer->public_key().Line() : "",
-                      &sightings);
+  const Workers::Options worker_options = WorkerOptionsOf(
+      config, signer.ok() ? signer->public_key().Line() : "", &sightings);
   workers = std::make_unique<Workers>(worker_options, [&driver](Event event) {
     driver.Post(std::move(event));
   });
@@ -542,7 +540,8 @@ int Main(int argc, char** argv) {
         if (!config->suspended.empty()) return;
         const absl::Status kept = KeepConfig(config_path, start->text);
         if (!kept.ok()) {
-          Log(absl::StrCat("without a copy of agent.yaml this host comes up "
+          Log(
+              absl::StrCat("without a copy of agent.yaml this host comes up "
                            "unfenced when that file is damaged: ",
                            kept.message()));
         }

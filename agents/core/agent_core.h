@@ -39,8 +39,8 @@ struct CoreOptions {
   // What else may run here: "plugin check_pgsql", "yara webshells",
   // "baseline cron".
   std::set<std::string> may_run = {};
-  std::string break_glass;      // a key, as in authorized_keys; empty: none
-  Trust trust;                  // who may release what here (S2)
+  std::string break_glass;  // a key, as in authorized_keys; empty: none
+  Trust trust;              // who may release what here (S2)
   // Signs this host's evidence, so that people need not believe who relays it.
   // Not owned; without one the evidence is unsigned.
   const Signer* evidence_signer = nullptr;
@@ -254,10 +254,10 @@ class AgentCore {
   uint64_t last_change_ = 0;           // the latest request that changes it
   std::string expected_digest_;
   std::string fence_problem_ = "the kernel was not asked yet";
-  bool unread_ = false;  // an open host whose kernel could not be read yet
-  std::string alarm_;    // a FenceChanged not said yet
+  bool unread_ = false;    // an open host whose kernel could not be read yet
+  std::string alarm_;      // a FenceChanged not said yet
   std::string suspended_;  // Trust::suspended, when it was not said yet
-  std::string hand_;     // that touched the table and was not dealt with yet
+  std::string hand_;       // that touched the table and was not dealt with yet
   absl::Duration audit_every_;
   absl::Duration looked_at_ = -absl::InfiniteDuration();  // the last audit
   absl::Duration audit_at_ = absl::InfiniteDuration();

@@ -193,9 +193,9 @@ std::string AgentCore::WouldRefuse(const std::vector<std::string>& asks) const {
     named.push_back(OneLine(one, 80));
   }
   if (named.empty()) return "";
-  return absl::StrCat("this host's agent.yaml does not name what will be asked: ",
-                      absl::StrJoin(named, ", "),
-                      "; write it there and restart sluice-agent");
+  return absl::StrCat(
+      "this host's agent.yaml does not name what will be asked: ",
+      absl::StrJoin(named, ", "), "; write it there and restart sluice-agent");
 }
 
 void AgentCore::Carry(const Order& order, const Propose& what) {

@@ -74,7 +74,7 @@ struct BaselineFiles {
 
 // A point that runs no agent, and the program that this agent acts by for it.
 struct DriverRule {
-  std::vector<std::string> command;  // argv
+  std::vector<std::string> command;           // argv
   absl::Duration timeout = absl::Seconds(5);  // of each verb
   std::string user;                           // as PluginRule's
   std::vector<Prefix> addresses;              // the point's; at least one

@@ -122,8 +122,11 @@ GateView MakeGateView(const World& world, int stage, absl::Time now) {
     view.missing = MissingVotes(planned.gate.approvals, round->confirm_votes);
   }
   for (const Vote& vote : round->votes) {
-    view.votes.push_back({vote.decision.by, vote.decision.roles,
-                          vote.decision.go, vote.decision.reason, vote.at,
+    view.votes.push_back({vote.decision.by,
+                          vote.decision.roles,
+                          vote.decision.go,
+                          vote.decision.reason,
+                          vote.at,
                           {}});
     for (const StandsIn& one : vote.stands_in) {
       view.votes.back().stands_in_for.push_back(one.delegator);

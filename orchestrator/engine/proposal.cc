@@ -139,7 +139,8 @@ std::vector<std::string> WillAsk(Turn& turn, const Round& round,
     if (!step.start_unit.empty() && !turn.plan().step(number).entry) {
       asks.insert(absl::StrCat("unit ", step.start_unit));
     }
-    for (const std::vector<PlannedCheck>* checks : {&step.health, &step.watch}) {
+    for (const std::vector<PlannedCheck>* checks :
+         {&step.health, &step.watch}) {
       for (const PlannedCheck& check : *checks) {
         const std::string word = AskWord(check.spec);
         if (!word.empty()) asks.insert(word);

@@ -99,7 +99,7 @@ struct GateDetail {
     std::string digest;
     std::string text;
     std::vector<CheckReport> results;
-    std::string answer;  // "accepts", "accepts, but …", "refuses: …", "has not answered"
+    std::string answer;  // "accepts", "accepts, but …", "refuses: …", …
     std::string signature;
   };
   std::vector<Evidence> evidence;

@@ -90,8 +90,8 @@ std::string Scenario::Do(const std::vector<std::string>& words,
   }
   for (const char* agent :
        {"connect", "lose", "return", "fail", "heal", "silent", "answer",
-        "refuse-release", "refuse-opening", "lacks", "cannot-close", "deaf", "watched",
-        "lease-lost"}) {
+        "refuse-release", "refuse-opening", "lacks", "cannot-close", "deaf",
+        "watched", "lease-lost"}) {
     if (verb == agent) return Agent(words);
   }
   return Person(words);

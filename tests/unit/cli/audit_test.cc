@@ -100,8 +100,8 @@ class Audit : public ::testing::Test {
          {engine::Event(engine::ReignBegan{1, "one"}), engine::Event(frozen),
           engine::Event(go), engine::Event(task), engine::Event(login),
           engine::Event(rotation), engine::Event(glass),
-          engine::Event(engine::AccessRefused{"10.77.0.66", 1, 3, 0, 1,
-                                              "another key"}),
+          engine::Event(
+              engine::AccessRefused{"10.77.0.66", 1, 3, 0, 1, "another key"}),
           engine::Event(waiver)}) {
       const journal::Encoded encoded = journal::Encode(event);
       journal::Record record{.sequence = ++sequence,

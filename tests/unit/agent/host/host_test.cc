@@ -173,11 +173,10 @@ class KeptConfig : public ::testing::Test {
       : directory_(std::filesystem::temp_directory_path() /
                    absl::StrCat("sluice-kept-", getpid())),
         path_((directory_ / "agent.yaml").string()),
-        text_(WithApprovers(
-            "approvers:\n"
-            "  owner: {roles: [system-owner], key: \"KEY\"}\n"
-            "quorum: {system-owner: 1}\n"
-            "break-glass: {key: \"KEY\"}\n")) {
+        text_(WithApprovers("approvers:\n"
+                            "  owner: {roles: [system-owner], key: \"KEY\"}\n"
+                            "quorum: {system-owner: 1}\n"
+                            "break-glass: {key: \"KEY\"}\n")) {
     std::filesystem::create_directories(directory_);
     Write(text_);
   }
@@ -232,8 +231,8 @@ TEST_F(KeptConfig, IsOnlyRootsAndWrittenOnlyWhenItChanges) {
   const std::filesystem::path copy = KeptConfigPath(path_);
   EXPECT_EQ(std::filesystem::status(copy).permissions(),
             std::filesystem::perms(0600));
-  const auto written = std::filesystem::last_write_time(copy) -
-                       std::chrono::hours(1);
+  const auto written =
+      std::filesystem::last_write_time(copy) - std::chrono::hours(1);
   std::filesystem::last_write_time(copy, written);
   ASSERT_TRUE(KeepConfig(path_, text_).ok());
   EXPECT_EQ(std::filesystem::last_write_time(copy), written);

@@ -106,8 +106,8 @@ TEST(Messages, TellWhatWasSeenAndNoMoreThanAnOrchestratorTakes) {
   Observations seen;
   seen.since = absl::FromUnixSeconds(100);
   seen.until = absl::FromUnixSeconds(200);
-  const Sighting sighting{7, seen.since, seen.until,
-                          {"psql", 812, "shop.service", "app"}};
+  const Sighting sighting{
+      7, seen.since, seen.until, {"psql", 812, "shop.service", "app"}};
   seen.listeners[{Protocol::kUdp, 53}] = sighting;
   seen.refused[{true, Protocol::kTcp, *Prefix::Parse("203.0.113.66"), 443}] =
       sighting;
