@@ -277,8 +277,8 @@ class Reboot(LeaseTest):
         estate.until(lambda _: "engine-1 says: cannot use its agent.yaml"
                      in said(), "people are told")
         agent = [f"{estate.sluice.bin}/sluice-agent", "--config", path]
-        self.assertIn("agent.yaml", estate.lab.run(
-            "engine-1", [*agent, "doctor"], check=False))
+        self.assertIn("the fence is up", estate.lab.run(
+            "engine-1", [*agent, "status"], check=False))
         closed = estate.lab.run("engine-1", [*agent, "isolate"])
         self.assertIn("is in its quarantine", closed)
         self.assertFalse(estate.reach("engine-1", "store-1"))
