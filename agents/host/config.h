@@ -21,9 +21,9 @@
 //                                             # an orchestrator (default: none)
 //   trust-serial: 2       # rotations up to here are in this file (default: 0)
 //   units: {postgresql.service: {start: [systemctl, start, postgresql]}}
-//   plugins:                      # user: whom it runs as, instead of the agent
+//   plugins:                      # user: whom it runs as (default: nobody)
 //     check_pgsql: {command: [/usr/lib/…/check_pgsql], timeout: 10s,
-//                   user: nobody}
+//                   user: nagios}
 //   yara: {webshells: {rules: webshells.yar, paths: [/var/www]}}
 //   baselines:                    # `sluice-agent baseline` takes and signs
 //   them
@@ -59,7 +59,7 @@ struct UnitRule {
 struct PluginRule {
   std::vector<std::string> command;  // argv
   absl::Duration timeout = absl::Seconds(10);
-  std::string user;  // it runs as; empty: as the agent
+  std::string user = "nobody";  // it runs as; "root": as the agent
 };
 
 struct YaraRule {
@@ -76,7 +76,7 @@ struct BaselineFiles {
 struct DriverRule {
   std::vector<std::string> command;           // argv
   absl::Duration timeout = absl::Seconds(5);  // of each verb
-  std::string user;                           // as PluginRule's
+  std::string user;                           // empty: as the agent
   std::vector<Prefix> addresses;              // the point's; at least one
   std::vector<Flow> vital;                    // the point's
 };

@@ -20,7 +20,9 @@
 namespace sluice::agent {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // A port that was free a moment ago and on which nothing listens.
 uint16_t ClosedPort() { return LocalSocket(SOCK_STREAM).port(); }
@@ -173,13 +175,30 @@ CheckResult RunPlugin(const std::string& script,
 
 TEST(Plugin, ExitCodesAreVerdictsAndTheFirstLineIsWhy) {
   EXPECT_EQ(RunPlugin("echo 'OK - 12 invoices|n=12'; echo more"),
-            (CheckResult{Verdict::kPass, "OK - 12 invoices", ""}));
+            (CheckResult{Verdict::kPass, "OK - 12 invoices", "", {"n = 12"}}));
   EXPECT_EQ(RunPlugin("echo slow; exit 1").verdict, Verdict::kInconclusive);
   EXPECT_EQ(RunPlugin("echo CRITICAL; exit 2"),
             (CheckResult{Verdict::kFail, "CRITICAL", ""}));
   EXPECT_EQ(RunPlugin("echo what; exit 3").verdict, Verdict::kInconclusive);
   EXPECT_EQ(RunPlugin("exit 4").verdict, Verdict::kInconclusive);
   EXPECT_EQ(RunPlugin("kill -9 $$").verdict, Verdict::kInconclusive);
+}
+
+TEST(Plugin, WhatItMeasuredIsInTheDetails) {
+  EXPECT_THAT(
+      RunPlugin("printf \"%s\\n\" "
+                "\"DISK OK | '/' = 3 '/var log'=12MB;50;60;0;99 'it''s'=U\" "
+                "'more text | load1=0.21;;10' 'load5=0.18'")
+          .details,
+      ElementsAre("/var log = 12MB (warning 50, critical 60)",
+                  "it's = not known", "load1 = 0.21 (critical 10)",
+                  "load5 = 0.18"));
+  EXPECT_THAT(RunPlugin("echo 'OK | none = = =x ;;; a= b'").details, IsEmpty());
+  // An output that never ends a quote, and one with no end of labels.
+  EXPECT_THAT(RunPlugin("echo \"OK | 'a=1\"").details, IsEmpty());
+  EXPECT_EQ(RunPlugin("echo \"OK |$(seq -f ' l%g=1' 1 999 | tr -d '\\n')\"")
+                .details.size(),
+            16u);
 }
 
 TEST(Plugin, ThatIsNotInTheHostsOwnFileDoesNotRun) {

@@ -153,6 +153,8 @@ TEST_F(Machine, APluginRunsAsTheUserThatTheHostNames) {
   context_.plugins["who"] = {
       {"/usr/bin/id", "-un"}, absl::Seconds(5), "nobody"};
   EXPECT_EQ(Run("plugin", {{"name", "who"}}).reason, "nobody");
+  context_.plugins["who"].user = "root";
+  EXPECT_EQ(Run("plugin", {{"name", "who"}}).reason, "root");
   context_.plugins["who"].user = "no-such-user";
   EXPECT_NE(Run("plugin", {{"name", "who"}}).verdict, Verdict::kPass);
 }

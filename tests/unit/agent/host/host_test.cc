@@ -68,7 +68,7 @@ TEST(Config, IsReadWhole) {
   EXPECT_THAT(config->units.at("nginx.service").start,
               ElementsAre("/usr/bin/systemctl", "start", "nginx.service"));
   EXPECT_EQ(config->plugins.at("check_pgsql").timeout, absl::Seconds(3));
-  EXPECT_EQ(config->plugins.at("check_pgsql").user, "");
+  EXPECT_EQ(config->plugins.at("check_pgsql").user, "nobody");
   EXPECT_EQ(config->plugins.at("check_raid").user, "nagios");
   EXPECT_EQ(config->yara.at("webshells").rules,
             "/etc/sluice/agents/webshells.yar");
