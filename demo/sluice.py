@@ -45,7 +45,8 @@ class Sluice:
     def init(self, plugins=None, agent_keys=False, drivers=None):
         """`sluice init`, then what these hosts' own files allow.
 
-        `plugins`: host → {name: argv}. `drivers`: host → {point it acts for:
+        `plugins`: host → {name: argv}, run as root: these sources may lie
+        where nobody else can read. `drivers`: host → {point it acts for:
         its entry}. `agent_keys`: hosts get their keys
         here, for an estate whose orchestrator is never started.
         """
@@ -56,7 +57,8 @@ class Sluice:
             extra = (plugins or {}).get(host, {})
             self._change(f"agents/{host}/agent.yaml", {
                 "state": f"{self.folder}/state/{host}",
-                "plugins": {name: {"command": argv, "timeout": "5s"}
+                "plugins": {name: {"command": argv, "timeout": "5s",
+                                   "user": "root"}
                             for name, argv in extra.items()},
                 **({"drivers": drivers[host]} if host in (drivers or {})
                    else {})})
