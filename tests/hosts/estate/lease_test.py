@@ -314,7 +314,8 @@ class Reboot(LeaseTest):
 class FullDisk(LeaseTest):
     """A state that cannot be written: closing goes on, opening does not."""
 
-    def test_closes_all_the_same_and_says_so(self):
+    def small_disk(self):
+        """Under engine-1's state; returns the state's folder."""
         estate = self.estate
         state = f"{estate.sluice.folder}/state/engine-1"
         estate.supervisor.stop("agent-engine-1")
@@ -328,10 +329,19 @@ class FullDisk(LeaseTest):
         estate.until(lambda s: any(h["id"] == "engine-1" and
                                    h["link"] == "connected"
                                    for h in s["hosts"]), "it is back")
+        return state
+
+    @staticmethod
+    def fill(state):
         with open(f"{state}/filler", "wb", buffering=0) as file:
             with contextlib.suppress(OSError):
                 while True:
                     file.write(b"x" * 4096)
+
+    def test_closes_all_the_same_and_says_so(self):
+        estate = self.estate
+        state = self.small_disk()
+        self.fill(state)
         self.assertTrue(estate.reach("front-1", "engine-1"))
         code, said = estate.sluice.run("duty-commander", "isolate", "--host",
                                        "engine-1", "--reason", "test")
@@ -349,6 +359,26 @@ class FullDisk(LeaseTest):
         processes.wait_for(lambda: os.path.exists(f"{state}/state"),
                            "it is written down once there is room")
         self.assertFalse(estate.reach("front-1", "engine-1"))
+
+    def test_opens_nothing_until_there_is_room(self):
+        estate = self.estate
+        state = self.small_disk()
+        estate.isolate_all()
+        self.fill(state)
+        estate.command("duty-commander", "start")
+        estate.open_gate("data")
+        estate.until_step("engine", "quarantined")
+        estate.until(lambda _: "could not write its state" in " ".join(
+            estate.command("duty-commander", "show", "engine").split()),
+                     "people are told why")
+        self.assertFalse(estate.reach("engine-1", "store-1"))
+        self.assertIn("policy drop", self.nft("list", "table", "inet",
+                                              "sluice"))
+        os.unlink(f"{state}/filler")
+        estate.command("duty-commander", "retry", "engine")
+        estate.open_gate("applications")
+        estate.until_step("engine", "reconnected")
+        self.assertTrue(estate.reach("engine-1", "store-1"))
 
 
 if __name__ == "__main__":
