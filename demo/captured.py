@@ -26,6 +26,7 @@ class Captured(Sluice):
 
     def __init__(self, real):
         super().__init__(real.lab, real.supervisor, real.manifest, real.hosts)
+        self.driven = real.driven
         self.real = real
         self.folder = f"{real.supervisor.folder}/captured"
 

@@ -22,7 +22,7 @@ DOMAIN = "city-utility.test"
 PYTHON = "/usr/bin/python3"
 ROUTER = ["10.77.0.254", "fd77::fe"]
 ORCHESTRATOR = ["10.77.0.1", "fd77::1"]
-ESTATE = ["10.77.0.0/24", "fd77::/64"]
+ESTATE = ["10.77.0.0/24", "fd77::/64", "10.79.0.0/24", "fd79::/64"]
 # Who lives outside: addresses, and the router's beside them.
 OUTSIDE = {
     "bank": (["203.0.113.10/24", "2001:db8:203::10/64"],
@@ -41,6 +41,8 @@ SERVICES = {
     "customer-portal": "customer_portal.py",
     "document-management": "document_management.py",
     "reporting": "reporting.py",
+    "pump-controller": "pump_controller.py",
+    "control-room": "control_room.py",
 }
 BANK_PORT = 8443
 
@@ -92,7 +94,7 @@ class Estate:
         self._portal()
         self._intranet()
         for system in ("debt-collection", "document-management", "reporting",
-                       "billing-engine"):
+                       "billing-engine", "control-room"):
             wait_for(lambda s=system: self.ready(s), f"{system} ready")
         wait_for(lambda: self.get("citizen", "/ready") is not None,
                  "the portal for citizens")
@@ -140,13 +142,30 @@ class Estate:
         self.lab.add_router("outside", [f"{ROUTER[0]}/24", f"{ROUTER[1]}/64"])
         self.lab.add_host("orchestrator",
                           [f"{ORCHESTRATOR[0]}/24", f"{ORCHESTRATOR[1]}/64"])
-        for name, (v4, v6) in self.hosts.items():
-            self.lab.add_host(name, [f"{v4}/24", f"{v6}/64"], ROUTER)
+        behind = {name: host["behind"][0] for name, host in
+                  self.manifest["hosts"].items() if "behind" in host}
+        for name, (v4, v6, *_) in self.hosts.items():
+            if name in behind.values():
+                self.lab.add_router(name, [f"{v4}/24", f"{v6}/64"], ROUTER)
+            elif name not in behind:
+                self.lab.add_host(name, [f"{v4}/24", f"{v6}/64"], ROUTER)
+        for name, router in behind.items():
+            self._segment(name, router, [host for host in self.lab.hosts
+                                         if host != router])
         for name, (addresses, gateways) in OUTSIDE.items():
             self.lab.add_outside(name, "outside", addresses, gateways)
         self.lab.watch_wire(ESTATE, ORCHESTRATOR)
         names = self.hosts[self.hosts_of("name-service")[0]]
         self.supervisor.use_names(names[:1], DOMAIN)
+
+    def _segment(self, name, router, others):
+        """A host in a segment of its own, and everybody's way to it."""
+        self.lab.add_outside(name, router, [
+            f"{address}/{length}" for address, length in
+            zip(self.hosts[name], (24, 64))], self.hosts[router][2:])
+        for host in others:
+            for target, via in zip(ESTATE[2:], self.hosts[router]):
+                self.lab.run(host, ["ip", "route", "add", target, "via", via])
 
     def _certificate(self):
         lab_module.run(
@@ -164,7 +183,7 @@ class Estate:
                  "local=/test/", "local=/example/"]
         for host, addresses in self.hosts.items():
             lines.append(f"host-record={host}.{DOMAIN},"
-                         f"{','.join(addresses)}")
+                         f"{','.join(addresses[:2])}")
         for system, spec in self.systems.items():
             lines += [f"address=/{system}.{DOMAIN}/{address}"
                       for host in spec["hosts"]

@@ -143,9 +143,9 @@ class Lab:
         for gateway in gateways:
             self._ip(name, f"route add default via {gateway}")
 
-    def add_router(self, name, addresses):
-        """A host that forwards between the bridge and what is outside."""
-        self.add_host(name, addresses)
+    def add_router(self, name, addresses, gateways=()):
+        """A host that forwards between the bridge and what is behind it."""
+        self.add_host(name, addresses, gateways)
         self._sysctl(name, {"net.ipv4.ip_forward": 1,
                             "net.ipv6.conf.all.forwarding": 1})
 

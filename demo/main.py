@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import signal
 import sys
@@ -19,6 +20,7 @@ import time
 
 import estate as estate_module
 import lab as lab_module
+import pumps
 import sluice as sluice_module
 from people import People
 from processes import ProcessError, Supervisor
@@ -32,6 +34,7 @@ SKIPPED = 77
 HERE = os.path.dirname(os.path.abspath(__file__))
 MANIFEST = os.path.join(os.path.dirname(HERE), "manifests",
                         "city-utility.yaml")
+PUMPS = os.path.join(HERE, "data", "pumps.yaml")
 
 
 def arguments():
@@ -118,7 +121,7 @@ def stage(screen, folder, auto):
     """Everything that is needed before the first scene."""
     lab = lab_module.Lab(PREFIX)
     supervisor = Supervisor(lab, folder)
-    manifest = watched(folder)
+    manifest = staged(folder)
     estate = estate_module.Estate(manifest, lab, supervisor)
     sluice = sluice_module.Sluice(lab, supervisor, manifest, estate.hosts)
     progress = Progress(sluice, screen)
@@ -126,9 +129,10 @@ def stage(screen, folder, auto):
     return lab, supervisor, Scenes(estate, sluice, people, progress, screen)
 
 
-def watched(folder):
+def staged(folder):
     """The city utility's manifest, in which one system's gate asks what its
-    host did in quarantine. Its hour of watching is ten seconds here."""
+    host did in quarantine (its hour of watching is ten seconds here), with
+    the pumps beside it."""
     with open(MANIFEST, encoding="utf-8") as file:
         before, name, after = file.read().partition(f"\n  {CALLER}:\n")
     told = after.replace(
@@ -139,8 +143,21 @@ def watched(folder):
         raise lab_module.LabError(f"{MANIFEST} has no {CALLER} to watch.")
     path = f"{folder}/city-utility.yaml"
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + name + told)
+        file.write(beside(before + name + told))
     return path
+
+
+def beside(manifest):
+    """The text with PUMPS' own lines at the end of each of its fields."""
+    with open(PUMPS, encoding="utf-8") as file:
+        parts = re.split(r"(?m)^(hosts|systems|stages):\n", file.read())[1:]
+    for field, lines in zip(parts[::2], parts[1::2]):
+        # Up to the next field of the same rank, or the end of the file.
+        end = re.search(rf"(?ms)^{field}:\n.*?(?=\n+(?:#.*\n)*^[a-z]|\Z)",
+                        manifest).end()
+        manifest = (manifest[:end].rstrip("\n") + "\n" +
+                    lines.rstrip("\n") + "\n" + manifest[end:])
+    return manifest
 
 
 def prepare(scenes, screen):
@@ -155,12 +172,14 @@ def prepare(scenes, screen):
     sluice = scenes.sluice
     sluice.init({host: {"check_pgsql": [f"{HERE}/check_pgsql"]}
                  for system in ("billing-db",)
-                 for host in scenes.estate.hosts_of(system)})
+                 for host in scenes.estate.hosts_of(system)},
+                drivers=pumps.drivers(sluice, scenes.estate))
     sluice.start_orchestrator()
     sluice.start_agents()
     screen.say("The orchestrator has a host of its own; sluice-agent runs on "
-               "each of the others. Forecasts are machines' time: what people "
-               "take at gates and tasks comes on top.")
+               "each of the others but plc-1, which can run none. Forecasts "
+               "are machines' time: what people take at gates and tasks comes "
+               "on top.")
 
 
 def keep(scenes, screen):

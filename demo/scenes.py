@@ -12,6 +12,7 @@ import lab as lab_module
 from captured import PEOPLE, Captured, Refusals
 from people import APPROVERS
 from progress import gate, step, waiting_tasks
+from pumps import Pumps
 from record import Record, good
 from sessions import DatabaseSession, Session
 
@@ -39,12 +40,13 @@ class Scenes:
         self.screen = screen
         self.facts = []
         self.sessions = {}
+        self.pumps = Pumps(self)
 
     def play(self):
         for scene in (self.everyday, self.isolate, self.captured, self.start,
                       self.foundations, self.data, self.applications,
                       self.repair, self.crash, self.acceptance, self.outside,
-                      self.end, self.record):
+                      self.pumps.play, self.end, self.record):
             scene()
 
     def expect(self, promised, fine, measured):
@@ -65,17 +67,19 @@ class Scenes:
                     f"INV-2041, {paid.get('amount')}, receipt "
                     f"{paid.get('receipt')}")
         self._open_sessions()
-        self.screen.say("Four sessions stay open from here on: a citizen's "
+        self.screen.say("Five sessions stay open from here on: a citizen's "
                         "with the portal, two more that keep silent from now "
-                        "on, and an administrator's psql from app-1 to the "
-                        "billing database.")
+                        "on, an administrator's psql from app-1 to the "
+                        "billing database, and the control room's with the "
+                        "pumps.")
         hosts = len(self.sluice.hosts)
         status = self.progress.follow(
             lambda s: len(self.sluice.connected()) == hosts,
             "every agent connected", 30, quiet=True)
         links = [h for h in status["hosts"] if h["link"] == "connected"]
         self.expect("every host's agent has dialled out to the orchestrator",
-                    len(links) == hosts, f"{len(links)} of {hosts}")
+                    len(links) == hosts,
+                    f"{len(links)} of {hosts}, plc-1 by fw-1's")
 
     def isolate(self):
         self.screen.headline("Isolate everything")
@@ -110,7 +114,7 @@ class Scenes:
         self.screen.command("attacker", "kill sluice-orchestrator")
         self.sluice.supervisor.stop("orchestrator")
         attacker.forge()
-        refusals = Refusals(self.sluice.supervisor, self.sluice.hosts)
+        refusals = Refusals(self.sluice.supervisor, self.sluice.agents)
         wire = self.lab.counters()
         self.screen.command("attacker", "sluice-orchestrator --config "
                             "captured/orchestrator/orchestrator.yaml")
@@ -146,7 +150,7 @@ class Scenes:
     def foundations(self):
         self.screen.headline("Gate one: foundations")
         self.people.decide("foundations")
-        self._back(["name-service", "directory"], 60)
+        self.back(["name-service", "directory"], 60)
 
     def data(self):
         self.screen.headline("Gate two: data, with a task that blocks")
@@ -161,7 +165,7 @@ class Scenes:
                     f"go refused with exit code {code}, gate {state}")
         self.people.sign(task, "rotated all nine, list in the safe")
         self.people.decide("data")
-        self._back(["billing-db", "meter-readings", "document-index"], 90)
+        self.back(["billing-db", "meter-readings", "document-index"], 90)
 
     def applications(self):
         self.screen.headline("Gate three: applications; billing fails")
@@ -185,10 +189,10 @@ class Scenes:
         caller = step(status, CALLER)
         self.expect("the host that calls home stays in quarantine",
                     caller.get("state") == "quarantined" and
-                    not self._reach(self.estate.hosts_of(CALLER)[0], "db-1",
+                    not self.reach(self.estate.hosts_of(CALLER)[0], "db-1",
                                     5432),
                     f"{CALLER} is {caller.get('state')}")
-        closed = not self._reach("app-1", "db-1", 5432)
+        closed = not self.reach("app-1", "db-1", 5432)
         apart = self.estate.ready("customer-information")
         self.expect("on the wire: billing cannot reach its database, "
                     "customer information can", closed and apart,
@@ -215,7 +219,7 @@ class Scenes:
             lambda s: step(s, ENGINE).get("state") == "soaking",
             "billing soaking", 60)
         decisions = self._decisions()
-        leased = self._reach("app-1", "db-1", 5432)
+        leased = self.reach("app-1", "db-1", 5432)
         self.people.pause("kill the orchestrator?")
         self.screen.command("stage", "kill -9 sluice-orchestrator")
         self.sluice.supervisor.processes["orchestrator"].kill()
@@ -252,7 +256,7 @@ class Scenes:
         self.expect("the billing engine computes what stands on paper",
                     '"amount": "84.20"' in said, "INV-2041: 84.20")
         self.people.sign(f"{ENGINE}/{OWN}", "INV-2041, 84.20, as on paper")
-        self._back([ENGINE, *DEPENDENTS], 120)
+        self.back([ENGINE, *DEPENDENTS], 120)
         self._clean_the_caller()
 
     def outside(self):
@@ -270,7 +274,7 @@ class Scenes:
             self.estate.get("citizen", "/", timeout=2) is None
         self.expect("citizens are still outside while the pilot office "
                     "tries it", closed and waits, "no answer for citizens")
-        self._back([PILOT, CITIZENS], 90)
+        self.back([PILOT, CITIZENS], 90)
         for number, version in (("INV-2043", 4), ("INV-2044", 6)):
             paid = self.estate.get("citizen", f"/pay/{number}", post=True,
                                    version=version) or {}
@@ -339,7 +343,7 @@ class Scenes:
         for text in sorted(set(said.values())):
             hosts = sorted(host for host in said if said[host] == text)
             self.screen.event("refused", f"{', '.join(hosts)}: {text}", "red")
-        hosts = self.sluice.hosts
+        hosts = self.sluice.agents
         forged = [host for host in hosts if all(
             f"{name}: the signature is by another key" in said.get(host, "")
             for name in PEOPLE)]
@@ -352,7 +356,7 @@ class Scenes:
         """Everybody knocks while the forged release is in force; `wire`:
         the bridge's counters before it."""
         inside = [("app-1", "db-1", 5432), ("app-2", "db-1", 5432),
-                  ("gw-1", "app-1", 8080)]
+                  ("gw-1", "app-1", 8080), ("ctl-1", "plc-1", 502)]
         world = [("citizen", host, self.estate.port(system))
                  for system in self.estate.systems
                  for host in self.estate.hosts_of(system)]
@@ -360,7 +364,7 @@ class Scenes:
                   for version in (4, 6)]
         with ThreadPoolExecutor(len(inside + world)) as pool:
             opened = [knock for knock, open_ in zip(
-                knocks, pool.map(lambda k: self._reach(*k), knocks)) if open_]
+                knocks, pool.map(lambda k: self.reach(*k), knocks)) if open_]
         now = self.lab.counters()
         passed = now["between"] - wire["between"] + \
             now["outward"] - wire["outward"]
@@ -409,7 +413,7 @@ class Scenes:
         self.people.command("duty-commander", "skip", CALLER, "--reason",
                             "installed anew from its image", "--until", "2h")
         self.people.decide("applications")
-        self._back([CALLER], 90)
+        self.back([CALLER], 90)
 
     def _open_sessions(self):
         web = self.estate.hosts["web-1"]
@@ -428,6 +432,7 @@ class Scenes:
         }
         carried = {name: session.carries()
                    for name, session in self.sessions.items()}
+        carried["pumps"] = self.pumps.open_session()
         self.expect("the sessions carry data while the estate is open",
                     all(carried.values()), _said(carried))
 
@@ -440,7 +445,7 @@ class Scenes:
         opened = [pair for pair in (("app-1", "db-1", 5432),
                                     ("web-1", "gw-1", 8443),
                                     ("doc-1", "dir-1", 389))
-                  if self._reach(*pair) or self._reach(*pair, version=6)]
+                  if self.reach(*pair) or self.reach(*pair, version=6)]
         after = self.lab.counters()
         passed = {key: after[key] - before[key] for key in after}
         self.expect("sessions from before carry nothing",
@@ -453,13 +458,13 @@ class Scenes:
                     f"{passed['outward']}; knocking from outside "
                     f"{passed['inward']}, management {passed['management']}")
 
-    def _back(self, steps, timeout):
+    def back(self, steps, timeout):
         self.progress.follow(
             lambda s: all(step(s, name).get("state") == "reconnected"
                           for name in steps),
             f"{', '.join(steps)} back", timeout)
 
-    def _reach(self, client, server, port, version=4):
+    def reach(self, client, server, port, version=4):
         address = self.estate.hosts[server][0 if version == 4 else 1]
         return lab_module.reach(self.lab, client, address, port, 1.0)
 
@@ -468,7 +473,7 @@ class Scenes:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             asked = time.monotonic()
-            if not self._reach(client, server, port):
+            if not self.reach(client, server, port):
                 return asked
             time.sleep(0.1)
         return None

@@ -2,11 +2,13 @@
 """One TCP session that lives as long as this program does.
 
   session.py tcp ADDRESS PORT
+  session.py modbus ADDRESS PORT
   session.py tls ADDRESS PORT CERTIFICATE NAME
 
 Each line on standard input is one question asked over the session (an HTTP
-request over TLS, the line itself over plain TCP); one line of JSON on standard
-output says how many bytes came back. The session is never opened again.
+request over TLS, a register's value by Modbus, else the line itself); one line
+of JSON on standard output says how many bytes came back. The session is never
+opened again.
 """
 
 import json
@@ -33,6 +35,8 @@ def connect(arguments):
 def question(arguments, line):
     if arguments[0] == "tls":
         return f"GET / HTTP/1.1\r\nHost: {arguments[4]}\r\n\r\n".encode()
+    if arguments[0] == "modbus":
+        return bytes.fromhex("000100000006010300000001")
     return line.encode()
 
 

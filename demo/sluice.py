@@ -40,7 +40,13 @@ class Sluice:
         self.bin = binaries()
         # What stands before sluice-agent's argv: host → [word].
         self.before_agent = {}
+        self.driven = set()  # of the hosts, those another's agent acts for
         self.folder = f"{supervisor.folder}/sluice"
+
+    @property
+    def agents(self):
+        """The hosts that run one."""
+        return [host for host in self.hosts if host not in self.driven]
 
     def init(self, plugins=None, agent_keys=False, drivers=None):
         """`sluice init`, then what these hosts' own files allow.
@@ -51,9 +57,11 @@ class Sluice:
         here, for an estate whose orchestrator is never started.
         """
         self.make_keys()
+        self.driven = {point for points in (drivers or {}).values()
+                       for point in points}
         self._call([f"{self.bin}/sluice", "init", self.manifest, "--out",
                     self.folder] + (["--agent-keys"] if agent_keys else []))
-        for host in self.hosts:
+        for host in self.agents:
             extra = (plugins or {}).get(host, {})
             self._change(f"agents/{host}/agent.yaml", {
                 "state": f"{self.folder}/state/{host}",
@@ -139,7 +147,7 @@ class Sluice:
              "--config", f"{agent}/agent.yaml"], env=env)
 
     def start_agents(self):
-        for host in self.hosts:
+        for host in self.agents:
             self.start_agent(host)
 
     def connected(self):
