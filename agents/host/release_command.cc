@@ -137,7 +137,10 @@ absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
   glass.estate = config.estate;
   glass.host = config.host;
   glass.quarantine_number = state.quarantine_number;
-  glass.boot = boot_id;
+  // The boot that whoever is to judge the text knows: in a container of
+  // systemd's, the agent in its unit's box sees another than a shell does.
+  glass.boot =
+      FileStateStore::Holder(config.state) > 0 ? state.boot_id : boot_id;
   glass.drafted_seconds = absl::ToInt64Seconds(now);
   glass.valid_seconds = absl::ToInt64Seconds(valid);
   glass.reason = OneLine(wish.reason, BreakGlass::kLongestReason + 1);

@@ -24,7 +24,8 @@ struct ReleaseWish {
   std::string valid = "30m";       // how long the text may be used
 };
 
-// The text to be signed, about this host as its state on disk says it is.
+// The text to be signed, about this host as its state on disk says it is;
+// `boot_id` counts while no agent runs here.
 absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
                                          const ReleaseWish& wish,
                                          const std::string& boot_id,

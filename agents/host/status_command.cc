@@ -1,7 +1,14 @@
 #include "agents/host/status_command.h"
 
+#include <dirent.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
+#include <set>
+#include <string>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "agents/core/state.h"
 #include "agents/host/state_store.h"
@@ -18,20 +25,20 @@ Part OnDisk(const std::string& directory, const std::string& witness) {
   const absl::StatusOr<std::string> text = FileStateStore::ReadState(directory);
   if (absl::IsNotFound(text.status())) {
     if (access(witness.c_str(), F_OK) == 0) {
-      return {false, absl::StrCat("on disk:   the state is gone, so isolated; ",
-                                  witness, " says that there was one")};
+      return {false, absl::StrCat("the state is gone, so isolated; ", witness,
+                                  " says that there was one")};
     }
-    return {true, "on disk:   no state; this host was never isolated"};
+    return {true, "no state; never isolated"};
   }
   const absl::StatusOr<AgentState> state =
       text.ok() ? AgentState::Decode(*text) : text.status();
   if (!state.ok()) {
-    return {false, absl::StrCat("on disk:   cannot be believed, so isolated: ",
+    return {false, absl::StrCat("cannot be believed, so isolated: ",
                                 state.status().message())};
   }
-  if (state->mode == Mode::kOpen) return {true, "on disk:   open"};
-  return {false, absl::StrCat("on disk:   in quarantine ",
-                              state->quarantine_number, ": ", state->reason)};
+  if (state->mode == Mode::kOpen) return {true, "open"};
+  return {false, absl::StrCat("in quarantine ", state->quarantine_number, ": ",
+                              state->reason)};
 }
 
 Part InKernel(Fence& fence) {
@@ -54,14 +61,44 @@ Part InKernel(Fence& fence) {
                               " leased flows")};
 }
 
+// A point that this host's agent acts for is as good as stranded when the agent
+// goes: nobody else opens it again. What agent.yaml no longer names counts too.
+Part Points(const std::string& state_directory) {
+  constexpr absl::string_view kPoint = "point-";
+  std::set<std::string> names;
+  DIR* const opened = opendir(state_directory.c_str());
+  if (opened == nullptr) {
+    if (errno == ENOENT) return {true, ""};
+    return {false, absl::StrCat(state_directory, " cannot be read: ",
+                                std::strerror(errno), "\n")};
+  }
+  while (const dirent* const entry = readdir(opened)) {
+    const absl::string_view name = entry->d_name;
+    if (absl::StartsWith(name, kPoint)) names.emplace(name);
+  }
+  closedir(opened);
+  Part all = {true, ""};
+  for (const std::string& name : names) {
+    const std::string directory = absl::StrCat(state_directory, "/", name);
+    const Part one = OnDisk(directory, absl::StrCat(directory, "/state"));
+    if (one.open) continue;
+    all.open = false;
+    absl::StrAppend(&all.text, "acts for:  ", name.substr(kPoint.size()), ": ",
+                    one.text, "\n");
+  }
+  return all;
+}
+
 }  // namespace
 
 HostStatus StatusOfHost(const std::string& state_directory,
                         const std::string& witness, Fence& fence) {
   const Part disk = OnDisk(state_directory, witness);
   const Part kernel = InKernel(fence);
-  return {disk.open && kernel.open,
-          absl::StrCat(disk.text, "\n", kernel.text, "\n")};
+  const Part points = Points(state_directory);
+  return {disk.open && kernel.open && points.open,
+          absl::StrCat("on disk:   ", disk.text, "\n", kernel.text, "\n",
+                       points.text)};
 }
 
 }  // namespace sluice::agent

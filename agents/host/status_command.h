@@ -10,8 +10,8 @@
 namespace sluice::agent {
 
 struct HostStatus {
-  // Neither the state on disk nor the kernel says that it is isolated, and both
-  // could be read.
+  // Neither the state on disk nor the kernel says that it is isolated, nor is
+  // any point that its agent acts for, and all could be read.
   bool open = false;
   std::string text;  // lines for people
 };

@@ -18,7 +18,7 @@ import time
 
 import machines
 from machines import Failed, Unavailable, run, wait_for
-from traffic import Traffic
+from traffic import Session, Traffic
 
 HERE = pathlib.Path(__file__).resolve().parent
 HOST = {4: "10.79.0.11", 6: "fd79::11"}
@@ -26,6 +26,9 @@ PEER = {4: "10.79.0.1", 6: "fd79::1"}
 AGENT = "sluice-agent.service"
 BEGAN = time.monotonic()
 ORCHESTRATOR = "sluice-orchestrator.service"
+LEASE = 5  # seconds, as estate.yaml has it
+STANDING, LEASED = "tcp to 9", "udp to 9"  # what each flow is on the wire
+UNNOTICED = 0.5  # seconds without a frame that a busy machine may have
 
 
 def expect(condition, what):
@@ -111,8 +114,36 @@ class Story:
         expect(sent > 100, f"{what}: only {sent} packets were sent")
         expect(came == 0 and went == 0,
                f"{what}: {came} came in and {went} went out through "
-               f"quarantine: {self.traffic.seen}")
+               f"quarantine: {self.traffic.kinds()}")
         return result
+
+    def status(self):
+        return json.loads(self.sluice("status", "--json", check=False) or "{}")
+
+    def counted(self):
+        """(standing, leased) flows of the host, as its kernel was read."""
+        host = next(iter(self.status().get("hosts", [])), {})
+        return host.get("standing_flows", 0), host.get("leased_flows", 0)
+
+    def silences(self, what, action):
+        """Runs it; for how long nothing of the standing flow and of the
+        leased one left the host, though it was sent, in seconds."""
+        began = time.monotonic()
+        self.traffic.during(action)
+        standing, leased = (self.traffic.silence(kind)
+                            for kind in (STANDING, LEASED))
+        say(f"  {what}: {time.monotonic() - began:.1f} s, the standing flow silent for "
+            f"{standing * 1000:.0f} ms at most, the leased one for "
+            f"{leased:.1f} s, of {self.traffic.kinds()} frames")
+        others = set(self.traffic.seen) - {STANDING, LEASED, "tcp to 10"}
+        expect(not others, f"{what}: {self.traffic.kinds()}")
+        return standing, leased
+
+    def until_both_flow(self):
+        began = time.monotonic()
+        wait_for(lambda: all(self.traffic.last(kind) > began
+                             for kind in (STANDING, LEASED)),
+                 "the standing flow and the leased one", 20)
 
     def flowing(self, what, seconds=10):
         def both():
@@ -137,12 +168,17 @@ class Story:
         self.agent_runs_when_configured()
         self.removed_while_open()
         self.isolated()
+        self.reconnected()
+        self.upgraded_with_flows_open()
+        self.upgraded_without_an_orchestrator()
+        self.isolated_again()
         self.upgraded_in_quarantine()
         self.firewall_reloaded()
         self.stopped()
         self.rebooted_in_quarantine()
         self.removal_refused()
         self.removed_all_the_same()
+        self.released_and_purged()
 
     def build_world(self):
         self.host = self.world.add("host", f"{HOST[4]}/24", f"{HOST[6]}/64")
@@ -216,6 +252,7 @@ class Story:
         source = pathlib.Path(self.site, "agents/server-1")
         for file in source.iterdir():
             shutil.copy(file, folder / file.name)
+        self.pin_break_glass(folder / "agent.yaml")
         token = self.sluice("enrol", "--host", "server-1")
         self.host.run("sluice-agent", "enrol", stdin=token)
         self.host.run("systemctl", "start", AGENT)
@@ -234,7 +271,28 @@ class Story:
         self.traffic.start()
         self.flowing("connected, open")
 
+    def pin_break_glass(self, config):
+        key = pathlib.Path(self.host.root, "safe/glass")
+        key.parent.mkdir(exist_ok=True)
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "safe",
+            "-f", str(key))
+        public = key.with_suffix(".pub").read_text(encoding="utf-8").split()
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text + "\nbreak-glass: {key: \"" +
+                          " ".join(public[:2]) + "\"}\n", encoding="utf-8")
+
     def removed_while_open(self):
+        # But not while a point that it acts for is isolated: nobody else
+        # opens that again.
+        point = pathlib.Path(self.host.root,
+                             "var/lib/sluice-agent/point-plc-1")
+        point.mkdir()
+        (point / "state").write_text("mode quarantined\n", encoding="utf-8")
+        for how in ("--remove", "--purge"):
+            done = self.remove(how)
+            expect(done.returncode != 0, f"dpkg {how} with a point isolated")
+            expect("acts for:  plc-1" in done.stderr, done.stderr)
+        shutil.rmtree(point)
         done = self.remove("--remove")
         expect(done.returncode == 0, f"removing while open: {done.stderr}")
         expect(self.host.run("pgrep", "-x", "sluice-agent",
@@ -252,6 +310,70 @@ class Story:
                              check=False).returncode == 3,
                "`sluice-agent status` does not say isolated")
         self.silent("isolated", lambda: time.sleep(0.5))
+
+    def reconnected(self):
+        say("reconnected")
+        self.sluice("start")
+        wait_for(lambda: any(gate.get("state") == "asking" for gate in
+                             self.status().get("gates", [])),
+                 "the gate's question")
+        self.sluice("go", "data", "--yes")
+        wait_for(lambda: all(self.counted()),
+                 "a standing and a leased flow", 20)
+        standing, leased = self.counted()
+        self.until_both_flow()
+        self.session = Session(("host", HOST[4]), ("peer", PEER[4]))
+        say(f"  {standing} standing flows, {leased} leased; an open session")
+
+    def upgraded_with_flows_open(self):
+        """What stands goes on; what is leased is open again in one lease."""
+        say("upgraded with flows open")
+        before = self.agent_pid()
+
+        def upgrade():
+            self.install(self.host, "agent-next")
+            self.until_active()
+            expect(self.agent_pid() != before, "the old agent still runs")
+            self.until_both_flow()
+            wait_for(lambda: all(self.counted()),
+                     "the leased flow, known to the orchestrator", 20)
+        standing, leased = self.silences("from this version to the next",
+                                         upgrade)
+        expect("99.0-1" in self.installed(), self.installed())
+        expect(standing < UNNOTICED, "the standing flow paused")
+        expect(leased < LEASE + 1, "the leased flow was not open in a lease")
+        expect(self.session.carries(), "the open session ended")
+
+    def upgraded_without_an_orchestrator(self):
+        """Nobody renews: what is leased closes within a lease and an upgrade
+        opens nothing; what stands goes on."""
+        say("upgraded while the orchestrator is away")
+        self.peer.run("systemctl", "stop", ORCHESTRATOR)
+        stopped = time.monotonic()
+
+        def upgrade():
+            self.install(self.host, "agent")
+            self.until_active()
+            time.sleep(max(0, stopped + LEASE + 1 - time.monotonic()))
+        standing, _ = self.silences("back to this version", upgrade)
+        expect(standing < UNNOTICED, "the standing flow paused")
+        last = self.traffic.last(LEASED) - stopped
+        say(f"  the leased flow's last frame came {last:.1f} s after the stop")
+        expect(last < LEASE + 0.5, "a leased flow outlived its lease")
+        standing, leased = self.silences("a second more",
+                                         lambda: time.sleep(1))
+        expect(standing < UNNOTICED < leased, "not as it should be")
+        expect(self.session.carries(), "the open session ended")
+        self.peer.run("systemctl", "start", ORCHESTRATOR)
+        self.wait_connected()
+        self.until_both_flow()
+        say("  the orchestrator is back, and the leased flow with it")
+
+    def isolated_again(self):
+        self.sluice("isolate", "--all", "--reason", "again")
+        self.silent("isolated again", lambda: time.sleep(0.5))
+        expect(not self.session.carries(), "a session outlived the isolation")
+        self.session.close()
 
     def upgraded_in_quarantine(self):
         say("upgraded")
@@ -325,10 +447,23 @@ class Story:
         for how in ("--remove", "--purge"):
             done = self.silent(f"dpkg {how}", lambda h=how: self.remove(h))
             expect(done.returncode != 0, f"dpkg {how} did not refuse")
-            expect("this host is isolated" in done.stderr, done.stderr)
+            expect("is isolated (or nobody can tell" in " ".join(
+                done.stderr.split()), done.stderr)
+            expect("sluice-agent release --everything" in done.stderr,
+                   "the way out is not named")
             expect(self.installed()[1] == "i", self.installed())
             expect(self.agent_pid() == before, "the agent did not stay")
         say("  refused, the agent never stopped")
+        # Nor when somebody deleted its files first: the kernel knows.
+        moved = ("/etc/sluice/agent.yaml", "/var/lib/sluice-agent/state")
+        for path in moved:
+            self.host.run("mv", path, f"{path}.away")
+        done = self.silent("dpkg --purge without its files",
+                           lambda: self.remove("--purge"))
+        expect(done.returncode != 0, "a fence without files was left behind")
+        for path in moved:
+            self.host.run("mv", f"{path}.away", path)
+        expect(self.agent_pid() == before, "the agent did not stay")
 
     def removed_all_the_same(self):
         anyway = {"SLUICE_REMOVE": "rules-stay-until-reboot"}
@@ -338,7 +473,8 @@ class Story:
         expect("then this host is OPEN" in done.stderr, done.stderr)
         self.silent("without an agent", lambda: time.sleep(0.5))
         done = self.silent("and purged", lambda: self.remove("--purge"))
-        expect("/var/lib/sluice-agent stay" in done.stderr, done.stderr)
+        expect("/var/lib/sluice-agent stay" in " ".join(done.stderr.split()),
+               done.stderr)
         self.silent("installed again",
                     lambda: self.install(self.host, "agent"))
         self.until_active()
@@ -346,6 +482,25 @@ class Story:
         expect(self.host.run("sluice-agent", "status",
                              check=False).returncode == 3,
                "the agent forgot its quarantine")
+
+    def released_and_purged(self):
+        """The documented way out: nothing is stranded, and who opened the
+        host, and why, is on the record."""
+        say("released, then purged")
+        self.host.run("sluice-agent", "release", "--everything", "--reason",
+                      "decommissioned", "--key", "/safe/glass")
+        self.flowing("released by the break-glass key")
+        self.wait_connected()
+        wait_for(lambda: "decommissioned" in self.sluice("history"),
+                 "the reason in the history")
+        done = self.remove("--purge")
+        expect(done.returncode == 0, f"purge: {done.stderr}")
+        for path in ("etc/sluice", "var/lib/sluice-agent"):
+            expect(not os.path.exists(f"{self.host.root}/{path}"),
+                   f"a purge leaves /{path}")
+        expect("sluice" not in self.host.out("nft", "list", "tables"),
+               "a purge leaves a table")
+        self.flowing("purged")
 
     def close(self):
         if self.traffic:

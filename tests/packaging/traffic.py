@@ -5,6 +5,7 @@ What comes in is counted by the host's own sockets, behind its fence; what
 goes out by every frame that the peer's wire sees.
 """
 
+import bisect
 import select
 import socket
 import struct
@@ -37,7 +38,8 @@ class Traffic:
         self.sent = 0
         self.inbound = 0   # what the host's sockets got
         self.outbound = 0  # frames of the host's on the peer's wire
-        self.seen = {}     # of these: what it was → how many
+        self.seen = {}     # of these: what it was → when each came
+        self.tried = {"udp to 9": [], "tcp to 9": []}  # by the host, and when
         self.ends = {"in": (peer, host), "out": (host, peer)}
         self.stopping = threading.Event()
         self.sockets = {}
@@ -71,15 +73,37 @@ class Traffic:
     def counts(self):
         return self.inbound, self.outbound
 
+    def silence(self, what):
+        """The longest time in which the host sent that kind and none of it
+        left, in seconds; nothing is said of when a busy machine did not even
+        try."""
+        tried, longest = self.tried[what], 0
+        frames = [float("-inf"), *self.seen.get(what, []), float("inf")]
+        for before, after in zip(frames, frames[1:]):
+            first = bisect.bisect_right(tried, before)
+            last = bisect.bisect_left(tried, after)
+            if last - first > 1:
+                longest = max(longest, tried[last - 1] - tried[first])
+        return longest
+
     def during(self, action):
         """(what action returns, arrived in, arrived out, sent) meanwhile."""
         self.settle()
         before = (*self.counts(), self.sent)
         self.seen.clear()
+        for times in self.tried.values():
+            times.clear()
         result = action()
         self.settle()
         return (result, self.inbound - before[0], self.outbound - before[1],
                 self.sent - before[2])
+
+    def last(self, what):
+        """When the last frame of that kind came; minus infinity: never."""
+        return self.seen.get(what, [float("-inf")])[-1]
+
+    def kinds(self):
+        return {what: len(times) for what, times in self.seen.items()}
 
     def settle(self):
         """Until what was sent before is counted: some whole rounds."""
@@ -96,9 +120,17 @@ class Traffic:
                     self._datagram(source[0], version, address)
                     if self.rounds % 10 == 0:
                         self._opening(source[0], version, address)
+                if source[0] == self.host:
+                    self._note()
             select.select([self.wire], [], [], EVERY)
             self._drain()
             self.rounds += 1
+
+    def _note(self):
+        now = time.monotonic()
+        self.tried["udp to 9"].append(now)
+        if self.rounds % 10 == 0:
+            self.tried["tcp to 9"].append(now)
 
     def _datagram(self, name, version, address):
         try:
@@ -151,7 +183,34 @@ class Traffic:
             what = what_it_is(frame)
             if what:
                 self.outbound += 1
-                self.seen[what] = self.seen.get(what, 0) + 1
+                self.seen.setdefault(what, []).append(time.monotonic())
+
+
+class Session:
+    """One TCP connection from a machine to port 10 of another, kept open."""
+
+    def __init__(self, client, server):
+        """`client`, `server`: (name, address)."""
+        with inside(server[0]):
+            listener = socket.create_server((server[1], PORT + 1))
+        with inside(client[0]):
+            self.near = socket.create_connection((server[1], PORT + 1), 5)
+        self.far, _ = listener.accept()
+        listener.close()
+
+    def carries(self):
+        """Whether a line sent by the client arrives within two seconds."""
+        line = b"%f\n" % time.monotonic()
+        try:
+            self.near.sendall(line)
+            self.far.settimeout(2)
+            return self.far.recv(64) == line
+        except OSError:
+            return False
+
+    def close(self):
+        self.near.close()
+        self.far.close()
 
 
 def what_it_is(frame):

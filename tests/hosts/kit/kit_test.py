@@ -130,6 +130,7 @@ class Kit(unittest.TestCase):
         code, said = self.inside("/usr/lib/sluice-agent/uninstall")
         self.assertEqual(code, 1, said)
         self.assertIn("Nothing was changed", said)
+        self.assertIn("sluice-agent release --everything", said)
         self.succeeds("/usr/sbin/sluice-agent", "--version")
         self.assertIn("this host is OPEN", self.succeeds(
             "/usr/lib/sluice-agent/uninstall",

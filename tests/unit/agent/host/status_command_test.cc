@@ -24,7 +24,8 @@ class StatusTest : public testing::Test {
   }
   ~StatusTest() override { std::filesystem::remove_all(folder_); }
 
-  void Write(Mode mode) {
+  void Write(Mode mode, const std::string& part = "") {
+    std::filesystem::create_directories(folder_ + part);
     AgentState state;
     state.serial = 3;
     state.estate = EstateId("city-utility");
@@ -33,7 +34,7 @@ class StatusTest : public testing::Test {
     state.mode = mode;
     state.quarantine_number = 7;
     state.reason = "ransom note";
-    std::ofstream(folder_ + "/state") << state.Encode();
+    std::ofstream(folder_ + part + "/state") << state.Encode();
   }
 
   HostStatus Ask() {
@@ -68,6 +69,20 @@ TEST_F(StatusTest, QuarantineOnDiskIsIsolatedThoughTheKernelHoldsNoFence) {
   EXPECT_FALSE(Ask().open);
   EXPECT_THAT(Ask().text, HasSubstr("in quarantine 7: ransom note"));
   EXPECT_THAT(Ask().text, HasSubstr("no fence"));
+}
+
+// Without its agent nobody would open that point again.
+TEST_F(StatusTest, IsNotOpenWhileAPointThatItActsForIsInQuarantine) {
+  Write(Mode::kOpen);
+  Write(Mode::kOpen, "/point-plc-1");
+  Write(Mode::kQuarantined, "/point-plc-2");
+  EXPECT_FALSE(Ask().open);
+  EXPECT_THAT(Ask().text, HasSubstr("acts for:  plc-2: in quarantine 7: "
+                                    "ransom note\n"));
+  Write(Mode::kOpen, "/point-plc-2");
+  EXPECT_TRUE(Ask().open) << Ask().text;
+  std::ofstream(folder_ + "/point-plc-1/state") << "mode open\n";
+  EXPECT_FALSE(Ask().open);
 }
 
 TEST_F(StatusTest, AStateThatCannotBeBelievedIsNotOpen) {
