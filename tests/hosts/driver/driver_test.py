@@ -208,8 +208,8 @@ class ThroughTheRouter(DriverTest):
 class DriversThatAreWrong(DriverTest):
     def isolate(self):
         return " ".join(self.estate.sluice.run(
-            "duty-commander", "isolate", "--host", "plc-1", "--reason",
-            "test", timeout=90)[1].split())
+            "duty-commander", "isolate", "--host", "plc-1", "--wait", "6",
+            "--reason", "test", timeout=90)[1].split())
 
     def test_are_said_and_count_for_nothing(self):
         estate = self.estate
