@@ -59,4 +59,19 @@ std::string WaiverText::Body() const {
   return body;
 }
 
+std::string PointText::Body() const {
+  std::string body =
+      absl::StrCat("sluice point 1\nestate ", estate.str(), "\n");
+  AddLines("run", run.str(), &body);
+  AddLines("point", point.str(), &body);
+  AddLines("task", task.str(), &body);
+  AddLines("order", order, &body);
+  AddLines("verb", verb, &body);
+  AddLines("release", release_digest, &body);
+  for (const Flow& flow : flows) AddLines("flow", flow.Line(), &body);
+  AddLines("outcome", done ? "done" : "failed", &body);
+  AddLines("saw", saw, &body);
+  return body;
+}
+
 }  // namespace sluice

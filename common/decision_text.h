@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "common/flow.h"
 #include "common/ids.h"
 
 namespace sluice {
@@ -16,6 +18,7 @@ namespace sluice {
 namespace signed_as {
 inline constexpr absl::string_view kHead = "head@sluice";
 inline constexpr absl::string_view kWaiver = "waiver@sluice";
+inline constexpr absl::string_view kPoint = "point@sluice";
 }
 
 //   sluice head 1
@@ -77,6 +80,34 @@ struct WaiverText {
   CheckId check;
   absl::Time until;  // whole milliseconds count
   std::string reason;
+
+  std::string Body() const;
+};
+
+//   sluice point 1
+//   estate city-utility
+//   run 2026-11-21-1
+//   point plc-1
+//   task plc-1/open-4
+//   order 2026-11-21-1:0a1b2c3d/120/3
+//   verb open
+//   release sha256:…
+//   flow tcp 10.77.0.21 10.9.0.5 502
+//   outcome done
+//   saw the lamp of port 7 is green
+// What a person did at a point that nobody's program drives, or could not do
+// (`outcome failed`, and `saw` says why). Lines without a value are left out.
+struct PointText {
+  EstateId estate;
+  RunId run;
+  HostId point;
+  TaskId task;
+  std::string order;
+  std::string verb;  // "isolate", "close", "open", "start"
+  std::string release_digest;
+  std::vector<Flow> flows;
+  bool done = false;
+  std::string saw;
 
   std::string Body() const;
 };

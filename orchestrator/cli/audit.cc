@@ -139,6 +139,8 @@ std::vector<Signed> SignedIn(const journal::Record& record, const Plan& plan) {
       return {Take<pb::DecisionMade>(record.payload, signed_as::kDecision)};
     case pb::KIND_TASK_SIGNED:
       return {Take<pb::TaskSigned>(record.payload, signed_as::kTask)};
+    case pb::KIND_POINT_REPORTED:
+      return {Take<pb::PointReported>(record.payload, signed_as::kPoint)};
     case pb::KIND_WAIVER_GIVEN:
       return {Take<pb::WaiverGiven>(record.payload, signed_as::kWaiver)};
     case pb::KIND_IDENTITY_CHANGED:  // a login; the others carry no signature
@@ -178,7 +180,7 @@ class Exporter {
                       signed_as::kDecision, ",", signed_as::kTask, ",",
                       signed_as::kLogin, ",", signed_as::kRotation, ",",
                       signed_as::kDelegation, ",", signed_as::kHead, ",",
-                      signed_as::kWaiver, "\" ",
+                      signed_as::kWaiver, ",", signed_as::kPoint, "\" ",
                       approver.key, "\n");
     }
     for (const auto& [host, key] : own.host_keys) {

@@ -404,6 +404,11 @@ absl::StatusOr<v1::Accepted> Client::SignTask(
   return impl_->Call(&Stub::SignTask, request, true);
 }
 
+absl::StatusOr<v1::Accepted> Client::ReportPoint(
+    const v1::ReportPointRequest& request) {
+  return impl_->Call(&Stub::ReportPoint, request, true);
+}
+
 absl::StatusOr<v1::Accepted> Client::Retry(const v1::RetryRequest& request) {
   return impl_->Call(&Stub::Retry, request, true);
 }

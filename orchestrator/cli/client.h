@@ -55,6 +55,8 @@ class Client {
   absl::StatusOr<v1::Accepted> Start(const v1::StartRequest& request);
   absl::StatusOr<v1::Accepted> Decide(const v1::DecideRequest& request);
   absl::StatusOr<v1::Accepted> SignTask(const v1::SignTaskRequest& request);
+  absl::StatusOr<v1::Accepted> ReportPoint(
+      const v1::ReportPointRequest& request);
   absl::StatusOr<v1::Accepted> Skip(const v1::SkipRequest& request);
   absl::StatusOr<v1::Accepted> Retry(const v1::RetryRequest& request);
   absl::StatusOr<v1::Accepted> Pause();

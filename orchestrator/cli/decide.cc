@@ -14,6 +14,8 @@
 #include "orchestrator/cli/decision_summary.h"
 #include "orchestrator/cli/sign.h"
 #include "orchestrator/manifest/manifest.h"
+#include "orchestrator/model/words.h"
+#include "orchestrator/planner/promises.h"
 
 namespace sluice::cli {
 namespace {
@@ -80,6 +82,20 @@ absl::Status CheckOwnCopy(Asked& asked) {
   SLUICE_ASSIGN_OR_RETURN(const ReleaseOrder order,
                           ReleaseOrder::Parse(asked.detail.body()));
   SLUICE_RETURN_IF_ERROR(CheckOrder(order, *asked.own.plan));
+  // Of the operator's own manifest too, not what the orchestrator makes of it.
+  asked.detail.clear_not_kept();
+  for (const NotKept& not_kept : NotKeptWith(*asked.own.plan, order.steps)) {
+    v1::NotKept* to = asked.detail.add_not_kept();
+    to->set_host(not_kept.host.str());
+    to->set_enforcement(WordOf(not_kept.grade));
+    to->mutable_promises()->Assign(not_kept.promises.begin(),
+                                   not_kept.promises.end());
+    to->set_text(not_kept.text);
+    if (not_kept.grade == Grade::kManual &&
+        order.Find(not_kept.host) != nullptr) {
+      asked.unsigned_points.push_back(not_kept.host.str());
+    }
+  }
   if (order.plan_digest != asked.own.plan->digest) {
     // Which of the two is the newer is for people to know; nothing that is
     // signed hangs on it.
@@ -97,6 +113,15 @@ std::string Checked(const Asked& asked, int width) {
       "\n             and evidence signed by every host, with the keys of\n"
       "             ",
       asked.own.keys_file, "\n");
+  if (!asked.unsigned_points.empty()) {
+    absl::StrAppend(
+        &text,
+        Hang("             ",
+             absl::StrCat("but ", absl::StrJoin(asked.unsigned_points, ", "),
+                          ": people work it, and nobody's program "
+                          "signs for it"),
+             width));
+  }
   if (!asked.plan_beside.empty()) {
     absl::StrAppend(&text, Hang("  plan       ", asked.plan_beside, width));
   }

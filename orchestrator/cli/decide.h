@@ -30,6 +30,8 @@ struct Asked {
   v1::GateDetail detail;                  // as it came: not yet printable
   OwnCopy own;                            // of a go
   std::vector<std::string> without_pass;  // of a go: inspections waived
+  // Of a go: points that take part and that people work; nobody signs for them.
+  std::vector<std::string> unsigned_points;
   std::string plan_beside;                // of a go: see PlanBeside()
 };
 absl::StatusOr<Asked> AskedOf(const Common& common, const std::string& gate,

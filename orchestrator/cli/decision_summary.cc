@@ -68,6 +68,9 @@ std::string Against(const v1::GateDetail& detail, int width,
   for (const std::string& waived : detail.gate().waived()) {
     lines.Add(paint.Yellow("!"), waived);
   }
+  for (const v1::NotKept& not_kept : detail.not_kept()) {
+    lines.Add(paint.Yellow("!"), not_kept.text());
+  }
   add(v1::VERDICT_INCONCLUSIVE, paint.Yellow("?"), "inconclusive");
   add(v1::VERDICT_UNSPECIFIED, paint.Yellow("?"), "inconclusive");
   // A name says more than a resolver that is declared: nothing else judges it.
@@ -113,6 +116,7 @@ std::string Agents(const v1::GateDetail& detail, int width,
   Lines lines("agents", width);
   int accepting = 0;
   std::vector<std::string> silent;
+  std::vector<std::string> by_hand;
   for (const v1::HostEvidence& host : detail.evidence()) {
     if (absl::StartsWith(host.answer(), "accepts")) {
       ++accepting;
@@ -120,6 +124,8 @@ std::string Agents(const v1::GateDetail& detail, int width,
         lines.Add(paint.Yellow("?"),
                   absl::StrCat(host.host(), " ", host.answer()));
       }
+    } else if (absl::StartsWith(host.answer(), "by hand")) {
+      by_hand.push_back(host.host());
     } else if (absl::StartsWith(host.answer(), "has not answered") ||
                host.answer().empty()) {
       silent.push_back(host.host());
@@ -131,7 +137,13 @@ std::string Agents(const v1::GateDetail& detail, int width,
     lines.Add(paint.Yellow("?"),
               absl::StrCat("not answered: ", absl::StrJoin(silent, ", ")));
   }
-  lines.Add("", absl::StrCat(accepting, " of ", detail.evidence_size(),
+  if (!by_hand.empty()) {
+    lines.Add(paint.Yellow("?"),
+              absl::StrCat("opened by hand, no agent looks: ",
+                           absl::StrJoin(by_hand, ", ")));
+  }
+  const size_t agents = detail.evidence_size() - by_hand.size();
+  lines.Add("", absl::StrCat(accepting, " of ", agents,
                              " would accept the release order"));
   return lines.Take();
 }

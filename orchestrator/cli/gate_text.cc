@@ -40,8 +40,10 @@ std::string EvidenceLines(const v1::HostEvidence& host, int width,
   const bool accepts = host.answer() == "accepts";
   absl::StrAppend(&out, "\n");
   if (!host.answer().empty()) {
+    const bool by_hand = absl::StartsWith(host.answer(), "by hand");
     const std::string line =
-        Hang("    ", absl::StrCat("its agent ", host.answer()), width);
+        Hang("    ", absl::StrCat(by_hand ? "" : "its agent ", host.answer()),
+             width);
     absl::StrAppend(&out, accepts ? line : paint.Yellow(line));
   }
   int passes = 0;
@@ -241,6 +243,13 @@ std::string GateText(const v1::GateDetail& detail, bool with_body, int width,
                     "  what nobody checks here\n");
     for (const std::string& waived : gate.waived()) {
       absl::StrAppend(&out, paint.Yellow(Hang("  ! ", waived, width)));
+    }
+  }
+  if (detail.not_kept_size() > 0) {
+    absl::StrAppend(&out, "\n", paint.Bold("Not kept"),
+                    "  promises that hold less here\n");
+    for (const v1::NotKept& not_kept : detail.not_kept()) {
+      absl::StrAppend(&out, paint.Yellow(Hang("  ! ", not_kept.text(), width)));
     }
   }
   absl::StrAppend(&out, "\n", paint.Bold("Evidence"), "\n");

@@ -45,6 +45,7 @@ constexpr Line kLines[] = {
     {"no-go GATE --reason R", "decide: do not"},
     {"gate export|import", "the same, signed on another machine"},
     {"done TASK", "sign a task you have done"},
+    {"task list|done|failed", "what people do by hand, at manual points"},
     {"delegate DEPUTY --for T", "somebody stands in for you, for a time"},
     {"retry [STEP…]", "try again what failed or was refused"},
     {"skip SYSTEM[:CHECK] …", "go on without a check, until a time"},

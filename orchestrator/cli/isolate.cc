@@ -53,6 +53,9 @@ class Progress {
     if (progress.unreachable_size() > 0) {
       absl::StrAppend(&line, ", unreachable: ", Names(progress.unreachable()));
     }
+    if (progress.by_hand_size() > 0) {
+      absl::StrAppend(&line, ", by hand: ", Names(progress.by_hand()));
+    }
     if (line == last_) return;
     last_ = line;
     if (terminal_.live) {
@@ -109,6 +112,16 @@ ExitCode Conclude(const Terminal& terminal, const absl::Status& status,
   }
   if (last.unreachable_size() > 0) {
     absl::StrAppend(&text, " Unreachable: ", Names(last.unreachable()), ".");
+  }
+  if (last.said() > 0) {
+    absl::StrAppend(
+        &text, " Said to be closed by hand, not measured: ", last.said(), ".");
+  }
+  if (last.by_hand_size() > 0) {
+    absl::StrAppend(&text,
+                    " To be closed by hand, and open until somebody "
+                    "says otherwise: ",
+                    Names(last.by_hand()), "; `sluice task list` says how.");
   }
   if (!status.ok() && !absl::IsDeadlineExceeded(status)) {
     absl::StrAppend(&text, " The connection ended early.");

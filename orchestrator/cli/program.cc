@@ -22,6 +22,7 @@
 #include "orchestrator/cli/look.h"
 #include "orchestrator/cli/manifest_commands.h"
 #include "orchestrator/cli/observe_command.h"
+#include "orchestrator/cli/point_commands.h"
 #include "orchestrator/cli/replan.h"
 #include "orchestrator/cli/run_commands.h"
 #include "orchestrator/cli/session.h"
@@ -57,6 +58,7 @@ struct Words {
   AuditOptions audit;
   GateFileOptions gate_file;
   SignTaskOptions task;
+  PointOptions point;
   SkipOptions skip;
   std::vector<std::string> steps;
   std::string reason;
@@ -83,12 +85,11 @@ class CommandLine {
         ->type_name("FILE");
     AddManifestCommands();
     AddImport();
-    AddObserveCommands(
-        app_,
-        [this](CLI::App& to, auto& name, auto& text, auto run) {
-          return Json(Add(to, name, text, std::move(run)));
-        },
-        terminal_, words_.common, words_.observe);
+    const auto add = [this](CLI::App& to, auto& name, auto& text, auto run) {
+      return Json(Add(to, name, text, std::move(run)));
+    };
+    AddObserveCommands(app_, add, terminal_, words_.common, words_.observe);
+    AddPointCommands(app_, add, terminal_, words_.common, words_.point);
     AddIsolate();
     AddLooks();
     AddDecisions();
@@ -96,9 +97,8 @@ class CommandLine {
     AddRunCommands();
     AddIdentities();
     AddTrustCommands(
-        [this](const std::string& name, const std::string& text,
-               std::function<ExitCode()> run) {
-          return Json(Add(name, text, std::move(run)));
+        [&](auto& name, auto& text, auto run) {
+          return add(app_, name, text, std::move(run));
         },
         terminal_, words_.common, words_.trust);
   }

@@ -187,6 +187,7 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
   if (status.hosts().empty()) return "";
   std::map<std::string, int> fences;
   int connected = 0;
+  int by_hand = 0;
   std::string problems;
   for (const v1::Host& host : status.hosts()) {
     const bool heard = host.link() == "connected";
@@ -196,7 +197,12 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
     const bool stands =
         host.fence() == "quarantined" &&
         (host.standing_flows() > 0 || !host.broken_glass().empty());
-    ++fences[!heard   ? "unknown"
+    // Nor is a word of somebody's a reading of a kernel.
+    const bool manual = host.link() == "manual";
+    by_hand += manual ? 1 : 0;
+    ++fences[manual && !host.said().empty() && host.fence() != "unknown"
+                 ? "said to be closed"
+             : !heard ? "unknown"
              : stands ? "with standing flows"
                       : host.fence()];
     const bool glass = !host.broken_glass().empty();
@@ -218,9 +224,11 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
       absl::StrJoin(fences, ", ", [](std::string* out, const auto& fence) {
         absl::StrAppend(out, fence.second, " ", fence.first);
       });
-  return absl::StrCat("\n", paint.Bold("Hosts"), "  ", connected, " of ",
-                      status.hosts_size(), " connected; ", fence_text, "\n",
-                      problems);
+  return absl::StrCat(
+      "\n", paint.Bold("Hosts"), "  ", connected, " of ", status.hosts_size(),
+      " connected",
+      by_hand == 0 ? "" : absl::StrCat(", ", by_hand, " worked by hand"), "; ",
+      fence_text, "\n", problems);
 }
 
 std::string PeopleLines(const v1::Status& status, int width,
@@ -248,6 +256,11 @@ std::string PeopleLines(const v1::Status& status, int width,
     add(task.owner().empty() ? "somebody" : task.owner(),
         absl::StrCat("task “", task.what(), "” for ", task.step()),
         absl::StrCat("sluice done ", task.id()));
+  }
+  for (const v1::PointTask& task : status.point_tasks()) {
+    add(task.owner().empty() ? "an approver" : task.owner(),
+        absl::StrCat("by hand: ", task.what()),
+        absl::StrCat("sluice task list; sluice task done ", task.id()));
   }
   std::vector<std::string> failed;
   for (const v1::Step& step : status.steps()) {

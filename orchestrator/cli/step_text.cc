@@ -143,6 +143,10 @@ std::string StepText(const v1::Status& status, const v1::Step& step, int width,
   for (const std::string& note : step.notes()) {
     absl::StrAppend(&out, Hang("Note     ", note, width));
   }
+  for (const v1::NotKept& not_kept : step.not_kept()) {
+    absl::StrAppend(&out,
+                    paint.Yellow(Hang("Not kept ", not_kept.text(), width)));
+  }
   if (step.checks_size() > 0) {
     absl::StrAppend(&out, "\n", paint.Bold("Checks"), "\n");
     for (const v1::CheckResult& check : step.checks()) {

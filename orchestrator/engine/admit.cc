@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "orchestrator/engine/ending.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/soak.h"
@@ -155,6 +156,10 @@ class Admission {
                        PhaseName(step.phase), " now"));
     }
     return absl::OkStatus();
+  }
+
+  absl::Status operator()(const PointReported& event) const {
+    return CheckPoint(world_, event, now_);
   }
 
   absl::Status operator()(const IsolationOrdered& event) const {

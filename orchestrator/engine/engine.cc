@@ -6,6 +6,7 @@
 #include "common/digest.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/glass.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/orders.h"
@@ -28,7 +29,11 @@ struct Apply {
   void operator()(const RunStarted& event) { ApplyStart(turn, event); }
   void operator()(const AgentConnected& event) { ApplyConnected(turn, event); }
   void operator()(const AgentLost& event) { ApplyLost(turn, event); }
-  void operator()(const OrderReported& event) { ApplyReport(turn, event); }
+  void operator()(const OrderReported& event) {
+    // Nobody but people speaks for a manual point.
+    const Host* host = turn.world.FindHost(event.host);
+    if (host == nullptr || !host->manual) ApplyReport(turn, event);
+  }
   void operator()(const WatchChanged& event) { ApplyWatchChanged(turn, event); }
   void operator()(const LeaseLost& event) { ApplyLeaseLost(turn, event); }
   void operator()(const FenceChanged& event) { ApplyFenceChanged(turn, event); }
@@ -45,6 +50,7 @@ struct Apply {
   void operator()(const TrustChanged& event) { ApplyTrust(turn, event); }
   void operator()(const AccessRefused& event) { ApplyRefusal(turn, event); }
   void operator()(const GlassBroken& event) { ApplyGlass(turn, event); }
+  void operator()(const PointReported& event) { ApplyPoint(turn, event); }
 };
 
 }  // namespace
@@ -127,6 +133,11 @@ Engine::IsolationProgress Engine::IsolationSince(uint64_t sequence) const {
   for (const auto& [id, host] : state_->hosts) {
     if (host.isolation == 0 || host.isolation < sequence) continue;
     ++progress.hosts;
+    if (host.manual) {
+      if (!host.isolation_orders.empty()) progress.by_hand.push_back(id);
+      progress.said += host.isolation_orders.empty() ? 1 : 0;
+      continue;
+    }
     if (host.isolation_orders.empty()) {
       ++progress.read_back;
     } else if (host.connected()) {

@@ -86,6 +86,10 @@ class Engine {
     int read_back = 0;
     std::vector<HostId> waiting_for;
     std::vector<HostId> unreachable;
+    // Manual points: a person said so, which is less than a reading back; and
+    // those where nobody has said so yet.
+    int said = 0;
+    std::vector<HostId> by_hand;
   };
   IsolationProgress IsolationSince(uint64_t sequence) const;
 

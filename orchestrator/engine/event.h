@@ -164,6 +164,19 @@ struct TaskSigned {
   std::string signature;                    // armoured SSH signature
   std::shared_ptr<const std::string> text;  // what was signed
 };
+// A person's word on what they were asked to do at a manual point, in the place
+// of an agent's answer to `order`.
+struct PointReported {
+  HostId host;
+  TaskId task;
+  OrderId order;
+  OperatorId by;
+  std::vector<RoleId> roles;
+  bool done = false;                        // otherwise the point is as it was
+  std::string saw;                          // or why it could not be done
+  std::string signature;                    // armoured SSH signature
+  std::shared_ptr<const std::string> text;  // what was signed
+};
 struct IsolationOrdered {
   enum class Scope : uint8_t { kAll, kRun, kSystem, kHost };
   Scope scope = Scope::kAll;
@@ -270,6 +283,7 @@ using Event =
                  OrderReported, WatchChanged, LeaseLost, FenceChanged,
                  DecisionMade, TaskSigned, IsolationOrdered, RetryAsked,
                  WaiverGiven, RunPaused, RunResumed, RunEnded, TimePassed,
-                 IdentityChanged, TrustChanged, AccessRefused, GlassBroken>;
+                 IdentityChanged, TrustChanged, AccessRefused, GlassBroken,
+                 PointReported>;
 
 }  // namespace sluice::engine

@@ -185,7 +185,7 @@ class Foresight {
       if (state == nullptr) continue;
       out_.leaving.push_back(host.id);
       // A host that never said a word holds nothing that we opened.
-      if (host.has_agent() && state->fence.has_value()) {
+      if (state->fence.has_value()) {
         out_.closing_hosts.push_back(host.id);
       }
     }

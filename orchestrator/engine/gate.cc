@@ -34,8 +34,10 @@ bool WaitsForIsolating(Turn& turn, int stage) {
         std::all_of(isolating->waiting.begin(), isolating->waiting.end(),
                     [&](const OrderKey& key) {
                       const auto it = turn.world.orders.find(key);
+                      // A person may take hours.
                       return it == turn.world.orders.end() ||
-                             turn.world.Connected(it->second.order.host);
+                             (!it->second.by_hand.has_value() &&
+                              turn.world.Connected(it->second.order.host));
                     });
     if (answering) return true;
   }

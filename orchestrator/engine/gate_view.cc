@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/proposal.h"
 #include "orchestrator/engine/soak.h"
@@ -50,7 +51,13 @@ bool AnyOnItsWay(const Run& run, int stage, const Round& round) {
   });
 }
 
-std::string AnswerText(const RoundHost& host) {
+std::string AnswerText(const World& world, const HostId& id,
+                       const RoundHost& host) {
+  const Host* state = world.FindHost(id);
+  if (host.out.empty() && state != nullptr && state->manual) {
+    return absl::StrCat("by hand: ", HandOwnerText(world, id),
+                        " opens it; no agent there looks at the release order");
+  }
   if (!host.out.empty()) return absl::StrCat("left out: ", host.out);
   switch (host.answer) {
     case RoundHost::Answer::kAccepts:
@@ -189,7 +196,7 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
   }
   for (const auto& [host, seen] : round->hosts) {
     detail.evidence.push_back({host, seen.evidence_digest, seen.evidence,
-                               seen.results, AnswerText(seen),
+                               seen.results, AnswerText(world, host, seen),
                                seen.evidence_signature});
   }
   for (auto& [host, flows] : detail.flows) {

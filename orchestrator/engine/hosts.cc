@@ -245,7 +245,8 @@ void ApplyAbsent(Turn& turn, const HostId& id) {
 
 bool IsAway(const World& world, const HostId& id) {
   const Host* host = world.FindHost(id);
-  return host == nullptr || host->link == Host::Link::kNever || host->absent;
+  if (host == nullptr) return true;
+  return !host->manual && (host->link == Host::Link::kNever || host->absent);
 }
 
 bool IsUnreachable(const World& world, int number) {
@@ -258,6 +259,9 @@ bool IsUnreachable(const World& world, int number) {
 
 std::string AwayText(const World& world, const HostId& id) {
   const Host* host = world.FindHost(id);
+  if (host != nullptr && host->manual) {
+    return absl::StrCat("nobody has said that ", id.str(), " is closed");
+  }
   if (host == nullptr || host->link == Host::Link::kNever) {
     return absl::StrCat(id.str(), " has never connected");
   }
@@ -323,6 +327,7 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
 void ApplyConnected(Turn& turn, const AgentConnected& event) {
   World& world = turn.world;
   Host& host = world.hosts[event.host];
+  if (host.manual) return;  // people speak for it alone
   const std::optional<FenceSeen> before = host.fence;
   const bool first = host.link == Host::Link::kNever;
   const bool rebooted = !host.boot_id.empty() && host.boot_id != event.boot_id;
@@ -373,7 +378,7 @@ void ApplyConnected(Turn& turn, const AgentConnected& event) {
 
 void ApplyLost(Turn& turn, const AgentLost& event) {
   const Host* host = turn.world.FindHost(event.host);
-  if (host == nullptr || !host->connected()) return;
+  if (host == nullptr || host->link != Host::Link::kConnected) return;
   MarkLost(turn, event.host, event.reason);
   turn.Say("host", event.host.str(),
            absl::StrCat(event.host.str(), " is lost", Because(event.reason),
@@ -389,7 +394,8 @@ void ApplyLeaseLost(Turn& turn, const LeaseLost& event) {
 }
 
 void ApplyFenceChanged(Turn& turn, const FenceChanged& event) {
-  if (turn.world.FindHost(event.host) == nullptr) return;
+  const Host* host = turn.world.FindHost(event.host);
+  if (host == nullptr || host->manual) return;
   turn.Say("alarm", event.host.str(),
            absl::StrCat(event.host.str(), " says: ",
                         event.reason.empty() ? "its fence is not as it was"
@@ -404,7 +410,7 @@ void ApplyReign(Turn& turn, const ReignBegan& event) {
   world.instance = event.instance;
   std::vector<HostId> connected;
   for (const auto& [id, host] : world.hosts) {
-    if (host.connected()) connected.push_back(id);
+    if (host.link == Host::Link::kConnected) connected.push_back(id);
   }
   for (const HostId& id : connected) {
     MarkLost(turn, id, "the orchestrator was restarted");

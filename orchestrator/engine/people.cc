@@ -12,6 +12,7 @@
 #include "orchestrator/engine/ending.h"
 #include "orchestrator/engine/failure.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/replan.h"
 #include "orchestrator/engine/trust.h"
@@ -102,6 +103,7 @@ void ApplyPlan(Turn& turn, const PlanAdopted& event) {
     const auto [it, added] = world.hosts.try_emplace(host.id);
     if (added) it->second.since = turn.now();
   }
+  NameManual(turn, *event.plan);
   ShowStandingToNew(turn, before.get());
   turn.Say("run", event.by.str(),
            absl::StrCat("plan ", event.number, " is in force: ",
@@ -136,6 +138,7 @@ void ApplyStart(Turn& turn, const RunStarted& event) {
            absl::StrCat("run ", event.run.str(), " was started by ",
                         event.by.str()));
   turn.TouchAllAnew();
+  CloseManual(turn);
 }
 
 void ApplyTask(Turn& turn, const TaskSigned& event) {

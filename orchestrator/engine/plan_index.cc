@@ -72,11 +72,9 @@ void PlanIndex::IndexGrants() {
     for (const HostFlow& flow : grant.flows) {
       if (!flow.server.empty()) info.servers.push_back(flow.server);
       if (!flow.client.empty()) info.clients.push_back(flow.client);
-      // A barrier on the path opens with the server's end; one without an
-      // agent of ours cannot be ordered, and the plan says so.
+      // A barrier on the path opens with the server's end.
       for (const HostId& barrier : flow.through) {
-        const PlannedHost* host = plan_->FindHost(barrier);
-        if (host != nullptr && host->has_agent()) {
+        if (plan_->FindHost(barrier) != nullptr) {
           info.servers.push_back(barrier);
         }
       }

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/renumber.h"
@@ -166,12 +167,13 @@ void JoinHosts(Turn& turn, const Plan& plan) {
     const auto [it, added] = turn.world.hosts.try_emplace(planned.id);
     Host& host = it->second;
     if (added) host.since = turn.now();
-    if (!planned.has_agent() || host.must_be_quarantined) continue;
+    if (host.must_be_quarantined) continue;
     if (host.quarantined()) {
       host.must_be_quarantined = true;
       continue;
     }
     host.never_isolated = true;
+    if (!planned.has_agent()) continue;  // a person is asked; see hand.h
     turn.Say("host", planned.id.str(),
              absl::StrCat(planned.id.str(),
                           " joins the run and was never isolated; nothing on "
@@ -307,6 +309,7 @@ void ApplyReplan(Turn& turn, const PlanAdopted& event) {
   turn.run().plan_number = event.number;
   turn.run().planned_by = event.by;
   JoinHosts(turn, *event.plan);
+  NameManual(turn, *event.plan);
   ShowStandingToNew(turn, &before->plan());
   LetGo(turn, replanning.leaving);
   ForgetChangedTasks(turn, *before);

@@ -47,6 +47,18 @@ enum class Purpose : uint8_t {
   kTrust,  // outlives isolations and runs
 };
 
+// An order to a manual point, as people are asked to carry it out.
+struct ByHand {
+  TaskId id;  // "plc-1/open-4"
+  std::string verb;
+  std::vector<PointFlow> flows;  // sorted, each once
+  // Of an opening: the same, by grant.
+  std::map<GrantId, std::vector<PointFlow>> opens = {};
+  std::string release;  // digest
+  bool told = false;    // people know of it
+  bool answered = false;
+};
+
 struct Pending {
   Order order;
   Purpose purpose = Purpose::kNothing;
@@ -60,6 +72,15 @@ struct Pending {
   // An agent that comes back later is not given it any more.
   absl::Time good_until = absl::InfiniteFuture();
   bool failed = false;  // a closing reported not done: waits to go anew
+  std::optional<ByHand> by_hand = {};
+};
+
+// What people opened by hand at a manual point.
+struct OpenedByHand {
+  std::string release;  // digest
+  std::vector<PointFlow> flows;
+  // Its task became void with nobody having said what was done of it.
+  bool in_doubt = false;
 };
 
 struct Host {
@@ -89,7 +110,19 @@ struct Host {
   // What its root opened by break-glass, in words, by the text's digest.
   std::map<std::string, std::string> glass;
 
-  bool connected() const { return link == Link::kConnected; }
+  // People act for it; see hand.h.
+  bool manual = false;
+  int tasks_made = 0;
+  struct Word {
+    OperatorId by;
+    absl::Time at;
+    std::string saw;
+  };
+  std::optional<Word> closed;  // who said so last
+  std::map<GrantId, OpenedByHand> opened_by_hand;
+
+  // Whether somebody obeys for it now: its agent, or people.
+  bool connected() const { return manual || link == Link::kConnected; }
   bool quarantined() const {
     return fence.has_value() && fence->mode == FenceSeen::Mode::kQuarantined;
   }

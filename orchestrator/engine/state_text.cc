@@ -87,6 +87,21 @@ void AddHosts(Writer* out, const World& world) {
     out->Add(static_cast<int64_t>(host.isolation));
     out->Add(host.isolation_orders);
     if (host.fence.has_value()) AddFence(out, *host.fence);
+    out->Add(int64_t{host.manual});
+    out->Add(int64_t{host.tasks_made});
+    if (host.closed.has_value()) {
+      out->Line("closed");
+      out->Add(host.closed->by.str());
+      out->Add(host.closed->at);
+      out->Add(host.closed->saw);
+    }
+    for (const auto& [grant, opened] : host.opened_by_hand) {
+      out->Line("opened-by-hand");
+      out->Add(grant.str());
+      out->Add(opened.release);
+      out->Add(int64_t{opened.in_doubt});
+      for (const PointFlow& flow : opened.flows) out->Add(flow.flow.Line());
+    }
     for (const auto& [digest, words] : host.glass) {
       out->Line("glass");
       out->Add(digest);
@@ -107,6 +122,13 @@ void AddOrders(Writer* out, const World& world) {
     out->Add(int64_t{pending.grant});
     out->Add(pending.deadline);
     out->Add(int64_t{pending.failed});
+    if (pending.by_hand.has_value()) {
+      out->Add(pending.by_hand->id.str());
+      out->Add(int64_t{pending.by_hand->answered});
+      for (const PointFlow& flow : pending.by_hand->flows) {
+        out->Add(flow.flow.Line());
+      }
+    }
     for (const int step : pending.steps) out->Add(int64_t{step});
   }
 }

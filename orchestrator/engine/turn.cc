@@ -6,6 +6,7 @@
 #include "common/digest.h"
 #include "orchestrator/engine/connect.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/hosts.h"
 
 namespace sluice::engine {
@@ -45,12 +46,21 @@ OrderKey Turn::Send(const HostId& host, OrderKind what, absl::Duration deadline,
   world.orders.emplace(key, std::move(meta));
   Host& to = world.hosts[host];
   to.pending.insert(key);
-  if (to.connected()) {
+  if (to.manual) {
+    ++unsent_;
+    SendByHand(key);
+  } else if (to.connected()) {
     SendAgain(key);
   } else {
     ++unsent_;  // its index stays its own
   }
   return key;
+}
+
+void Turn::SendByHand(const OrderKey& key) {
+  // Under the plan that gave it: another may be in force when it is told.
+  DescribeByHand(*this, &world.orders.at(key));
+  by_hand_.push_back(key);
 }
 
 void Turn::SendAgain(const OrderKey& key) {
@@ -86,6 +96,7 @@ Pending Turn::Take(const OrderKey& key) {
   Host& host = world.hosts[pending.order.host];
   host.pending.erase(key);
   host.isolation_orders.erase(key);
+  if (pending.by_hand.has_value()) SettleByHand(*this, pending);
   return pending;
 }
 
@@ -227,7 +238,14 @@ void Turn::RefreshSettled(int number) {
 }
 
 void Turn::Settle() {
-  while (!touched_steps_.empty() || !touched_gates_.empty()) {
+  while (!by_hand_.empty() || !touched_steps_.empty() ||
+         !touched_gates_.empty()) {
+    if (!by_hand_.empty()) {
+      for (const OrderKey& key : std::exchange(by_hand_, {})) {
+        AskByHand(*this, key);
+      }
+      continue;
+    }
     if (!world.run.has_value()) {
       touched_steps_.clear();
       touched_gates_.clear();

@@ -40,6 +40,8 @@ class Turn {
   // connected (otherwise it leaves when the agent comes back).
   OrderKey Send(const HostId& host, OrderKind what, absl::Duration deadline,
                 Pending meta);
+  // The order goes to people, or is answered for them, before the turn ends.
+  void SendByHand(const OrderKey& key);
   // Sends an outstanding order again, with a deadline of its own.
   void SendAgain(const OrderKey& key);
   void Say(std::string kind, std::string who, std::string text);
@@ -80,6 +82,7 @@ class Turn {
   Output& output_;
   absl::btree_set<int> touched_steps_;
   absl::btree_set<int> touched_gates_;
+  std::vector<OrderKey> by_hand_;  // orders that go to people; see hand.h
   size_t unsent_ = 0;  // orders that wait for their agent
 };
 

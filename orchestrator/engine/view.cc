@@ -11,6 +11,7 @@
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/gate_view.h"
 #include "orchestrator/engine/glass.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/state.h"
@@ -74,6 +75,14 @@ StepView RunStepView(const World& world, int number, absl::Time now) {
                                       host.str(),
                                       " is not part of it: ", part.why));
   }
+  for (const auto& [host, part] : step.parts) {
+    const Host* state = world.FindHost(host);
+    if (!part.in || state == nullptr || !state->manual) continue;
+    // S9: nobody's program has looked at it.
+    view.notes.push_back(absl::StrCat(
+        "by hand: ", host.str(), " is ",
+        state->closed ? SaidText(*state) : "not said to be closed"));
+  }
   for (const auto& [key, report] : step.checks) view.checks.push_back(report);
   if (IsUnknown(world, step)) AddUnknown(world, step, &view);
   return view;
@@ -120,9 +129,11 @@ HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
   view.since = host.since;
   view.agent_version = host.agent_version;
   view.trust = host.trust;
-  view.link = host.link == Host::Link::kConnected ? "connected"
-              : host.link == Host::Link::kLost    ? "lost"
-                                                  : "never";
+  view.said = SaidText(host);
+  view.link = host.manual                           ? "manual"
+              : host.link == Host::Link::kConnected ? "connected"
+              : host.link == Host::Link::kLost      ? "lost"
+                                                    : "never";
   view.fence = "unknown";
   view.broken_glass = GlassText(host);
   if (host.fence.has_value()) {
@@ -134,7 +145,19 @@ HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
       view.standing_flows += release.standing_flows;
     }
   }
-  if (!host.connected()) {
+  if (host.manual) {
+    // S9: a word is less than a reading, and said to be one.
+    if (host.isolating.has_value()) view.fence = "unknown";
+    view.text = host.isolating.has_value()
+                    ? HandWaitText(world, world.orders.at(*host.isolating))
+                : view.said.empty() ? AwayText(world, id)
+                                    : view.said;
+    for (const PointTaskView& task : PointTasksOf(world)) {
+      if (task.host != id || host.isolating.has_value()) continue;
+      absl::StrAppend(&view.text, "; task ", task.id.str(), " waits for ",
+                      HandOwnerText(world, id));
+    }
+  } else if (!host.connected()) {
     view.text = AwayText(world, id);
     // What was read last is not what is: only a fence we know of stays up.
     if (view.fence == "open") view.fence = "unknown";
@@ -274,6 +297,7 @@ View Engine::MakeView(absl::Time now) const {
   for (int i = 0; i < world.index->stages(); ++i) {
     view.gates.push_back(MakeGateView(world, i, now));
   }
+  view.point_tasks = PointTasksOf(world);
   for (const auto& [id, info] : world.index->tasks()) {
     view.tasks.push_back(MakeTaskView(world, id, info));
   }

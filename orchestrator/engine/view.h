@@ -47,9 +47,31 @@ struct StepView {
   absl::Time eta_high = absl::InfiniteFuture();
 };
 
+// A flow as a person reads it: hosts and externals by name.
+struct PointFlow {
+  std::string from;
+  std::string to;
+  Flow flow;
+};
+
+// What a person is asked to do at a manual point, in the place of an order.
+struct PointTaskView {
+  TaskId id;  // "plc-1/open-4"
+  HostId host;
+  OrderId order;
+  std::string verb;  // "isolate", "close", "open", "start"
+  std::string what;  // in words
+  std::string instructions;
+  RoleId owner;  // empty: any approver
+  std::vector<PointFlow> flows;
+  std::string release;  // digest of the release order it opens under
+  std::string reason;
+  absl::Time since;
+};
+
 struct HostView {
   HostId id;
-  std::string link;   // "connected", "lost", "never"
+  std::string link;   // "connected", "lost", "never"; "manual": no agent
   std::string fence;  // "open", "quarantined", "unknown"
   absl::Time since;
   uint64_t quarantine_number = 0;
@@ -60,6 +82,7 @@ struct HostView {
   std::string text;
   std::string trust;  // its answer to the last change of whom it believes
   std::string broken_glass;  // what its root opened by it, and why
+  std::string said;  // of a manual point: by whom, and that nobody measured it
 };
 
 struct VoteView {
@@ -99,7 +122,9 @@ struct GateDetail {
     std::string digest;
     std::string text;
     std::vector<CheckReport> results;
-    std::string answer;  // "accepts", "accepts, but …", "refuses: …", …
+    // "accepts", "accepts, but …", "refuses: …", "has not answered",
+    // "by hand: …"
+    std::string answer;
     std::string signature;
   };
   std::vector<Evidence> evidence;
@@ -166,6 +191,7 @@ struct View {
   std::vector<HostView> hosts;
   std::vector<GateView> gates;
   std::vector<TaskView> tasks;
+  std::vector<PointTaskView> point_tasks;  // oldest first
   absl::Time eta_low = absl::InfiniteFuture();
   absl::Time eta_high = absl::InfiniteFuture();
   std::vector<StepId> critical_path;

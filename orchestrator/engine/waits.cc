@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand.h"
 #include "orchestrator/engine/hosts.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/soak.h"
@@ -167,11 +168,23 @@ class Waits {
     wait.next = absl::StrCat("sluice show ", host.str());
   }
 
+  void PushByHand(const Pending& pending) {
+    Wait& wait = Push("task", "host", pending.order.host.str(),
+                      HandWaitText(world_, pending));
+    wait.who = HandOwnerText(world_, pending.order.host);
+    wait.since = pending.sent;
+    wait.next = absl::StrCat("sluice task done ", pending.by_hand->id.str());
+  }
+
   void AddHosts(const OrderSet& waiting, const char* doing) {
     std::map<HostId, absl::Time> hosts;  // since when
     for (const OrderKey& key : waiting) {
       const auto it = world_.orders.find(key);
       if (it == world_.orders.end()) continue;
+      if (it->second.by_hand.has_value()) {
+        PushByHand(it->second);
+        continue;
+      }
       const absl::Time sent = it->second.sent;
       auto& since =
           hosts.try_emplace(it->second.order.host, sent).first->second;
@@ -230,10 +243,15 @@ class Waits {
     for (const HostId& host : plan_.step(number_).all_hosts) {
       const Host* state = world_.FindHost(host);
       if (state != nullptr && state->isolating.has_value()) {
+        const Pending& pending = world_.orders.at(*state->isolating);
+        if (pending.by_hand.has_value()) {
+          PushByHand(pending);
+          continue;
+        }
         Push("host", "host", host.str(),
              absl::StrCat("waits until ", host.str(),
                           " has said that it is isolated"))
-            .since = world_.orders.at(*state->isolating).sent;
+            .since = pending.sent;
         continue;
       }
       if (!world_.Connected(host)) {

@@ -254,6 +254,17 @@ EventOr FromPb(const pb::TaskSigned& from) {
                         from.attachment_digest(),     from.signature(),
                         TextOf(from.text())};
 }
+EventOr FromPb(const pb::PointReported& from) {
+  return en::PointReported{HostId(from.host()),
+                           TaskId(from.task()),
+                           en::OrderId(from.order()),
+                           OperatorId(from.by()),
+                           AllIds<RoleId>(from.roles()),
+                           from.done(),
+                           from.saw(),
+                           from.signature(),
+                           TextOf(from.text())};
+}
 EventOr FromPb(const pb::IsolationOrdered& from) {
   using Scope = en::IsolationOrdered::Scope;
   en::IsolationOrdered out;
@@ -382,6 +393,8 @@ EventOr ReadAny(uint32_t kind, absl::string_view payload,
       return Read<pb::WaiverGiven>(payload);
     case pb::KIND_TRUST_CHANGED:
       return Read<pb::TrustChanged>(payload);
+    case pb::KIND_POINT_REPORTED:
+      return Read<pb::PointReported>(payload);
     case pb::KIND_GLASS_BROKEN:
       return Read<pb::GlassBroken>(payload);
     case pb::KIND_TIME_PASSED:

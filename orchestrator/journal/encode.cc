@@ -203,6 +203,19 @@ pb::TaskSigned ToPb(const en::TaskSigned& event) {
   if (event.text != nullptr) out.set_text(*event.text);
   return out;
 }
+pb::PointReported ToPb(const en::PointReported& event) {
+  pb::PointReported out;
+  out.set_host(event.host.str());
+  out.set_task(event.task.str());
+  out.set_order(event.order.str());
+  out.set_by(event.by.str());
+  AddAll(event.roles, out.mutable_roles());
+  out.set_done(event.done);
+  out.set_saw(event.saw);
+  out.set_signature(event.signature);
+  if (event.text != nullptr) out.set_text(*event.text);
+  return out;
+}
 pb::IsolationOrdered ToPb(const en::IsolationOrdered& event) {
   using Scope = en::IsolationOrdered::Scope;
   pb::IsolationOrdered out;
@@ -335,6 +348,9 @@ pb::Kind KindOf(const en::Event& event) {
     }
     pb::Kind operator()(const en::TrustChanged&) {
       return pb::KIND_TRUST_CHANGED;
+    }
+    pb::Kind operator()(const en::PointReported&) {
+      return pb::KIND_POINT_REPORTED;
     }
     pb::Kind operator()(const en::GlassBroken&) {
       return pb::KIND_GLASS_BROKEN;

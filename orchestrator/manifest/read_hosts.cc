@@ -121,6 +121,27 @@ void ReadBehind(const Context& context, const Fields& fields,
                    });
 }
 
+void ReadInstructions(const Context& context, const Fields& host_fields,
+                      Host* host) {
+  const Node* node = host_fields.Get("instructions");
+  if (node == nullptr) return;
+  if (host->grade != Grade::kManual) {
+    host_fields.Error("instructions",
+                      "only a manual point is worked by hand; write "
+                      "enforcement: manual, or remove this");
+    return;
+  }
+  const Fields fields(context, *node, FindShape("instructions"),
+                      host_fields.Path("instructions"));
+  fields.ReadLines("close", &host->instructions.close);
+  fields.ReadLines("open", &host->instructions.open);
+  if (fields.ReadName("owner", &host->instructions.owner)) {
+    context.Refer(Reference::Kind::kRole, host->instructions.owner.str(),
+                  *fields.Get("owner"),
+                  absl::StrCat(host_fields.who(), " is worked by"));
+  }
+}
+
 void ReadHost(const Context& context, const Node& key, const Node& value) {
   absl::string_view text;
   std::vector<std::string> names;
@@ -164,6 +185,7 @@ void ReadHost(const Context& context, const Node& key, const Node& value) {
                  "a driver needs a host to run on; add through: and the name "
                  "of the host whose agent acts");
   }
+  ReadInstructions(context, fields, &host);
   ReadBehind(context, fields, &host.behind);
   for (size_t i = 0; i < names.size(); ++i) {
     if (!context.FirstTime(key, "host", names[i])) continue;

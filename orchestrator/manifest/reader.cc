@@ -114,6 +114,16 @@ bool Context::ReadText(const Node& node, absl::string_view who,
   return false;
 }
 
+bool Context::ReadLines(const Node& node, absl::string_view who,
+                        std::string* out) const {
+  absl::string_view text;
+  if (!Scalar(node, who, &text)) return false;
+  std::string why;
+  if (ParseLines(text, out, &why)) return true;
+  Error(node, who, why);
+  return false;
+}
+
 bool Context::ReadRanges(const Node& node, absl::string_view who,
                          std::vector<Port::Range>* out) const {
   bool good = true;
@@ -277,6 +287,11 @@ bool Fields::ReadName(absl::string_view field, std::string* out) const {
 bool Fields::ReadText(absl::string_view field, std::string* out) const {
   const Node* value = Get(field);
   return value != nullptr && context_.ReadText(*value, Path(field), out);
+}
+
+bool Fields::ReadLines(absl::string_view field, std::string* out) const {
+  const Node* value = Get(field);
+  return value != nullptr && context_.ReadLines(*value, Path(field), out);
 }
 
 bool Fields::ReadCount(absl::string_view field, int min, int max,

@@ -77,6 +77,8 @@ struct Context {
                 std::string* out) const;
   bool ReadText(const Node& node, absl::string_view who,
                 std::string* out) const;
+  bool ReadLines(const Node& node, absl::string_view who,
+                 std::string* out) const;
   // One port with its ranges: a scalar or a list of them.
   bool ReadRanges(const Node& node, absl::string_view who,
                   std::vector<Port::Range>* out) const;
@@ -120,6 +122,7 @@ class Fields {
     return true;
   }
   bool ReadText(absl::string_view field, std::string* out) const;
+  bool ReadLines(absl::string_view field, std::string* out) const;
   bool ReadCount(absl::string_view field, int min, int max, int* out) const;
   bool ReadDuration(absl::string_view field, absl::Duration min,
                     absl::Duration max, absl::Duration* out) const;

@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "orchestrator/manifest/problems.h"
 
@@ -351,6 +352,34 @@ bool ParseText(absl::string_view text, std::string* out, std::string* why) {
     return false;
   }
   *out = std::string(text);
+  return true;
+}
+
+bool ParseLines(absl::string_view text, std::string* out, std::string* why) {
+  text = absl::StripAsciiWhitespace(text);
+  if (text.size() > kMaxLines) {
+    *why = absl::StrCat("the text has ", text.size(), " bytes; ", kMaxLines,
+                        " is the most");
+    return false;
+  }
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    std::string one;
+    const absl::string_view stripped = absl::StripTrailingAsciiWhitespace(line);
+    if (stripped.empty()) {
+      lines.emplace_back();
+      continue;
+    }
+    if (!ParseText(stripped, &one, why)) return false;
+    // A line's own beginning is kept: lists are indented.
+    const size_t indent = stripped.find_first_not_of(' ');
+    lines.push_back(absl::StrCat(std::string(indent, ' '), one));
+  }
+  if (text.empty()) {
+    *why = "the text is empty; write a few words";
+    return false;
+  }
+  *out = absl::StrJoin(lines, "\n");
   return true;
 }
 

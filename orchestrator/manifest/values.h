@@ -18,6 +18,7 @@ namespace sluice::manifest {
 
 inline constexpr size_t kMaxName = 63;
 inline constexpr size_t kMaxText = 1000;
+inline constexpr size_t kMaxLines = 2000;  // bytes of a text of several lines
 inline constexpr int kMaxRange = 1000;  // hosts in one "app-[01-40]"
 inline constexpr absl::Duration kMaxDuration = absl::Hours(24 * 30);
 
@@ -57,6 +58,8 @@ bool ParsePublicKey(absl::string_view text, std::string* out, std::string* why);
 // One line of printable text; control characters and those that make a text
 // read otherwise than it works are refused, escaped or not.
 bool ParseText(absl::string_view text, std::string* out, std::string* why);
+// The same, of several lines; blanks at their ends are none.
+bool ParseLines(absl::string_view text, std::string* out, std::string* why);
 
 // True when `text` looks like a secret, which no manifest may hold.
 bool LooksSecret(absl::string_view text);

@@ -97,6 +97,15 @@ struct Vital {
   Place place;
 };
 
+// What a person does at a point that nobody's program drives.
+struct Instructions {
+  std::string close;  // several lines; may be empty
+  std::string open;
+  RoleId owner;  // who does it and signs; empty: any approver
+
+  friend bool operator==(const Instructions&, const Instructions&) = default;
+};
+
 struct Host {
   HostId id;
   std::vector<Prefix> addresses;  // each one address, IPv4 or IPv6
@@ -106,6 +115,7 @@ struct Host {
   std::vector<Vital> vital;
   Grade grade = Grade::kKernel;
   HostId acting;  // whose agent acts for this host; empty: its own
+  Instructions instructions;  // of a manual point
   // Hosts that stand on the path of every flow to and from this one, unless
   // the other end is behind the same: firewalls, routers.
   std::vector<HostId> behind;

@@ -95,6 +95,9 @@ Facts FactsOf(const PlannedHost& host) {
   for (const Flow& flow : host.vital) Say(facts, "vital", flow.Line());
   Say(facts, "enforcement", kGrades[static_cast<int>(host.grade)]);
   Say(facts, "acting", host.acting.str());
+  Say(facts, "instructions to close", host.instructions.close);
+  Say(facts, "instructions to open", host.instructions.open);
+  Say(facts, "worked by hand by", host.instructions.owner.str());
   return facts;
 }
 

@@ -202,6 +202,10 @@ void WriteEstate(const Plan& plan, Facts& facts) {
   }
   for (const PlannedHost& host : plan.hosts) {
     facts.Line("host", host.id, WordOf(host.grade), host.acting);
+    if (host.instructions != Instructions{}) {
+      facts.Line("instructions", host.instructions.close,
+                 host.instructions.open, host.instructions.owner);
+    }
     for (const Prefix& address : host.addresses) {
       facts.Line("address", address.ToString());
     }

@@ -65,6 +65,7 @@ class Resolver {
       planned.addresses = host.addresses;
       planned.grade = host.grade;
       planned.acting = host.acting;
+      planned.instructions = host.instructions;
       std::sort(planned.addresses.begin(), planned.addresses.end());
       hosts_.push_back(std::move(planned));
     }

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "orchestrator/model/words.h"
 #include "orchestrator/planner/phrase.h"
+#include "orchestrator/planner/promises.h"
 #include "orchestrator/planner/render.h"
 
 namespace sluice {
@@ -134,9 +135,19 @@ Json HostJson(const PlannedHost& host) {
   }
   Json vital = Json::array();
   for (const Flow& flow : host.vital) vital.push_back(flow.Line());
-  return {{"id", host.id.str()},         {"addresses", std::move(addresses)},
-          {"vital", std::move(vital)},   {"systems", Names(host.systems)},
-          {"grade", WordOf(host.grade)}, {"acting", host.acting.str()}};
+  Json json = {
+      {"id", host.id.str()},         {"addresses", std::move(addresses)},
+      {"vital", std::move(vital)},   {"systems", Names(host.systems)},
+      {"grade", WordOf(host.grade)}, {"acting", host.acting.str()}};
+  if (const auto not_kept = NotKeptBy(host)) {
+    json["not_kept"] = not_kept->promises;
+  }
+  if (host.instructions != Instructions{}) {
+    json["instructions"] = {{"close", host.instructions.close},
+                            {"open", host.instructions.open},
+                            {"owner", host.instructions.owner.str()}};
+  }
+  return json;
 }
 
 }  // namespace

@@ -110,6 +110,7 @@ struct PlannedHost {
   std::vector<SystemId> systems;
   Grade grade = Grade::kKernel;
   HostId acting;  // whose agent acts for it; empty: its own
+  Instructions instructions;  // of a manual point
 
   // Whether an agent obeys for it: its own, or that of `acting`.
   bool has_agent() const { return grade != Grade::kManual; }

@@ -9,6 +9,7 @@
 #include "common/digest.h"
 #include "orchestrator/planner/forecast.h"
 #include "orchestrator/planner/phrase.h"
+#include "orchestrator/planner/promises.h"
 #include "orchestrator/planner/text.h"
 
 namespace sluice {
@@ -213,18 +214,8 @@ class PlanPage {
 
   // S9: what an enforcement point cannot keep is said, not rounded up.
   void Grade(const PlannedHost& host) {
-    if (host.grade == Grade::kDriven) {
-      page_.Wrap(
-          kDetail,
-          absl::StrCat(host.id.str(),
-                       " is driven: its flows close only while the agent "
-                       "that acts for it lives (S3, S4 are not kept)"));
-    } else if (host.grade == Grade::kManual) {
-      page_.Wrap(kDetail,
-                 absl::StrCat(host.id.str(),
-                              " is manual: people open and close its flows (S1 "
-                              "to S5 are kept by them alone)"));
-    }
+    const std::optional<NotKept> not_kept = NotKeptBy(host);
+    if (not_kept.has_value()) page_.Wrap(kDetail, not_kept->text);
   }
 
   void Ending() {

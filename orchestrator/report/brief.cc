@@ -328,6 +328,10 @@ void Brief::Isolation() {
                      : Fill(words_.host_problem,
                             {host->id(), ClockText(host->since_ms())}));
   }
+  // In the words of those who did it: nothing there was measured.
+  for (const v1::Host* host : facts_.by_hand) {
+    section.Item(absl::StrCat(host->id(), ": ", host->text()));
+  }
   section.Item(Fill(words_.journal, {absl::StrCat(status_.journal_sequence()),
                                      ShortDigest(status_.journal_head())}),
                0);

@@ -34,7 +34,8 @@ void GatherHosts(const v1::Status& status, BriefFacts* facts) {
   for (const v1::Host& host : status.hosts()) {
     // S9: what an unheard host last said is not what it is.
     const bool heard = host.link() == "connected";
-    if (!heard) facts->lost.push_back(&host);
+    const bool manual = host.link() == "manual";
+    if (!heard) (manual ? facts->by_hand : facts->lost).push_back(&host);
     if (!heard || host.fence() == "unknown") {
       ++facts->unknown;
     } else {

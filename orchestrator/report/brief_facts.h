@@ -40,7 +40,8 @@ struct BriefFacts {
   std::vector<Decision> decisions;  // by time
 
   std::vector<const v1::Entry*> isolations;  // ordered by people
-  std::vector<const v1::Host*> lost;  // unheard hosts
+  std::vector<const v1::Host*> lost;         // unheard hosts
+  std::vector<const v1::Host*> by_hand;      // points that people work
   int quarantined = 0;
   int open = 0;
   int unknown = 0;

@@ -33,6 +33,7 @@ constexpr Rule kTable[] = {
     {"/sluice.v1.Operator/AdoptPlan", Level::kApprover},
     {"/sluice.v1.Operator/Decide", Level::kApprover},
     {"/sluice.v1.Operator/SignTask", Level::kApprover},
+    {"/sluice.v1.Operator/ReportPoint", Level::kApprover},
     {"/sluice.v1.Operator/Retry", Level::kApprover},
     {"/sluice.v1.Operator/Skip", Level::kApprover},
     {"/sluice.v1.Operator/Pause", Level::kApprover},

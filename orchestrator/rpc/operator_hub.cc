@@ -30,6 +30,10 @@ std::string Names(const std::vector<HostId>& hosts) {
   });
 }
 
+std::string Count(int points) {
+  return absl::StrCat(points, points == 1 ? " point" : " points");
+}
+
 // S9: what was not read back is not isolated as far as anybody knows.
 std::string Conclusion(const engine::Engine::IsolationProgress& progress) {
   std::string text =
@@ -43,6 +47,16 @@ std::string Conclusion(const engine::Engine::IsolationProgress& progress) {
                         ? "the fences that were read back keep them out. "
                         : "",
                     "Cut them at the switch if that cannot wait.");
+  }
+  if (progress.said > 0) {
+    absl::StrAppend(&text, "\nSaid to be closed by hand, not measured: ",
+                    Count(progress.said), ".");
+  }
+  if (!progress.by_hand.empty()) {
+    absl::StrAppend(&text,
+                    "\nTo be closed by hand, open until somebody says "
+                    "otherwise: ",
+                    Names(progress.by_hand), ". `sluice task list` says how.");
   }
   std::vector<HostId> silent;
   std::set_difference(progress.waiting_for.begin(), progress.waiting_for.end(),
@@ -158,8 +172,10 @@ bool OperatorHub::Push(const runtime::Glimpse& glimpse, Isolation* isolation) {
   const bool only_unreachable =
       std::includes(progress.unreachable.begin(), progress.unreachable.end(),
                     progress.waiting_for.begin(), progress.waiting_for.end());
-  const bool finished = progress.read_back >= progress.hosts ||
-                        followed >= kFollow ||
+  // Nobody waits here for people: they take as long as they take.
+  const bool read =
+      progress.waiting_for.empty() && progress.unreachable.empty();
+  const bool finished = read || followed >= kFollow ||
                         (only_unreachable && followed >= kFollowUnreachable);
 
   auto message = std::make_shared<v1::IsolateProgress>();
@@ -167,6 +183,8 @@ bool OperatorHub::Push(const runtime::Glimpse& glimpse, Isolation* isolation) {
   message->set_read_back(progress.read_back);
   AddNames(progress.waiting_for, message->mutable_waiting_for());
   AddNames(progress.unreachable, message->mutable_unreachable());
+  AddNames(progress.by_hand, message->mutable_by_hand());
+  message->set_said(progress.said);
   message->set_finished(finished);
   message->set_recorded(isolation->recorded);
   message->set_message(

@@ -245,6 +245,15 @@ grpc::ServerUnaryReactor* OperatorService::SignTask(
       reply);
 }
 
+grpc::ServerUnaryReactor* OperatorService::ReportPoint(
+    Context* context, const v1::ReportPointRequest* request,
+    v1::Accepted* reply) {
+  return Ask(
+      context,
+      [request](const OperatorId& by) { return MakePointReport(by, *request); },
+      reply);
+}
+
 grpc::ServerUnaryReactor* OperatorService::Retry(
     Context* context, const v1::RetryRequest* request, v1::Accepted* reply) {
   return Ask(

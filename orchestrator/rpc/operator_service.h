@@ -54,6 +54,8 @@ class OperatorService : public v1::Operator::CallbackService {
                v1::Accepted* reply) override;
   Unary* Decide(Context* context, const v1::DecideRequest* request,
                 v1::Accepted* reply) override;
+  Unary* ReportPoint(Context* context, const v1::ReportPointRequest* request,
+                     v1::Accepted* reply) override;
   Unary* SignTask(Context* context, const v1::SignTaskRequest* request,
                   v1::Accepted* reply) override;
   Unary* Skip(Context* context, const v1::SkipRequest* request,

@@ -73,7 +73,7 @@ absl::Status CheckSigned(const runtime::Glimpse& glimpse, const OperatorId& by,
   if (signature.empty()) {
     return absl::InvalidArgumentError(
         "nothing is decided without a signature; `sluice go`, `no-go`, "
-        "`done` and `skip` make one with your SSH key");
+        "`done`, `task` and `skip` make one with your SSH key");
   }
   if (signature.size() > kMaxSignature) {
     return absl::InvalidArgumentError("the signature is over 16 KiB");
@@ -201,6 +201,45 @@ Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request) {
     SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, by, signed_as::kTask,
                                        *signing.text, signing.signature));
     return signing;
+  };
+}
+
+Maker MakePointReport(const OperatorId& by,
+                      const v1::ReportPointRequest& request) {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
+    SLUICE_RETURN_IF_ERROR(CheckText(
+        request.saw(), kMaxText, request.done() ? "what was seen" : "the why"));
+    SLUICE_RETURN_IF_ERROR(CheckText(request.task(), kMaxName, "the task"));
+    SLUICE_RETURN_IF_ERROR(CheckApprover(glimpse, by, "report tasks"));
+    engine::PointReported word{.task = TaskId(request.task()),
+                               .by = by,
+                               .roles = RolesOf(glimpse, by),
+                               .done = request.done(),
+                               .saw = request.saw(),
+                               .signature = request.signature()};
+    const engine::View view = glimpse.engine.MakeView(glimpse.now);
+    PointText text{.estate = view.estate,
+                   .run = view.run.id,
+                   .task = word.task,
+                   .done = word.done,
+                   .saw = word.saw};
+    for (const engine::PointTaskView& task : view.point_tasks) {
+      if (task.id != word.task) continue;
+      word.host = text.point = task.host;
+      word.order = task.order;
+      text.order = task.order.str();
+      text.verb = task.verb;
+      text.release_digest = task.release;
+      for (const engine::PointFlow& flow : task.flows) {
+        text.flows.push_back(flow.flow);
+      }
+    }
+    SLUICE_RETURN_IF_ERROR(glimpse.engine.Admit(word, glimpse.now));
+    word.text = std::make_shared<const std::string>(text.Body());
+    SLUICE_RETURN_IF_ERROR(CheckSigned(glimpse, by, signed_as::kPoint,
+                                       *word.text, word.signature));
+    return word;
   };
 }
 

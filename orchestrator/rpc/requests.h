@@ -15,6 +15,7 @@ class EndRequest;
 class IsolateRequest;
 class RetryRequest;
 class SkipRequest;
+class ReportPointRequest;
 class SignTaskRequest;
 class StartRequest;
 class TrustRequest;
@@ -35,6 +36,8 @@ absl::Status CheckApprover(const runtime::Glimpse& glimpse,
 Maker MakeStart(const OperatorId& by, const v1::StartRequest& request);
 Maker MakeDecision(const OperatorId& by, const v1::DecideRequest& request);
 Maker MakeSignature(const OperatorId& by, const v1::SignTaskRequest& request);
+Maker MakePointReport(const OperatorId& by,
+                      const v1::ReportPointRequest& request);
 Maker MakeIsolation(const OperatorId& by, const v1::IsolateRequest& request);
 Maker MakeWaiver(const OperatorId& by, const v1::SkipRequest& request);
 Maker MakeRetry(const OperatorId& by, const v1::RetryRequest& request);

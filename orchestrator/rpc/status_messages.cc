@@ -5,6 +5,7 @@
 
 #include "absl/strings/string_view.h"
 #include "orchestrator/model/words.h"
+#include "orchestrator/planner/promises.h"
 #include "orchestrator/rpc/values.h"
 #include "orchestrator/runtime/durations.h"
 #include "orchestrator/runtime/history.h"
@@ -50,6 +51,14 @@ void FillRun(const engine::RunView& run, v1::Run* out) {
   }
 }
 
+void FillNotKept(const NotKept& not_kept, v1::NotKept* out) {
+  out->set_host(not_kept.host.str());
+  out->set_enforcement(WordOf(not_kept.grade));
+  out->mutable_promises()->Assign(not_kept.promises.begin(),
+                                  not_kept.promises.end());
+  out->set_text(not_kept.text);
+}
+
 void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
   out->set_id(step.id.str());
   const PlannedStep* planned =
@@ -61,6 +70,9 @@ void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
     out->set_priority(Text(WordOf(planned->priority)));
     out->set_stage(planned->stage.str());
     AddNames(planned->hosts, out->mutable_hosts());
+    for (const NotKept& not_kept : NotKeptWith(*plan, {planned->id})) {
+      FillNotKept(not_kept, out->add_not_kept());
+    }
   }
   out->set_state(step.state);
   out->set_since_ms(Millis(step.since));
@@ -77,7 +89,7 @@ void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
   }
 }
 
-void FillHost(const engine::HostView& host, v1::Host* out) {
+void FillHost(const engine::HostView& host, const Plan* plan, v1::Host* out) {
   out->set_id(host.id.str());
   out->set_link(host.link);
   out->set_since_ms(Millis(host.since));
@@ -90,6 +102,33 @@ void FillHost(const engine::HostView& host, v1::Host* out) {
   out->set_agent_version(host.agent_version);
   out->set_trust(host.trust);
   out->set_broken_glass(host.broken_glass);
+  out->set_said(host.said);
+  const PlannedHost* planned =
+      plan == nullptr ? nullptr : plan->FindHost(host.id);
+  if (planned == nullptr) return;
+  out->set_enforcement(WordOf(planned->grade));
+  if (const auto not_kept = NotKeptBy(*planned)) {
+    FillNotKept(*not_kept, out->mutable_not_kept());
+  }
+}
+
+void FillPointTask(const engine::PointTaskView& task, v1::PointTask* out) {
+  out->set_id(task.id.str());
+  out->set_host(task.host.str());
+  out->set_order(task.order.str());
+  out->set_verb(task.verb);
+  out->set_what(task.what);
+  out->set_instructions(task.instructions);
+  out->set_owner(task.owner.str());
+  for (const engine::PointFlow& flow : task.flows) {
+    v1::PointFlow* to = out->add_flows();
+    to->set_from(flow.from);
+    to->set_to(flow.to);
+    to->set_flow(flow.flow.Line());
+  }
+  out->set_release(task.release);
+  out->set_reason(task.reason);
+  out->set_since_ms(Millis(task.since));
 }
 
 void FillGate(const engine::GateView& gate, v1::Gate* out) {
@@ -169,13 +208,16 @@ void FillStatus(const runtime::Glimpse& glimpse, v1::Status* out) {
     FillStep(step, plan.get(), out->add_steps());
   }
   for (const engine::HostView& host : view.hosts) {
-    FillHost(host, out->add_hosts());
+    FillHost(host, plan.get(), out->add_hosts());
   }
   for (const engine::GateView& gate : view.gates) {
     FillGate(gate, out->add_gates());
   }
   for (const engine::TaskView& task : view.tasks) {
     FillTask(task, out->add_tasks());
+  }
+  for (const engine::PointTaskView& task : view.point_tasks) {
+    FillPointTask(task, out->add_point_tasks());
   }
   v1::Forecast* forecast = out->mutable_forecast();
   forecast->set_low_ms(Millis(view.eta_low));
@@ -208,6 +250,11 @@ void FillGateDetail(const runtime::Glimpse& glimpse,
   }
   const engine::View view = glimpse.engine.MakeView(glimpse.now);
   const std::shared_ptr<const Plan> plan = glimpse.engine.plan();
+  if (plan != nullptr) {
+    for (const NotKept& not_kept : NotKeptWith(*plan, detail.gate.steps)) {
+      FillNotKept(not_kept, out->add_not_kept());
+    }
+  }
   for (const engine::StepView& step : view.steps) {
     const PlannedStep* planned =
         plan == nullptr ? nullptr : plan->FindStep(step.id);

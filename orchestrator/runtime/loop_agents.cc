@@ -38,13 +38,11 @@ absl::Status MaySpeakFor(const engine::Engine& engine, const HostId& host,
         "' speaks, is not in the manifest in "
         "force; add it there, or take it out of `drivers:`"));
   }
-  // A machine that has an agent and is called manual all the same speaks for
-  // itself.
-  if (!planned->has_agent() && speaker != host) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("host '", host.str(),
-                     "' is a manual point in the "
-                     "manifest in force: people act for it, no agent does"));
+  if (!planned->has_agent()) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "host '", host.str(),
+        "' is a manual point in the manifest in force: people act for it, no "
+        "agent does; if one runs there, take `enforcement: manual` out"));
   }
   if (planned->speaker() == speaker) return absl::OkStatus();
   if (planned->grade == Grade::kDriven) {

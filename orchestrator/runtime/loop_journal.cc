@@ -172,10 +172,13 @@ void Loop::LeaveUnrecorded() {
   }
   for (Unwritten& unwritten : unwritten_) {
     if (std::exchange(unwritten.left, true)) continue;
-    if (std::none_of(unwritten.orders.begin(), unwritten.orders.end(),
-                     Closes)) {
-      continue;
-    }
+    // An alarm asks people to close a point that no order reaches.
+    const bool closes =
+        std::any_of(unwritten.orders.begin(), unwritten.orders.end(), Closes);
+    const bool alarms = std::any_of(
+        unwritten.lines.begin(), unwritten.lines.end(),
+        [](const HistoryLine& line) { return line.kind == "alarm"; });
+    if (!closes && !alarms) continue;
     for (HistoryLine line : unwritten.lines) {
       line.sequence = 0;
       line.text += " (Not recorded.)";

@@ -125,8 +125,12 @@ absl::Status FakeWorld::Adopt(absl::string_view manifest,
   plan_ = adopted.plan;
   manifest_ = std::string(manifest);
   checker_.Adopt(plan_);
+  by_hand_ = by_hand_ || std::any_of(plan_->hosts.begin(), plan_->hosts.end(),
+                                     [](const PlannedHost& host) {
+                                       return !host.has_agent();
+                                     });
   for (const PlannedHost& host : plan_->hosts) {
-    agents_.emplace(host.id, FakeAgent(host.id));
+    if (host.has_agent()) agents_.emplace(host.id, FakeAgent(host.id));
   }
   Tell(adopted);
   return absl::OkStatus();
@@ -176,6 +180,7 @@ void FakeWorld::Step(const engine::Event& event) {
                    output.progress.end());
   released_.insert(released_.end(), output.released.begin(),
                    output.released.end());
+  if (by_hand_) checker_.Asked(engine_.MakeView(now_).point_tasks);
   for (engine::Command& command : output.commands) {
     if (const auto* announce = std::get_if<engine::Announce>(&command)) {
       log_.push_back(
@@ -211,7 +216,15 @@ void FakeWorld::Settle() {
     if (!agent.connected || agent.silent) continue;
     if (!engine_.Outstanding(host).empty()) continue;
     checker_.Holds(host, agent.OpenFlows(now_), [this](const HostId& other) {
-      return this->agent(other).quarantine_number();
+      const PlannedHost* planned = plan_->FindHost(other);
+      if (planned == nullptr || planned->has_agent()) {
+        return this->agent(other).quarantine_number();
+      }
+      uint64_t said = 0;
+      for (const engine::HostView& view : engine_.MakeView(now_).hosts) {
+        if (view.id == other) said = view.quarantine_number;
+      }
+      return said;
     });
   }
 }
@@ -286,6 +299,22 @@ absl::Status FakeWorld::Sign(const std::string& task, const std::string& by) {
   signature.by = OperatorId(by);
   signature.roles = RolesOf(signature.by);
   return Ask(signature);
+}
+
+absl::Status FakeWorld::Say(const std::string& task, const std::string& by,
+                            bool done, const std::string& saw) {
+  engine::PointReported word;
+  word.task = TaskId(task);
+  word.by = OperatorId(by);
+  word.roles = RolesOf(word.by);
+  word.done = done;
+  word.saw = saw;
+  for (const engine::PointTaskView& one : engine_.MakeView(now_).point_tasks) {
+    if (one.id != word.task) continue;
+    word.host = one.host;
+    word.order = one.order;
+  }
+  return Ask(word);
 }
 
 std::string FakeWorld::Replay(engine::Engine* replayed) const {

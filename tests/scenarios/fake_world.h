@@ -54,6 +54,9 @@ class FakeWorld {
   absl::Status Decide(const std::string& gate, const std::string& by, bool go,
                       const std::string& reason = "");
   absl::Status Sign(const std::string& task, const std::string& by);
+  // A person's word on what they were to do by hand.
+  absl::Status Say(const std::string& task, const std::string& by, bool done,
+                   const std::string& saw);
 
   // A new engine out of the journal; empty when it is the same as this one.
   std::string Replay(engine::Engine* replayed) const;
@@ -95,6 +98,7 @@ class FakeWorld {
   std::optional<absl::Time> deadline_;
   uint64_t sequence_ = 0;
   uint64_t epoch_ = 0;
+  bool by_hand_ = false;  // some plan had points that people work
   engine::View view_;
 };
 

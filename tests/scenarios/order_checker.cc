@@ -24,8 +24,24 @@ const PlannedStep* OrderChecker::OwnerOf(const GrantId& grant) const {
   return it == owners_.end() ? nullptr : it->second;
 }
 
+// Nobody's program looks at it: it is as well as people say that its points
+// are closed, until they are opened by its own gate.
+bool OrderChecker::IsByHand(const PlannedStep& step) const {
+  return step.health.empty() &&
+         std::all_of(step.hosts.begin(), step.hosts.end(),
+                     [&](const HostId& id) {
+                       const PlannedHost* host = plan_->FindHost(id);
+                       return host != nullptr && !host->has_agent();
+                     });
+}
+
 bool OrderChecker::IsHealthy(const StepId& id) const {
   const PlannedStep* step = plan_->FindStep(id);
+  if (step != nullptr && IsByHand(*step)) {
+    return std::all_of(
+        step->hosts.begin(), step->hosts.end(),
+        [&](const HostId& host) { return closed_.contains(host); });
+  }
   const auto it = well_.find(id);
   if (step == nullptr || it == well_.end()) return false;
   std::set<HostId> well = it->second;
@@ -39,6 +55,8 @@ bool OrderChecker::IsHealthy(const StepId& id) const {
 }
 
 bool OrderChecker::HasSoaked(const StepId& id) const {
+  const PlannedStep* by_hand = plan_->FindStep(id);
+  if (by_hand != nullptr && IsByHand(*by_hand)) return true;
   const auto since = well_since_.find(id);
   if (since == well_since_.end()) return false;
   // A step that goes on under another plan keeps the soak it began with.
@@ -129,23 +147,76 @@ void OrderChecker::CheckOpen(const Order& order,
     } else {
       entered.insert(owner);
     }
-    for (const StepNeed& need : owner->needs) {
-      const PlannedStep* needed = plan_->FindStep(need.step);
-      if (need.strength != Strength::kHard || needed == nullptr) continue;
-      if (owner->joint_group >= 0 &&
-          owner->joint_group == needed->joint_group) {
-        continue;
-      }
-      if (!IsHealthy(need.step)) {
-        violations_.push_back(absl::StrCat("S1: ", grant.str(), " opens on ",
-                                           order.host.str(), " while ",
-                                           need.step.str(), " is not healthy"));
-      } else if (need.soaked && !HasSoaked(need.step)) {
-        violations_.push_back(absl::StrCat("S1: ", grant.str(), " opens on ",
-                                           order.host.str(), " before ",
-                                           need.step.str(), " has soaked"));
+    CheckNeeds(*owner,
+               absl::StrCat(grant.str(), " opens on ", order.host.str()));
+  }
+}
+
+void OrderChecker::CheckNeeds(const PlannedStep& owner,
+                              const std::string& what) {
+  for (const StepNeed& need : owner.needs) {
+    const PlannedStep* needed = plan_->FindStep(need.step);
+    if (need.strength != Strength::kHard || needed == nullptr) continue;
+    if (owner.joint_group >= 0 && owner.joint_group == needed->joint_group) {
+      continue;
+    }
+    if (!IsHealthy(need.step)) {
+      violations_.push_back(absl::StrCat("S1: ", what, " while ",
+                                         need.step.str(), " is not healthy"));
+    } else if (need.soaked && !HasSoaked(need.step)) {
+      violations_.push_back(absl::StrCat("S1: ", what, " before ",
+                                         need.step.str(), " has soaked"));
+    }
+  }
+}
+
+void OrderChecker::Asked(const std::vector<engine::PointTaskView>& tasks) {
+  for (const engine::PointTaskView& task : tasks) {
+    if (!asked_.insert(task.order).second) continue;
+    if (task.verb == "isolate") {
+      closed_.erase(task.host);
+      for (auto& [digest, hosts] : voided_) hosts.insert(task.host);
+    } else if (task.verb == "open") {
+      CheckTask(task);
+    }
+  }
+}
+
+void OrderChecker::CheckTask(const engine::PointTaskView& task) {
+  const auto body = bodies_.find(task.release);
+  const auto parsed = body == bodies_.end()
+                          ? absl::NotFoundError("nobody was asked about it")
+                          : ReleaseOrder::Parse(body->second);
+  if (!parsed.ok()) {
+    violations_.push_back(
+        absl::StrCat("S2: ", task.id.str(), ": ", parsed.status().message()));
+    return;
+  }
+  int quorum = 0;
+  for (const auto& [role, count] : parsed->quorum) quorum += count;
+  if (static_cast<int>(goes_[task.release].size()) < quorum) {
+    violations_.push_back(
+        absl::StrCat("S2: ", task.id.str(), " opens without its quorum"));
+  }
+  if (!closed_.contains(task.host) ||
+      voided_[task.release].contains(task.host)) {
+    violations_.push_back(
+        absl::StrCat("S8: ", task.id.str(), " opens on ", task.host.str(),
+                     ", which nobody closed before its release order"));
+  }
+  for (const engine::PointFlow& flow : task.flows) {
+    const PlannedStep* owner = nullptr;
+    for (const PlannedGrant& grant : plan_->grants) {
+      for (const HostFlow& planned : grant.flows) {
+        if (planned.flow == flow.flow) owner = OwnerOf(grant.id);
       }
     }
+    if (owner == nullptr) {
+      violations_.push_back(
+          absl::StrCat(task.id.str(), ": nobody owns ", flow.flow.Line()));
+      continue;
+    }
+    CheckNeeds(*owner, absl::StrCat(task.id.str(), " opens"));
   }
 }
 
@@ -201,6 +272,18 @@ void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
         absl::Time& until = waived_[check.id];
         until = std::max(until, waiver->until);
       }
+    }
+    return;
+  }
+  if (const auto* decision = std::get_if<engine::DecisionMade>(&event)) {
+    if (decision->go) goes_[decision->body_digest].insert(decision->by);
+    return;
+  }
+  if (const auto* word = std::get_if<engine::PointReported>(&event)) {
+    const bool closes = word->task.str().starts_with(
+        absl::StrCat(word->host.str(), "/isolate-"));
+    if (word->done && closes && asked_.contains(word->order)) {
+      closed_.insert(word->host);
     }
     return;
   }

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "orchestrator/engine/command.h"
 #include "orchestrator/engine/event.h"
+#include "orchestrator/engine/view.h"
 #include "orchestrator/planner/plan.h"
 
 namespace sluice::testing {
@@ -30,11 +31,17 @@ class OrderChecker {
              const std::map<std::string, std::vector<Flow>>& open,
              const std::function<uint64_t(const HostId&)>& quarantine_number);
   void Left(const engine::Order& order);
+  // What people are asked to do by hand, after each event: a task opens no
+  // sooner than an order would.
+  void Asked(const std::vector<engine::PointTaskView>& tasks);
 
   const std::vector<std::string>& violations() const { return violations_; }
 
  private:
   void CheckOpen(const engine::Order& order, const engine::OpenFlows& open);
+  void CheckNeeds(const PlannedStep& owner, const std::string& what);
+  void CheckTask(const engine::PointTaskView& task);
+  bool IsByHand(const PlannedStep& step) const;
   void Unwell(const HostId& host, const GrantId& grant);
   const PlannedStep* OwnerOf(const GrantId& grant) const;
   bool IsHealthy(const StepId& step) const;
@@ -53,9 +60,12 @@ class OrderChecker {
   std::map<HostId, std::set<const PlannedStep*>> entered_;
   std::map<engine::OrderId, engine::Order> out_;
   absl::Time now_;
-  std::map<CheckId, absl::Time> waived_;  // until when
+  std::map<CheckId, absl::Time> waived_;            // until when
   std::map<std::string, std::set<HostId>> voided_;  // digest → hosts
   std::map<std::string, std::string> bodies_;
+  std::map<std::string, std::set<OperatorId>> goes_;  // digest → who
+  std::set<engine::OrderId> asked_;                   // openings by hand
+  std::set<HostId> closed_;  // points that somebody said are closed
   std::vector<std::string> violations_;
 };
 

@@ -171,6 +171,11 @@ std::string Scenario::Person(const std::vector<std::string>& words) {
   if (verb == "sign") {
     return Refusal(world_.Sign(Word(words, 1), Word(words, 2)));
   }
+  if (verb == "did" || verb == "could-not") {
+    // did TASK NAME what they saw
+    return Refusal(world_.Say(Word(words, 1), Word(words, 2), verb == "did",
+                              Rest(words, 3)));
+  }
   if (verb == "retry") {
     // retry [STEP…] by NAME
     engine::RetryAsked retry;

@@ -75,6 +75,20 @@ class Audit : public ::testing::Test {
                             .reason = "seen by hand"};
     waiver.text = std::make_shared<const std::string>(waived.Body());
     waiver.signature = commander_.Sign(signed_as::kWaiver, *waiver.text);
+    engine::PointReported point;
+    point.host = HostId("app-1");
+    point.task = TaskId("app-1/open-4");
+    point.by = OperatorId("duty-commander");
+    const PointText said{.estate = EstateId("city-utility"),
+                         .point = point.host,
+                         .task = point.task,
+                         .order = "-:0a/12/3",
+                         .verb = "open",
+                         .flows = {*Flow::Parse("tcp 10.77.0.21 10.9.0.5 1")},
+                         .done = true,
+                         .saw = "the lamp is green"};
+    point.text = std::make_shared<const std::string>(said.Body());
+    point.signature = commander_.Sign(signed_as::kPoint, *point.text);
     engine::IdentityChanged login;
     login.what = engine::IdentityChanged::What::kLoggedIn;
     login.by = OperatorId("duty-commander");
@@ -102,7 +116,7 @@ class Audit : public ::testing::Test {
           engine::Event(rotation), engine::Event(glass),
           engine::Event(
               engine::AccessRefused{"10.77.0.66", 1, 3, 0, 1, "another key"}),
-          engine::Event(waiver)}) {
+          engine::Event(waiver), engine::Event(point)}) {
       const journal::Encoded encoded = journal::Encode(event);
       journal::Record record{.sequence = ++sequence,
                              .at = absl::FromUnixMicros(1'800'000'000'000'000),
@@ -118,7 +132,7 @@ class Audit : public ::testing::Test {
     // As a running orchestrator has it: nobody else may write, all may look.
     const auto live = Export();
     ASSERT_TRUE(live.ok()) << live.status();
-    EXPECT_EQ(live->records, 9u);
+    EXPECT_EQ(live->records, 10u);
     EXPECT_EQ(Verify(), 0);
     std::filesystem::remove_all(dir_ / "audit");
   }
@@ -167,8 +181,8 @@ class Audit : public ::testing::Test {
 TEST_F(Audit, IsVerifiedByTheCommandsOfItsReadme) {
   const auto report = Export();
   ASSERT_TRUE(report.ok()) << report.status();
-  EXPECT_EQ(report->records, 9u);
-  EXPECT_EQ(report->signatures, 7);
+  EXPECT_EQ(report->records, 10u);
+  EXPECT_EQ(report->signatures, 8);
   EXPECT_EQ(Verify(), 0);
 }
 
@@ -202,12 +216,12 @@ TEST_F(Audit, OfAJournalWhoseEndIsLostIsNotMade) {
   std::filesystem::copy(dir_ / "journal.db", dir_ / "copy.db");
   // The newest record stands in the log that was not copied, or so it seems.
   std::ofstream(dir_ / "copy.db.head")
-      << absl::StrCat("10 ", Sha256("the tenth"), "\n");
+      << absl::StrCat("11 ", Sha256("the eleventh"), "\n");
   const auto report = ExportAudit({.journal = dir_ / "copy.db",
                                    .manifest = dir_ / "manifest.yaml",
                                    .out = dir_ / "audit"});
   EXPECT_EQ(report.status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_THAT(report.status().message(), HasSubstr("record 10"));
+  EXPECT_THAT(report.status().message(), HasSubstr("record 11"));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "audit"));
 }
 

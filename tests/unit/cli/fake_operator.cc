@@ -194,6 +194,13 @@ grpc::Status FakeOperator::SignTask(grpc::ServerContext*,
   return Accept("signed", response);
 }
 
+grpc::Status FakeOperator::ReportPoint(grpc::ServerContext*,
+                                       const v1::ReportPointRequest* request,
+                                       v1::Accepted* response) {
+  reported = *request;
+  return Accept("taken down", response);
+}
+
 grpc::Status FakeOperator::Retry(grpc::ServerContext*,
                                  const v1::RetryRequest* request,
                                  v1::Accepted* response) {

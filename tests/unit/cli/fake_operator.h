@@ -51,6 +51,7 @@ class FakeOperator final : public v1::Operator::Service {
   // The last request of each kind.
   v1::DecideRequest decided;
   v1::SignTaskRequest signed_task;
+  v1::ReportPointRequest reported;
   v1::RetryRequest retried;
   v1::PlanRequest adopted;
   v1::SkipRequest skipped;
@@ -90,6 +91,9 @@ class FakeOperator final : public v1::Operator::Service {
   grpc::Status SignTask(grpc::ServerContext*,
                         const v1::SignTaskRequest* request,
                         v1::Accepted* response) override;
+  grpc::Status ReportPoint(grpc::ServerContext*,
+                           const v1::ReportPointRequest* request,
+                           v1::Accepted* response) override;
   grpc::Status Skip(grpc::ServerContext*, const v1::SkipRequest* request,
                     v1::Accepted* response) override;
   grpc::Status Retry(grpc::ServerContext*, const v1::RetryRequest* request,

@@ -95,7 +95,10 @@ class Chaos {
     // One of the scenarios' estates: several hosts a system, tasks, policies,
     // a joint group, soft needs.
     utility_ = seed % 2 == 0;
-    const char* file = utility_ ? "utility" : "policies";
+    const char* file = seed % 5 == 3 ? "by_hand"
+                       : utility_    ? "utility"
+                                     : "policies";
+    by_hand_ = seed % 5 == 3;
     std::ifstream in(
         absl::StrCat(SLUICE_SOURCE_DIR, "/tests/scenarios/", file, ".yaml"));
     manifest_ = std::string{std::istreambuf_iterator<char>(in), {}};
@@ -105,6 +108,8 @@ class Chaos {
     isolate.by = OperatorId("second-commander");
     isolate.confirmation = world_.plan()->estate.str();
     EXPECT_EQ(world_.Isolate(isolate), absl::OkStatus());
+    // In half of them the run begins before people have closed their points.
+    if (seed % 10 == 3) SayAll();
     EXPECT_EQ(world_.Start("second-commander"), absl::OkStatus());
   }
 
@@ -147,6 +152,7 @@ class Chaos {
       static_cast<void>(
           world_.Ask(RetryAsked{{}, OperatorId("duty-commander")}));
       DecideAll();
+      SayAll();
       world_.Advance(absl::Seconds(30));
     }
   }
@@ -167,6 +173,43 @@ class Chaos {
             world_.Decide(stage.id.str(), approver.id.str(), true));
       }
     }
+  }
+  // People do whatever they are asked to do by hand.
+  void SayAll() {
+    for (const PointTaskView& task :
+         world_.engine().MakeView(world_.now()).point_tasks) {
+      static_cast<void>(world_.Say(task.id.str(), Keeper(), true, "drawn"));
+    }
+  }
+  std::string Keeper() const {
+    for (const Approver& approver : world_.plan()->approvers) {
+      for (const RoleId& role : approver.roles) {
+        if (role.str() == "network-operator") return approver.id.str();
+      }
+    }
+    return "duty-commander";
+  }
+  // One of them, or another person than it is for, or what was never asked.
+  void SayOne() {
+    const std::vector<PointTaskView> tasks =
+        world_.engine().MakeView(world_.now()).point_tasks;
+    PointReported word;
+    word.by = OperatorId(Draw(8) == 0 ? "duty-commander" : Keeper());
+    word.roles = world_.RolesOf(word.by);
+    word.done = Draw(4) > 0;
+    word.saw = Draw(8) == 0 ? "" : "drawn";
+    if (tasks.empty() || Draw(8) == 0) {
+      word.host = AnyHost();
+      word.task = TaskId(absl::StrCat(word.host.str(), "/open-", Draw(5)));
+      word.order = OrderId(absl::StrCat("run-1/", Draw(200), "/", Draw(9)));
+    } else {
+      const PointTaskView& task =
+          tasks[static_cast<size_t>(Draw(static_cast<int>(tasks.size())))];
+      word.host = task.host;
+      word.task = task.id;
+      word.order = task.order;
+    }
+    world_.Step(word);
   }
   // Another manifest: some drawn changes of the first one, so that changes
   // come and go again.
@@ -256,6 +299,7 @@ class Chaos {
   void One() {
     const HostId host = AnyHost();
     FakeAgent& agent = world_.agent(host);
+    if (by_hand_ && Draw(4) == 0) return SayOne();
     switch (Draw(25)) {
       case 24:
         if (Draw(3) == 0) Replan();
@@ -394,6 +438,7 @@ class Chaos {
   std::mt19937 random_;
   std::string manifest_;  // the first one
   bool utility_ = false;
+  bool by_hand_ = false;
   int replans_ = 0;
   FakeWorld world_;
 };

@@ -220,6 +220,26 @@ TEST(Codec, KeepsWhatPeopleDo) {
   EXPECT_EQ(task.note, "by hand");
   EXPECT_EQ(task.attachment_digest, "sha256:01");
 
+  const auto point = RoundTrip(
+      en::PointReported{HostId("plc-1"),
+                        TaskId("plc-1/open-4"),
+                        en::OrderId("run:0a/12/3"),
+                        OperatorId("o"),
+                        {RoleId("r")},
+                        true,
+                        "the lamp is green",
+                        "SIG",
+                        std::make_shared<const std::string>("the text")});
+  EXPECT_EQ(point.host, HostId("plc-1"));
+  EXPECT_EQ(point.task, TaskId("plc-1/open-4"));
+  EXPECT_EQ(point.order, en::OrderId("run:0a/12/3"));
+  EXPECT_EQ(point.by, OperatorId("o"));
+  EXPECT_THAT(point.roles, ElementsAre(RoleId("r")));
+  EXPECT_TRUE(point.done);
+  EXPECT_EQ(point.saw, "the lamp is green");
+  EXPECT_EQ(point.signature, "SIG");
+  EXPECT_EQ(*point.text, "the text");
+
   const auto trust = RoundTrip(
       en::TrustChanged{OperatorId("o"), "sluice rotation 1\n", {"A", "B"}});
   EXPECT_EQ(trust.by, OperatorId("o"));

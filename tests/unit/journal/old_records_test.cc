@@ -21,9 +21,9 @@ struct Line {
   std::string payload;
 };
 
-std::vector<Line> Lines() {
-  std::ifstream file(absl::StrCat(SLUICE_SOURCE_DIR,
-                                  "/tests/golden/journal/records-0.1.0.txt"));
+std::vector<Line> Lines(const char* name) {
+  std::ifstream file(
+      absl::StrCat(SLUICE_SOURCE_DIR, "/tests/golden/journal/", name));
   std::vector<Line> lines;
   std::string text;
   while (std::getline(file, text)) {
@@ -47,7 +47,7 @@ absl::StatusOr<std::shared_ptr<const Plan>> Load(
 
 TEST(OldRecords, AreReadWholeByThisVersion) {
   std::set<uint32_t> kinds;
-  for (const Line& line : Lines()) {
+  for (const Line& line : Lines("records-0.1.0.txt")) {
     kinds.insert(line.kind);
     const auto event = Decode(line.kind, line.version, line.payload, Load);
     ASSERT_TRUE(event.ok()) << line.kind << " " << event.status();
@@ -57,8 +57,25 @@ TEST(OldRecords, AreReadWholeByThisVersion) {
   EXPECT_EQ(kinds.size(), 17u) << "every kind that 0.1.0 wrote";
 }
 
+// A kind that 0.1.0 did not have yet, as it was first written.
+TEST(OldRecords, OfLaterKindsAreReadWholeToo) {
+  const std::vector<Line> lines = Lines("records-later.txt");
+  ASSERT_EQ(lines.size(), 2u);
+  for (const Line& line : lines) {
+    const auto event = Decode(line.kind, line.version, line.payload, Load);
+    ASSERT_TRUE(event.ok()) << line.kind << " " << event.status();
+    EXPECT_EQ(Encode(*event).payload, line.payload) << KindName(line.kind);
+  }
+  const auto last =
+      Decode(lines[1].kind, lines[1].version, lines[1].payload, Load);
+  const auto& word = std::get<engine::PointReported>(*last);
+  EXPECT_EQ(word.task.str(), "plc-1/open-4");
+  EXPECT_FALSE(word.done);
+  EXPECT_EQ(word.saw, "the cable broke");
+}
+
 TEST(OldRecords, AreNotTakenForNewerOnes) {
-  for (const Line& line : Lines()) {
+  for (const Line& line : Lines("records-0.1.0.txt")) {
     const auto event = Decode(line.kind, 1000, line.payload, Load);
     EXPECT_EQ(event.status().code(), absl::StatusCode::kFailedPrecondition);
     EXPECT_THAT(event.status().message(),
