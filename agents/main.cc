@@ -43,6 +43,7 @@
 #include "agents/isolation/packet_log.h"
 #include "agents/isolation/table_watch.h"
 #include "agents/link/agent_link.h"
+#include "agents/link/quiet_engine.h"
 #include "common/describe_command.h"
 #include "common/private.h"
 #include "common/signature.h"
@@ -168,10 +169,17 @@ absl::StatusOr<FileStateStore> OpenSeen(const AgentConfig& config,
 
 Observer::Ports ObserverPorts(absl::StatusOr<FileStateStore>& store,
                               std::unique_ptr<AgentLink>& link) {
-  const auto nft = std::make_shared<Nft>();
   const auto reader = std::make_shared<ListeningReader>("/proc");
-  return {.read = [nft] { return ReadObserved(*nft, kLogGroup); },
-          .stop = [nft] { return StopObserving(*nft); },
+  return {.read =
+              [] {
+                Nft nft;
+                return ReadObserved(nft, kLogGroup);
+              },
+          .stop =
+              [] {
+                Nft nft;
+                return StopObserving(nft);
+              },
           .listening = [reader] { return reader->Read(); },
           .save =
               [&store](const std::string& text) {
@@ -557,10 +565,11 @@ int Main(int argc, char** argv) {
 }  // namespace sluice::agent
 
 int main(int argc, char** argv) {
-  sluice::agent::ShareOneHeap();
+  sluice::agent::KeepHeapSmall();
   // Debian's Abseil looks for deadlocks at every lock: twice the time, and
   // thousands of streams do not come up with it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   sluice::AllowOnlyTls13();
+  sluice::agent::UseQuietEngine();
   return sluice::agent::Main(argc, argv);
 }

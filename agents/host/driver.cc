@@ -93,9 +93,28 @@ void Driver::Start(const std::string& boot_id, uint64_t fresh_number,
   Drain();
 }
 
+// The core only answers it: nothing runs by it, and nothing is due.
+bool Driver::IsQuickNow(const Event& event) const {
+  const auto* heartbeat = std::get_if<RenewalReceived>(&event);
+  return heartbeat != nullptr && heartbeat->release_digests.empty() &&
+         resting_ && !lent_ && !stopping_ && waiting_.empty() && !overflowed_ &&
+         ports_.now() < deadline_;
+}
+
 void Driver::Post(Event event) {
-  const std::lock_guard lock(mutex_);
-  if (IsUrgent(event)) {
+  std::unique_lock lock(mutex_);
+  if (IsQuickNow(event)) {
+    lent_ = true;
+    lock.unlock();
+    Step(event);
+    lock.lock();
+    lent_ = false;
+    // Woken only for what it waits for.
+    if (waiting_.empty() && !stopping_ && !wanted_ &&
+        deadline_ >= rest_until_) {
+      return;
+    }
+  } else if (IsUrgent(event)) {
     // Ahead of all work, but not of the link's own beginning and end: an order
     // belongs to the stream that it came on.
     auto place = waiting_.begin();
@@ -124,16 +143,33 @@ void Driver::Run() {
     TakeAll();
     std::unique_lock lock(mutex_);
     if (stopping_) return;
-    const auto ready = [this] { return stopping_ || !waiting_.empty(); };
-    // Woken at least once an hour, whatever the deadline.
-    const absl::Duration wait = std::clamp(
-        deadline_ - ports_.now(), absl::ZeroDuration(), absl::Hours(1));
-    // Rounded up, or the loop would turn until the deadline is really there.
-    const auto time =
-        absl::ToChronoMicroseconds(absl::Ceil(wait, absl::Microseconds(1)));
-    const bool woken = wake_.wait_for(lock, time, ready);
+    resting_ = true;
+    const bool woken = WaitForEvents(lock);
+    resting_ = false;
     lock.unlock();
     if (!woken) Step(TimePassed{});
+  }
+}
+
+bool Driver::WaitForEvents(std::unique_lock<std::mutex>& lock) {
+  while (true) {
+    wanted_ = true;
+    wake_.wait(lock, [this] { return !lent_; });
+    wanted_ = false;
+    if (stopping_ || !waiting_.empty()) return true;
+    const absl::Duration now = ports_.now();
+    if (now >= deadline_) return false;
+    // Woken at least once an hour, whatever the deadline.
+    const absl::Duration wait = std::min(deadline_ - now, absl::Hours(1));
+    rest_until_ = deadline_;
+    // Rounded up, or the loop would turn until the deadline is really there.
+    wake_.wait_for(
+        lock,
+        absl::ToChronoMicroseconds(absl::Ceil(wait, absl::Microseconds(1))),
+        [this] {
+          return !lent_ && (stopping_ || !waiting_.empty() ||
+                            deadline_ < rest_until_);
+        });
   }
 }
 

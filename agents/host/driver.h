@@ -58,7 +58,9 @@ class Driver {
              absl::Duration audit_every = Started().audit_every);
 
   // From any thread. Orders beyond what the loop can hold are dropped, and the
-  // link with them: they come again on the next one.
+  // link with them: they come again on the next one. A heartbeat that finds the
+  // loop at rest, and asks for nothing, is answered before this returns: waking
+  // another thread for it each second would cost as much again.
   void Post(Event event);
 
   // Ends when the disk has answered. The store outlives the driver.
@@ -82,6 +84,9 @@ class Driver {
 
   void Step(const Event& event);
   bool Take(Event& event);  // false: nothing waits
+  bool IsQuickNow(const Event& event) const;
+  // False when the deadline is there.
+  bool WaitForEvents(std::unique_lock<std::mutex>& lock);
   void TakeAll();
   void SaveStates();
 
@@ -107,6 +112,12 @@ class Driver {
   std::deque<Event> waiting_;  // guarded by mutex_
   bool overflowed_ = false;    // guarded by mutex_
   bool stopping_ = false;      // guarded by mutex_
+  // Run() waits for events, until then. Whoever posts may take the core for one
+  // step, and Run() waits for it back.
+  bool resting_ = false;       // guarded by mutex_
+  bool lent_ = false;          // guarded by mutex_
+  bool wanted_ = false;        // Run() waits for it; guarded by mutex_
+  absl::Duration rest_until_;  // guarded by mutex_
 
   std::condition_variable save_;
   std::vector<uint64_t> to_save_;  // requests; guarded by mutex_

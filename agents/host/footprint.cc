@@ -29,7 +29,10 @@ int Forget(dl_phdr_info* object, size_t, void*) {
 
 }  // namespace
 
-void ShareOneHeap() { mallopt(M_ARENA_MAX, 1); }
+void KeepHeapSmall() {
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_THRESHOLD, 128 << 10);
+}
 
 void GiveBackMemory() {
   malloc_trim(0);

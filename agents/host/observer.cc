@@ -129,7 +129,9 @@ void Observer::Turn(Mode mode, bool again, bool last) {
   const uint64_t news = sightings_->news();
   const bool due = last || now - told_at_ >= ports_.every;
   if (due) told_at_ = now;
-  if (status.ok() && (news != saved_news_ || (due && version != saved_))) {
+  // The last time for good: how long it has watched is newer than any version.
+  if (status.ok() &&
+      (last || news != saved_news_ || (due && version != saved_))) {
     status = ports_.save(sightings_->Encode());
     if (status.ok()) {
       saved_ = version;

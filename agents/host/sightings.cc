@@ -14,6 +14,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int kFormat = 1;
+constexpr absl::Duration kDateWatchedEvery = absl::Minutes(10);
 
 absl::Status Unreadable() {
   return absl::DataLossError(
@@ -114,9 +115,14 @@ void Sightings::Saw(const FenceReading& fence,
   const std::lock_guard lock(mutex_);
   const bool quarantined = fence.mode == Mode::kQuarantined;
   if (quarantined != state_.quarantined) ++news_;
-  if (quarantined) ++version_;  // it has watched for longer
   state_.quarantined = quarantined;
   state_.watched = watched.value_or(absl::ZeroDuration());
+  // That it has watched for longer is worth writing down now and then.
+  if (quarantined && (state_.watched < dated_ ||
+                      state_.watched - dated_ >= kDateWatchedEvery)) {
+    dated_ = state_.watched;
+    ++version_;
+  }
   if (!quarantined) {
     state_.names.clear();
     state_.names_full = false;

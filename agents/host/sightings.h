@@ -49,7 +49,8 @@ class Sightings {
   // was not in quarantine. `gapless`: nothing left this host since.
   std::optional<SensorMemory> Memory(bool gapless) const;
 
-  // Changes whenever something was seen; and when it was not known before.
+  // Changes whenever something was seen, and every ten minutes that the host
+  // was watched; and when it was not known before.
   uint64_t version() const;
   uint64_t news() const;
 
@@ -71,6 +72,7 @@ class Sightings {
 
   mutable std::mutex mutex_;
   State state_;           // guarded by mutex_
+  absl::Duration dated_;  // `watched` by version_; guarded by mutex_
   uint64_t version_ = 1;  // guarded by mutex_
   uint64_t news_ = 1;     // guarded by mutex_
 };

@@ -3,11 +3,18 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
+#include <libmnl/libmnl.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netlink.h>
 #include <netinet/in.h>
 #include <string.h>
 
+#include <cstddef>
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
@@ -76,20 +83,160 @@ Connection ToConnection(const nf_conntrack* entry) {
   return c;
 }
 
-struct Sweep {
-  const std::function<bool(const Connection&)>& keep;
-  std::vector<Entry> doomed;
+// Small enough that the kernel's answers fit, should it refuse each deletion.
+constexpr size_t kBatch = 16 << 10;
+constexpr size_t kAnswers = 64 << 10;
+
+// What tells a connection from all others; within the kernel's message.
+struct Name {
+  const nlattr* tuple = nullptr;
+  const nlattr* zone = nullptr;
 };
 
-int Look(nf_conntrack_msg_type, nf_conntrack* entry, void* data) {
-  Sweep& sweep = *static_cast<Sweep*>(data);
-  if (!sweep.keep(ToConnection(entry))) {
-    if (nf_conntrack* copy = nfct_clone(entry); copy != nullptr) {
-      sweep.doomed.emplace_back(copy);
+int ReadName(const nlattr* attribute, void* user) {
+  auto* name = static_cast<Name*>(user);
+  const uint16_t type = mnl_attr_get_type(attribute);
+  if (type == CTA_TUPLE_ORIG) name->tuple = attribute;
+  if (type == CTA_ZONE) name->zone = attribute;
+  return MNL_CB_OK;
+}
+
+// 0 when it is no error, or that of something done.
+int ErrorOf(const nlmsghdr* message) {
+  if (message->nlmsg_type != NLMSG_ERROR) return 0;
+  return -static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(message))->error;
+}
+
+// One socket to the kernel's memory of connections.
+class Conntrack {
+ public:
+  Conntrack()
+      // The kernel answers before sending returns: what is not there then will
+      // not come.
+      : socket_(
+            mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK)),
+        answers_(std::make_unique_for_overwrite<char[]>(kAnswers)) {}
+  ~Conntrack() {
+    if (socket_ != nullptr) mnl_socket_close(socket_);
+  }
+  Conntrack(const Conntrack&) = delete;
+  Conntrack& operator=(const Conntrack&) = delete;
+
+  // False: errno says why. As below.
+  bool Open() {
+    // Of what it refuses the number is enough, without the message.
+    int yes = 1;
+    if (socket_ == nullptr ||
+        mnl_socket_bind(socket_, 0, MNL_SOCKET_AUTOPID) != 0) {
+      return false;
+    }
+    mnl_socket_setsockopt(socket_, NETLINK_CAP_ACK, &yes, sizeof yes);
+    return true;
+  }
+
+  // Calls `look` with each connection, of both families.
+  bool Dump(const std::function<void(const nlmsghdr*)>& look) {
+    char buffer[MNL_NLMSG_HDRLEN + sizeof(nfgenmsg)] = {};
+    nlmsghdr* header = Header(buffer, IPCTNL_MSG_CT_GET, AF_UNSPEC);
+    header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+    return mnl_socket_sendto(socket_, header, header->nlmsg_len) >= 0 &&
+           Hear([&](const nlmsghdr* message, int*) {
+             if (message->nlmsg_type == kNewConnection) look(message);
+             return message->nlmsg_type == NLMSG_DONE;
+           });
+  }
+
+  // Puts the deletion of a connection behind those that wait in `batch`.
+  static void AddDeletion(const nlmsghdr* connection, std::string* batch) {
+    const auto* head =
+        static_cast<const nfgenmsg*>(mnl_nlmsg_get_payload(connection));
+    char buffer[512] = {};
+    nlmsghdr* header = Header(buffer, IPCTNL_MSG_CT_DELETE, head->nfgen_family);
+    Name name;
+    mnl_attr_parse(connection, sizeof(nfgenmsg), ReadName, &name);
+    for (const nlattr* part : {name.tuple, name.zone}) {
+      if (part == nullptr) continue;
+      const size_t size = MNL_ALIGN(part->nla_len);
+      if (header->nlmsg_len + size > sizeof buffer) return;
+      memcpy(buffer + header->nlmsg_len, part, part->nla_len);
+      header->nlmsg_len += static_cast<uint32_t>(size);
+    }
+    // A deletion that names none would delete them all.
+    if (name.tuple != nullptr) batch->append(buffer, header->nlmsg_len);
+  }
+
+  // Carries out what AddDeletion() made. What ended by itself meanwhile is no
+  // error.
+  bool Delete(std::string batch) {
+    char* at = batch.data();
+    char* const end = at + batch.size();
+    while (at < end) {
+      char* const begin = at;
+      nlmsghdr* last = nullptr;
+      while (at < end) {
+        auto* const next = reinterpret_cast<nlmsghdr*>(at);
+        if (at + next->nlmsg_len - begin > ptrdiff_t{kBatch}) break;
+        last = next;
+        at += next->nlmsg_len;
+      }
+      last->nlmsg_flags |= NLM_F_ACK;  // all before it were carried out by then
+      last->nlmsg_seq = ++sequence_;
+      if (mnl_socket_sendto(socket_, begin, static_cast<size_t>(at - begin)) <
+          0) {
+        return false;
+      }
+      const bool heard = Hear([this](const nlmsghdr* message, int* error) {
+        if (*error == ENOENT) *error = 0;
+        return message->nlmsg_type == NLMSG_ERROR &&
+               message->nlmsg_seq == sequence_;
+      });
+      if (!heard) return false;
+    }
+    return true;
+  }
+
+ private:
+  static constexpr uint16_t kNewConnection =
+      NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW;
+
+  static nlmsghdr* Header(char* buffer, uint16_t type, uint8_t family) {
+    nlmsghdr* header = mnl_nlmsg_put_header(buffer);
+    header->nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | type;
+    header->nlmsg_flags = NLM_F_REQUEST;
+    auto* head = static_cast<nfgenmsg*>(
+        mnl_nlmsg_put_extra_header(header, sizeof(nfgenmsg)));
+    head->nfgen_family = family;
+    head->version = NFNETLINK_V0;
+    return header;
+  }
+
+  // Hands over what the kernel says, until `last` says that this was it, or
+  // leaves an error.
+  bool Hear(const std::function<bool(const nlmsghdr*, int* error)>& last) {
+    while (true) {
+      const ssize_t got =
+          mnl_socket_recvfrom(socket_, answers_.get(), kAnswers);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return false;
+      int left = static_cast<int>(got);
+      const auto* message = reinterpret_cast<const nlmsghdr*>(answers_.get());
+      for (; mnl_nlmsg_ok(message, left);
+           message = mnl_nlmsg_next(message, &left)) {
+        int error = ErrorOf(message);
+        const bool done = last(message, &error);
+        if (error != 0) {
+          errno = error;
+          return false;
+        }
+        if (done) return true;
+      }
     }
   }
-  return NFCT_CB_CONTINUE;
-}
+
+  mnl_socket* const socket_;
+  const std::unique_ptr<char[]> answers_;
+  uint32_t sequence_ = 0;
+};
 
 bool InPrefix(const AddressBytes& address, const Prefix& prefix) {
   const int whole = prefix.length() / 8;
@@ -158,20 +305,19 @@ absl::StatusOr<std::set<AddressBytes>> LocalAddresses() {
 
 absl::Status ForgetConnections(
     const std::function<bool(const Connection&)>& keep) {
-  const Handle handle(nfct_open(CONNTRACK, 0));
-  if (handle == nullptr) return Failed("reading the kernel's connections");
-  Sweep sweep{keep, {}};
-  nfct_callback_register(handle.get(), NFCT_T_ALL, Look, &sweep);
-  const uint32_t both_families = AF_UNSPEC;
-  if (nfct_query(handle.get(), NFCT_Q_DUMP, &both_families) < 0) {
-    return Failed("reading the kernel's connections");
-  }
-  nfct_callback_unregister(handle.get());
-  for (const Entry& entry : sweep.doomed) {
-    if (nfct_query(handle.get(), NFCT_Q_DESTROY, entry.get()) != 0 &&
-        errno != ENOENT) {  // it ended by itself meanwhile
-      return Failed("forgetting a connection");
+  Conntrack conntrack;
+  std::string doomed;
+  bool read = conntrack.Open();
+  read = read && conntrack.Dump([&](const nlmsghdr* message) {
+    const Entry entry(nfct_new());
+    if (entry == nullptr || nfct_nlmsg_parse(message, entry.get()) < 0 ||
+        !keep(ToConnection(entry.get()))) {
+      Conntrack::AddDeletion(message, &doomed);
     }
+  });
+  if (!read) return Failed("reading the kernel's connections");
+  if (!conntrack.Delete(std::move(doomed))) {
+    return Failed("forgetting a connection");
   }
   return absl::OkStatus();
 }

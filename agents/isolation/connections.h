@@ -64,7 +64,8 @@ absl::StatusOr<std::set<AddressBytes>> LocalAddresses();
 
 // Deletes every connection that `keep` does not want. Needs CAP_NET_ADMIN.
 // Reading costs the size of the kernel's table, however little is in it: about
-// 10 ms where it has 262,144 buckets.
+// 10 ms where it has 262,144 buckets. Those that are deleted, a few hundred in
+// one call to the kernel, cost about 3 µs each.
 absl::Status ForgetConnections(
     const std::function<bool(const Connection&)>& keep);
 

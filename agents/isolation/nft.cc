@@ -34,17 +34,21 @@ absl::Status ToStatus(absl::string_view error) {
 
 }  // namespace
 
-Nft::Nft() : context_(nft_ctx_new(NFT_CTX_DEFAULT)) {
-  if (context_ == nullptr) return;
-  nft_ctx_buffer_output(context_);
-  nft_ctx_buffer_error(context_);
-}
+Nft::~Nft() { Rest(); }
 
-Nft::~Nft() {
+void Nft::Rest() {
   if (context_ != nullptr) nft_ctx_free(context_);
+  context_ = nullptr;
 }
 
 absl::StatusOr<std::string> Nft::Run(const std::string& text, bool json) {
+  if (context_ == nullptr) {
+    context_ = nft_ctx_new(NFT_CTX_DEFAULT);
+    if (context_ != nullptr) {
+      nft_ctx_buffer_output(context_);
+      nft_ctx_buffer_error(context_);
+    }
+  }
   if (context_ == nullptr) {
     return absl::ResourceExhaustedError(
         "libnftables does not start; free memory and start again");

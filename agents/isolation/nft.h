@@ -14,7 +14,7 @@ namespace sluice::agent {
 
 class Nft {
  public:
-  Nft();
+  Nft() = default;
   ~Nft();
   Nft(const Nft&) = delete;
   Nft& operator=(const Nft&) = delete;
@@ -29,10 +29,14 @@ class Nft {
     return Run(text, true);
   }
 
+  // Gives back what the library keeps between two calls: of every table that it
+  // has listed half a megabyte. The next call takes 0.2 ms longer.
+  void Rest();
+
  private:
   absl::StatusOr<std::string> Run(const std::string& text, bool json);
 
-  nft_ctx* const context_;
+  nft_ctx* context_ = nullptr;
 };
 
 }  // namespace sluice::agent

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "agents/isolation/connections.h"
 #include "agents/isolation/listing.h"
@@ -119,6 +120,8 @@ NftablesFence::~NftablesFence() = default;
 
 absl::StatusOr<Listing> NftablesFence::List() {
   SLUICE_RETURN_IF_ERROR(CheckOptions(options_));
+  // As a rule the last that is asked for a while.
+  const absl::Cleanup rest = [this] { nft_->Rest(); };
   absl::StatusOr<std::string> json = nft_->List(ListTableText(options_));
   if (absl::IsNotFound(json.status())) return Listing();
   if (!json.ok()) return WithContext(json.status(), "reading the fence");

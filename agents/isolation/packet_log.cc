@@ -236,17 +236,18 @@ PacketLog::~PacketLog() {
 }
 
 void PacketLog::Run() {
-  std::vector<char> buffer(kBufferSize);
+  // Not filled: what nothing was ever written to takes no memory.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBufferSize);
   while (true) {
     pollfd entries[] = {{.fd = socket_, .events = POLLIN, .revents = 0},
                         {.fd = stop_, .events = POLLIN, .revents = 0}};
     if (poll(entries, 2, -1) < 0 && errno != EINTR) return;
     if (entries[1].revents != 0) return;
     const ssize_t got =
-        recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+        recv(socket_, buffer.get(), kBufferSize, MSG_DONTWAIT);
     // What did not fit was not told; the sets have counted it all the same.
     int left = got < 0 ? 0 : static_cast<int>(got);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.get());
     while (mnl_nlmsg_ok(message, left)) {
       Take(message, seen_);
       message = mnl_nlmsg_next(message, &left);

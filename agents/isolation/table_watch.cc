@@ -174,19 +174,20 @@ TableWatch::~TableWatch() {
 
 void TableWatch::Run() {
   Reader reader(table_, touched_);
-  std::vector<char> buffer(kBufferSize);
+  // Not filled: what nothing was ever written to takes no memory.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBufferSize);
   while (true) {
     pollfd entries[] = {{.fd = socket_, .events = POLLIN, .revents = 0},
                         {.fd = stop_, .events = POLLIN, .revents = 0}};
     if (poll(entries, 2, -1) < 0 && errno != EINTR) return;
     if (entries[1].revents != 0) return;
-    const ssize_t got = recv(socket_, buffer.data(), buffer.size(), 0);
+    const ssize_t got = recv(socket_, buffer.get(), kBufferSize, 0);
     if (got < 0 && errno == ENOBUFS) {
       touched_("");
       continue;
     }
     int left = got < 0 ? 0 : static_cast<int>(got);
-    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.get());
     while (mnl_nlmsg_ok(message, left)) {
       reader.Take(message);
       message = mnl_nlmsg_next(message, &left);

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "agents/link/slack.h"
 #include "common/status.h"
 #include "common/tls13.h"
 #include "common/x509.h"
@@ -94,6 +95,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> HostCredentials(
     const std::string& certificate, const std::string& key,
     const std::string& authority, const EstateId& estate) {
   AllowOnlyTls13();
+  const SlackTimers slack;  // gRPC may begin here
   SLUICE_ASSIGN_OR_RETURN(const Certificate own, ReadCertificate(certificate));
   SLUICE_ASSIGN_OR_RETURN(const std::string digest, KeyDigest(key));
   if (own.key != digest) {
@@ -105,8 +107,12 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> HostCredentials(
   tls::TlsChannelCredentialsOptions options;
   options.set_certificate_provider(
       std::make_shared<tls::StaticDataCertificateProvider>(
+          authority,
           std::vector<tls::IdentityKeyCertPair>{{key, certificate}}));
   options.watch_identity_key_cert_pairs();
+  // Without a root of its own gRPC would read and keep all that this machine
+  // believes: 150 authorities and 2 MB, that nobody ever asks.
+  options.watch_root_certs();
   return Credentials(std::move(options), authority, estate);
 }
 

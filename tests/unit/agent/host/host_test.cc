@@ -533,6 +533,74 @@ TEST(Driver, IsolatesAndAnswersThoughItsDiskHangs) {
   store.set_hangs(false);
 }
 
+// Heartbeats at the front, all else through the loop; one thread at a time in
+// the core, whoever it is.
+TEST(Driver, AnswersHeartbeatsWhereTheyComeInWhileItRests) {
+  MemoryStateStore store;
+  std::atomic<int> inside = 0;
+  std::atomic<int> together = 0;
+  std::atomic<int> heartbeats = 0;
+  std::atomic<int> reports = 0;
+  thread_local int here = 0;  // answers sent by this thread
+  MemoryFence fence([] { return absl::UnixEpoch() + TimeSinceBoot(); });
+  Driver driver(Options(), {.fence = &fence,
+                            .store = &store,
+                            .now = TimeSinceBoot,
+                            .start_checks = [](StartChecks) {},
+                            .start_tries = [](StartTries) {},
+                            .start_unit = [](StartUnitNow) {},
+                            .send =
+                                [&](const Message& message) {
+                                  if (++inside > 1) ++together;
+                                  if (std::holds_alternative<Report>(message)) {
+                                    ++reports;
+                                  }
+                                  if (std::holds_alternative<Heartbeat>(
+                                          message)) {
+                                    ++here;
+                                    ++heartbeats;
+                                  }
+                                  std::this_thread::yield();
+                                  --inside;
+                                },
+                            .hang_up = [](const std::string&) {},
+                            .log = [](const std::string&) {}});
+  driver.Start("boot-1", 1);
+  std::thread loop([&] { driver.Run(); });
+  driver.Post(LinkConnected{});
+  driver.Post(LinkWelcomed{1, "one", "city-utility"});
+  int sent = 0;
+  // The loop is given more and more time to come to rest.
+  while (here == 0 && sent < 2000) {
+    driver.Post(RenewalReceived{.epoch = 1});
+    ++sent;
+    while (heartbeats < sent) std::this_thread::yield();
+    for (int i = 0; i < sent; ++i) std::this_thread::yield();
+  }
+  EXPECT_GT(here, 0) << "no heartbeat of " << sent << " found the loop at rest";
+  constexpr int kThreads = 4;
+  constexpr int kEach = 2000;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kEach; ++i) {
+        driver.Post(RenewalReceived{.epoch = 1});
+        if (i % 100 != 0) continue;
+        const OrderId id(absl::StrCat("r/", t * kEach + i, "/0"));
+        driver.Post(OrderReceived{{.id = id, .epoch = 1, .what = ReadFence{}}});
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  while (heartbeats < sent + kThreads * kEach ||
+         reports < kThreads * kEach / 100) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(together, 0);
+  driver.Stop();
+  loop.join();
+}
+
 TEST(Driver, DropsTheLinkWhenOrdersComeFasterThanItCanTakeThem) {
   MemoryStateStore store;
   World world(&store);

@@ -126,6 +126,22 @@ TEST(Sightings, AddUpWhatTheKernelCountsFromNothingAgain) {
   EXPECT_EQ(next.observations().passed.at(Key("10.1.0.11", 5432)).times, 19);
 }
 
+TEST(Sightings, AreAnotherVersionEveryTenMinutesWhileNothingIsSeen) {
+  Sightings sightings;
+  const auto after = [&](int minutes) {
+    sightings.Saw(Quarantined({}), absl::Minutes(minutes), kNow);
+    return sightings.version();
+  };
+  const uint64_t first = after(20);
+  EXPECT_EQ(after(21), first);
+  EXPECT_EQ(after(29), first);
+  const uint64_t later = after(30);
+  EXPECT_GT(later, first);
+  EXPECT_EQ(after(39), later);
+  // What it watched was lost: that is news.
+  EXPECT_GT(after(1), later);
+}
+
 TEST(Sightings, ReadWhatTheyWroteAndNothingElse) {
   Sightings sightings;
   sightings.Saw(Quarantined({To("203.0.113.66", 443, 3)}), absl::Minutes(7),
