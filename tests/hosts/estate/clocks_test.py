@@ -129,12 +129,7 @@ class YearsWrong(ClocksTest):
         estate.supervisor.processes["orchestrator"].kill()
         killed = time.time() * 1000
         self.jump()
-        processes.wait_for(
-            lambda: any(not is_open for _, is_open in
-                        estate.probed("engine-1", "store-1")),
-            "the leased flow closed", timeout=LEASE + 3)
-        closed = next(at for at, is_open in
-                      estate.probed("engine-1", "store-1") if not is_open)
+        closed = estate.closed_at("engine-1", "store-1", LEASE + 3)
         self.assertLessEqual(closed - killed, LEASE * 1000 + MARGIN_MS)
         # The release order holds: its validity is on the boot-time clock.
         estate.sluice.start_orchestrator()

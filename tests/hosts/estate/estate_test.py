@@ -168,12 +168,7 @@ class OrchestratorDies(EstateTest):
         estate.probe("engine-1", "store-1")
         estate.supervisor.processes["orchestrator"].kill()
         killed = time.time() * 1000
-        small_estate.processes.wait_for(
-            lambda: any(not is_open for _, is_open in
-                        estate.probed("engine-1", "store-1")),
-            "the leased flow closed", timeout=LEASE + 3)
-        closed = next(at for at, is_open in
-                      estate.probed("engine-1", "store-1") if not is_open)
+        closed = estate.closed_at("engine-1", "store-1", LEASE + 3)
         self.assertLessEqual(closed - killed, LEASE * 1000 + MARGIN_MS)
         # The same release order opens it again once somebody renews it.
         estate.sluice.start_orchestrator()
@@ -196,12 +191,7 @@ class AgentDies(EstateTest):
         host = next(h for h in status["hosts"] if h["id"] == "engine-1")
         self.assertTrue(host["text"], "the status must say what is unknown")
         self.assertNotEqual(step(status, "engine")["state"], "reconnected")
-        small_estate.processes.wait_for(
-            lambda: any(not is_open for _, is_open in
-                        estate.probed("engine-1", "store-1")),
-            "the leased flow closed", timeout=LEASE + 3)
-        closed = next(at for at, is_open in
-                      estate.probed("engine-1", "store-1") if not is_open)
+        closed = estate.closed_at("engine-1", "store-1", LEASE + 3)
         self.assertLessEqual(closed - killed, LEASE * 1000 + MARGIN_MS)
         estate.sluice.start_agent("engine-1")
         estate.until_step("engine", "reconnected")

@@ -103,6 +103,15 @@ class SmallEstate:
             lines = [line.split() for line in file if line.endswith("\n")]
         return [(int(at), word == "open") for at, word in lines]
 
+    def closed_at(self, client, server, within):
+        """When the prober's flow first did not pass, in ms since 1970; waits
+        so many seconds for it."""
+        def closed():
+            return [at for at, is_open in self.probed(client, server)
+                    if not is_open]
+        return processes.wait_for(
+            closed, f"{client} no longer reaches {server}", timeout=within)[0]
+
     def log(self, name):
         path = f"{self.folder}/log/{name}.log"
         with open(path, encoding="utf-8", errors="replace") as file:
