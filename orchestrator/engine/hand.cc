@@ -12,6 +12,7 @@
 #include "common/digest.h"
 #include "orchestrator/engine/connect.h"
 #include "orchestrator/engine/gate.h"
+#include "orchestrator/engine/hand_answer.h"
 #include "orchestrator/engine/isolation.h"
 #include "orchestrator/engine/names.h"
 #include "orchestrator/engine/orders.h"
@@ -109,29 +110,10 @@ bool IsWith(const PointFlow& flow, const std::vector<Prefix>& peers) {
   });
 }
 
-// What may be open at the point of what is to be closed.
-std::vector<PointFlow> FlowsToClose(const Plan* plan, const Host& host,
-                                    const HostId& id,
-                                    const Withdraw& withdraw) {
-  std::vector<PointFlow> flows;
-  const auto add = [&](const std::vector<PointFlow>& some) {
-    for (const PointFlow& flow : some) {
-      if (IsWith(flow, withdraw.peers)) flows.push_back(flow);
-    }
-  };
-  for (const auto& [grant, opened] : host.opened_by_hand) {
-    const bool meant = withdraw.grants.empty() ||
-                       std::find(withdraw.grants.begin(), withdraw.grants.end(),
-                                 grant) != withdraw.grants.end();
-    if (meant) add(opened.flows);
-  }
-  // Nobody said that these were opened, but somebody may have begun.
-  for (const GrantId& grant : withdraw.grants) {
-    if (plan != nullptr && !host.opened_by_hand.contains(grant)) {
-      add(PlannedFlows(*plan, grant, id));
-    }
-  }
-  return flows;
+bool IsMeant(const Withdraw& withdraw, const GrantId& grant) {
+  return withdraw.grants.empty() ||
+         std::find(withdraw.grants.begin(), withdraw.grants.end(), grant) !=
+             withdraw.grants.end();
 }
 
 void SortUnique(std::vector<PointFlow>* flows) {
@@ -168,25 +150,46 @@ FenceSeen FenceOf(const Host& host, bool isolated_anew) {
 
 void NoteOpened(Host* host, const ByHand& by_hand, bool in_doubt) {
   for (const auto& [grant, flows] : by_hand.opens) {
+    if (flows.empty()) continue;
     OpenedByHand& opened = host->opened_by_hand[grant];
-    // What somebody said is open stays so.
-    if (in_doubt && !opened.flows.empty()) continue;
-    opened = {by_hand.release, flows, in_doubt};
+    // What may be open beside it stays in mind until somebody closed it.
+    opened.flows.insert(opened.flows.end(), flows.begin(), flows.end());
+    SortUnique(&opened.flows);
+    opened.release = by_hand.release;
+    opened.in_doubt = opened.in_doubt || in_doubt;
   }
 }
 
 void NoteClosed(Host* host, const Withdraw& withdraw) {
   for (auto& [grant, opened] : host->opened_by_hand) {
-    const bool meant = withdraw.grants.empty() ||
-                       std::find(withdraw.grants.begin(), withdraw.grants.end(),
-                                 grant) != withdraw.grants.end();
-    if (!meant) continue;
+    if (!IsMeant(withdraw, grant)) continue;
     std::erase_if(opened.flows, [&](const PointFlow& flow) {
       return IsWith(flow, withdraw.peers);
     });
   }
-  std::erase_if(host->opened_by_hand,
-                [](const auto& entry) { return entry.second.flows.empty(); });
+  std::erase_if(host->opened_by_hand, [](const auto& entry) {
+    return entry.second.flows.empty();
+  });
+}
+
+// What may be open of what is to be closed: said to be, or perhaps.
+std::vector<PointFlow> FlowsToClose(const Host& host, const OrderKind& what) {
+  std::vector<PointFlow> flows;
+  const auto* withdraw = std::get_if<Withdraw>(&what);
+  for (const auto& [grant, opened] : host.opened_by_hand) {
+    if (withdraw != nullptr && !IsMeant(*withdraw, grant)) continue;
+    for (const PointFlow& flow : opened.flows) {
+      if (withdraw == nullptr || IsWith(flow, withdraw->peers)) {
+        flows.push_back(flow);
+      }
+    }
+  }
+  SortUnique(&flows);
+  return flows;
+}
+
+TaskId NextTask(Host* host, const HostId& id, absl::string_view verb) {
+  return TaskId(absl::StrCat(id.str(), "/", verb, "-", ++host->tasks_made));
 }
 
 // ── words ───────────────────────────────────────────────────────────────────
@@ -222,14 +225,6 @@ void Tell(Turn& turn, const OrderKey& key) {
   Pending& pending = turn.world.orders.at(key);
   const HostId& id = pending.order.host;
   pending.by_hand->told = true;
-  if (pending.by_hand->verb == kIsolate) {
-    // Among them what was asked for until this made it void.
-    for (const auto& [grant, opened] : turn.world.hosts[id].opened_by_hand) {
-      std::vector<PointFlow>& flows = pending.by_hand->flows;
-      flows.insert(flows.end(), opened.flows.begin(), opened.flows.end());
-    }
-    SortUnique(&pending.by_hand->flows);
-  }
   const bool closes =
       pending.by_hand->verb == kIsolate || pending.by_hand->verb == kClose;
   turn.Say(
@@ -241,89 +236,57 @@ void Tell(Turn& turn, const OrderKey& key) {
                    NextText(pending), "`"));
 }
 
-// ── what needs no hand ──────────────────────────────────────────────────────
-
-CheckReport Unchecked(const PlannedCheck& check, const HostId& host) {
-  return {check.id,
-          {Verdict::kInconclusive,
-           absl::StrCat("nobody's program looks at ", host.str(),
-                        "; look yourself, and `sluice skip` it"),
-           absl::StrCat("host ", host.str())}};
+std::vector<PointFlow> FlowsOf(
+    const std::map<GrantId, std::vector<PointFlow>>& grants) {
+  std::vector<PointFlow> all;
+  for (const auto& [grant, flows] : grants) {
+    all.insert(all.end(), flows.begin(), flows.end());
+  }
+  SortUnique(&all);
+  return all;
 }
 
-std::vector<CheckReport> Unchecked(const std::vector<PlannedCheck>& checks,
-                                   const HostId& host) {
-  std::vector<CheckReport> reports;
-  for (const PlannedCheck& check : checks) {
-    reports.push_back(Unchecked(check, host));
-  }
-  return reports;
-}
-
-std::string OneLine(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(),
-      [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
-  return text;
-}
-
-// The form of an agent's evidence, signed by nobody: it says who closed the
-// point, and whatever is asked of it without a verdict.
-EvidenceFrozen EvidenceOf(const World& world, const HostId& id,
-                          const FreezeEvidence& freeze) {
-  const Host& host = world.hosts.at(id);
-  EvidenceFrozen frozen;
-  frozen.text =
-      absl::StrCat("sluice evidence 1\nestate ", world.plan->estate.str(),
-                   "\nhost ", id.str(), "\nquarantine-number ",
-                   host.fence ? host.fence->quarantine_number : 0, "\nround ",
-                   freeze.round, "\nenforcement manual\n");
-  if (const std::string said = SaidText(host); !said.empty()) {
-    absl::StrAppend(&frozen.text, "by-hand ", OneLine(said), "\n");
-  }
-  frozen.results = Unchecked(freeze.inspections, id);
-  for (size_t i = 0; i < frozen.results.size(); ++i) {
-    absl::StrAppend(&frozen.text, "inspect ", freeze.inspections[i].id.str(),
-                    " ", freeze.inspections[i].spec.Line(), "\ninconclusive ",
-                    frozen.results[i].result.reason, "\n");
-  }
-  frozen.digest = Sha256(frozen.text);
-  return frozen;
-}
-
-struct Answer {
-  const World& world;
-  const HostId& host;
-  OrderReported* report;
-
-  void operator()(const FreezeEvidence& freeze) const {
-    report->detail = EvidenceOf(world, host, freeze);
-  }
-  void operator()(const Propose&) const {
-    report->detail = ReleaseAnswered{true, ""};
-  }
-  void operator()(const RunChecks& run) const {
-    report->detail = ChecksDone{Unchecked(run.checks, host)};
-  }
-  void operator()(const Watch& watch) const {
-    report->detail = ChecksDone{Unchecked(watch.checks, host)};
-  }
-  void operator()(const TryFlows& flows) const {
-    FlowsTried tried;
-    for (const Flow& flow : flows.flows) {
-      tried.tries.push_back(
-          {flow, Verdict::kInconclusive, "nobody's program can try it"});
+// S5: what is withdrawn is not asked to be opened any more. Somebody may have
+// begun, so these flows are perhaps open, and what is left is another task.
+void NarrowOpenings(Turn& turn, const HostId& id, const Withdraw& withdraw) {
+  Host& host = turn.world.hosts[id];
+  const OrderSet pending = host.pending;
+  for (const OrderKey& key : pending) {
+    const auto it = turn.world.orders.find(key);
+    if (it == turn.world.orders.end()) continue;
+    if (!it->second.by_hand.has_value() || it->second.by_hand->answered) {
+      continue;
     }
-    report->detail = std::move(tried);
+    ByHand& by_hand = *it->second.by_hand;
+    ByHand gone = by_hand;
+    gone.opens.clear();
+    for (auto& [grant, flows] : by_hand.opens) {
+      if (!IsMeant(withdraw, grant)) continue;
+      const auto first = std::stable_partition(
+          flows.begin(), flows.end(), [&](const PointFlow& flow) {
+            return !IsWith(flow, withdraw.peers);
+          });
+      if (first == flows.end()) continue;
+      gone.opens[grant].assign(first, flows.end());
+      flows.erase(first, flows.end());
+    }
+    if (gone.opens.empty()) continue;
+    by_hand.flows = FlowsOf(by_hand.opens);
+    if (!by_hand.told) continue;
+    NoteOpened(&host, gone, true);
+    by_hand.id = NextTask(&host, id, by_hand.verb);
+    turn.Say("task", id.str(),
+             absl::StrCat("task ", gone.id.str(), " is void: ",
+                          by_hand.flows.empty()
+                              ? "nothing of it is to be opened any more"
+                              : absl::StrCat(by_hand.id.str(),
+                                             " stands for what is left of it"),
+                          "; close what you opened"));
+    if (!by_hand.flows.empty()) continue;
+    by_hand.answered = true;
+    AnswerAtOnce(turn, it->second);
   }
-  void operator()(const ChangeTrust&) const {
-    report->outcome = Outcome::kRefused;
-    report->reason = "no agent runs there";
-  }
-  // A confirmation ends leases, and nothing there has one.
-  template <class Other>
-  void operator()(const Other&) const {}
-};
+}
 
 const Pending* FindTask(const World& world, const HostId& host,
                         const TaskId& task) {
@@ -336,6 +299,20 @@ const Pending* FindTask(const World& world, const HostId& host,
     }
   }
   return nullptr;
+}
+
+// A closing at the point that was asked for before; empty: none is left. A
+// person has no queue as an agent has one.
+TaskId ClosingBefore(const World& world, const HostId& host,
+                     const Pending& opening) {
+  for (const OrderKey& key : world.hosts.at(host).pending) {
+    const Pending& pending = world.orders.at(key);
+    if (&pending == &opening) break;
+    if (!pending.by_hand.has_value() || pending.by_hand->answered) continue;
+    const std::string& verb = pending.by_hand->verb;
+    if (verb == kIsolate || verb == kClose) return pending.by_hand->id;
+  }
+  return TaskId();
 }
 
 // What was known came from the other side, an agent or people.
@@ -385,48 +362,45 @@ void CloseManual(Turn& turn) {
 }
 
 void DescribeByHand(Turn& turn, Pending* pending) {
-  const World& world = turn.world;
   const std::string verb = VerbOf(pending->order.what);
   if (verb.empty()) return;
   const HostId& id = pending->order.host;
-  Host& host = turn.world.hosts[id];
   ByHand by_hand;
-  by_hand.id =
-      TaskId(absl::StrCat(id.str(), "/", verb, "-", ++host.tasks_made));
+  by_hand.id = NextTask(&turn.world.hosts[id], id, verb);
   by_hand.verb = verb;
-  const Plan* plan =
-      world.run.has_value() ? &world.run->plan().plan() : world.plan.get();
-  if (const auto* withdraw = std::get_if<Withdraw>(&pending->order.what)) {
-    by_hand.flows = FlowsToClose(plan, host, id, *withdraw);
-  } else if (const auto* open = std::get_if<OpenFlows>(&pending->order.what)) {
+  if (const auto* open = std::get_if<OpenFlows>(&pending->order.what)) {
     by_hand.release = open->release_digest;
-    by_hand.opens = ReleasedFlows(world, id, *open);
-    for (const auto& [grant, flows] : by_hand.opens) {
-      by_hand.flows.insert(by_hand.flows.end(), flows.begin(), flows.end());
-    }
+    by_hand.opens = ReleasedFlows(turn.world, id, *open);
+    by_hand.flows = FlowsOf(by_hand.opens);
   }
-  SortUnique(&by_hand.flows);
   pending->by_hand = std::move(by_hand);
 }
 
 void AskByHand(Turn& turn, const OrderKey& key) {
   const auto it = turn.world.orders.find(key);
   if (it == turn.world.orders.end()) return;
-  const Pending& pending = it->second;
-  // There is nothing of it there to be opened or closed.
-  const bool nothing =
-      pending.by_hand.has_value() && pending.by_hand->flows.empty() &&
-      (pending.by_hand->verb == kClose || pending.by_hand->verb == kOpen);
-  if (pending.by_hand.has_value() && !nothing) {
-    Tell(turn, key);
-    return;
+  Pending& pending = it->second;
+  if (pending.by_hand.has_value()) {
+    ByHand& by_hand = *pending.by_hand;
+    const OrderKind& what = pending.order.what;
+    if (const auto* withdraw = std::get_if<Withdraw>(&what)) {
+      NarrowOpenings(turn, pending.order.host, *withdraw);
+    }
+    const bool closes = by_hand.verb == kIsolate || by_hand.verb == kClose;
+    if (closes) {
+      by_hand.flows = FlowsToClose(turn.world.hosts[pending.order.host], what);
+    }
+    // There is nothing of it there to be opened or closed.
+    const bool nothing =
+        by_hand.flows.empty() && (by_hand.verb == kClose ||
+                                  by_hand.verb == kOpen);
+    if (!nothing) {
+      Tell(turn, key);
+      return;
+    }
+    by_hand.answered = true;
   }
-  OrderReported report;
-  report.order = pending.order.id;
-  report.host = pending.order.host;
-  const HostId host = pending.order.host;
-  std::visit(Answer{turn.world, host, &report}, pending.order.what);
-  ApplyReport(turn, report);
+  AnswerAtOnce(turn, pending);
 }
 
 void SettleByHand(Turn& turn, const Pending& pending) {
@@ -462,6 +436,14 @@ absl::Status CheckPoint(const World& world, const PointReported& event,
         absl::StrCat("task '", event.task.str(),
                      "' is another than the one you saw, or was answered "
                      "already: look at `sluice task list`"));
+  }
+  if (pending->by_hand->verb == kOpen) {
+    const TaskId first = ClosingBefore(world, event.host, *pending);
+    if (!first.empty()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("first '", first.str(), "': what it closes there was "
+                       "to be closed before this opens"));
+    }
   }
   if (event.saw.empty()) {
     return absl::InvalidArgumentError(

@@ -172,12 +172,32 @@ void OrderChecker::CheckNeeds(const PlannedStep& owner,
 
 void OrderChecker::Asked(const std::vector<engine::PointTaskView>& tasks) {
   for (const engine::PointTaskView& task : tasks) {
+    if (task.verb == "open") CheckPeers(task);
     if (!asked_.insert(task.order).second) continue;
     if (task.verb == "isolate") {
       closed_.erase(task.host);
       for (auto& [digest, hosts] : voided_) hosts.insert(task.host);
     } else if (task.verb == "open") {
       CheckTask(task);
+    }
+  }
+}
+
+// S5: nobody goes on being asked to open a flow to a host that was isolated
+// after that was released.
+void OrderChecker::CheckPeers(const engine::PointTaskView& task) {
+  for (const HostId& isolated : voided_[task.release]) {
+    const PlannedHost* host = plan_->FindHost(isolated);
+    if (host == nullptr) continue;
+    for (const engine::PointFlow& flow : task.flows) {
+      for (const Prefix& address : host->addresses) {
+        if (address != flow.flow.client && address != flow.flow.server) {
+          continue;
+        }
+        violations_.push_back(absl::StrCat("S5: ", task.id.str(),
+                                           " opens a flow of ", isolated.str(),
+                                           ", which was isolated since"));
+      }
     }
   }
 }

@@ -41,6 +41,7 @@ class OrderChecker {
   void CheckOpen(const engine::Order& order, const engine::OpenFlows& open);
   void CheckNeeds(const PlannedStep& owner, const std::string& what);
   void CheckTask(const engine::PointTaskView& task);
+  void CheckPeers(const engine::PointTaskView& task);
   bool IsByHand(const PlannedStep& step) const;
   void Unwell(const HostId& host, const GrantId& grant);
   const PlannedStep* OwnerOf(const GrantId& grant) const;

@@ -93,8 +93,8 @@ TEST_F(ByHandTest, IsClosedOnlyWhenSomebodySaysSo) {
   const uint64_t order = world_.sequence() + 1;
   Isolate();
   Engine::IsolationProgress progress = world_.engine().IsolationSince(order);
-  EXPECT_EQ(progress.hosts, 4);
-  EXPECT_EQ(progress.read_back, 2);
+  EXPECT_EQ(progress.hosts, 5);
+  EXPECT_EQ(progress.read_back, 3);
   EXPECT_EQ(progress.said, 0);
   EXPECT_THAT(progress.by_hand, ElementsAre(kPlc, kSwitch));
   EXPECT_EQ(Seen(kSwitch).fence, "unknown");
@@ -109,7 +109,7 @@ TEST_F(ByHandTest, IsClosedOnlyWhenSomebodySaysSo) {
             absl::OkStatus());
   // S9: a person's word is never among what was read back.
   progress = world_.engine().IsolationSince(order);
-  EXPECT_EQ(progress.read_back, 2);
+  EXPECT_EQ(progress.read_back, 3);
   EXPECT_EQ(progress.said, 1);
   EXPECT_THAT(progress.by_hand, ElementsAre(kPlc));
   EXPECT_THAT(Seen(kSwitch).said,
@@ -161,9 +161,10 @@ TEST_F(ByHandTest, NothingOfItIsAskedBeforeItsGateAndWithoutItsOrder) {
   for (const PointTaskView& task : tasks) {
     EXPECT_EQ(task.verb, "open");
     EXPECT_EQ(task.release, Sha256(gate->body));
-    ASSERT_EQ(task.flows.size(), 1u);
+    ASSERT_EQ(task.flows.size(), 2u);
     // What the body that people signed has for this host.
-    EXPECT_EQ(gate->flows.at(task.host), std::vector<Flow>{task.flows[0].flow});
+    EXPECT_EQ(gate->flows.at(task.host),
+              (std::vector<Flow>{task.flows[0].flow, task.flows[1].flow}));
   }
   EXPECT_EQ(tasks[0].flows[0].from, "app-1");
   EXPECT_EQ(tasks[0].flows[0].to, "plc-1");
@@ -183,7 +184,7 @@ TEST_F(ByHandTest, AnOpeningThatIsVoidIsSaidAndClosedAgain) {
   world_.TakeLog();
   ASSERT_EQ(world_.Say("plc-1/open-2", "duty-commander", true, "plugged in"),
             absl::OkStatus());
-  EXPECT_EQ(Seen(kPlc).standing_flows, 1);
+  EXPECT_EQ(Seen(kPlc).standing_flows, 2);
   // The other end's person has not answered when all is isolated again.
   Isolate();
   EXPECT_THAT(Names(), ElementsAre("plc-1/isolate-3", "switch-1/isolate-3"));
@@ -194,12 +195,80 @@ TEST_F(ByHandTest, AnOpeningThatIsVoidIsSaidAndClosedAgain) {
   EXPECT_EQ(world_.Say("switch-1/open-2", "cabinet-keeper", true, "up").code(),
             absl::StatusCode::kNotFound);
   // What to close names what is said to be open.
-  ASSERT_EQ(Tasks()[0].flows.size(), 1u);
+  ASSERT_EQ(Tasks()[0].flows.size(), 2u);
   EXPECT_EQ(Tasks()[0].flows[0].flow.Line(), "tcp 10.0.1.3 10.9.0.5 502");
-  ASSERT_EQ(Tasks()[1].flows.size(), 1u) << "perhaps open, as nobody said";
+  ASSERT_EQ(Tasks()[1].flows.size(), 2u) << "perhaps open, as nobody said";
   DoAll();
   EXPECT_EQ(Seen(kPlc).standing_flows, 0);
   EXPECT_EQ(Seen(kPlc).quarantine_number, 2u);
+}
+
+TEST_F(ByHandTest, AHostThatIsIsolatedMeanwhileIsOpenedToNoMore) {
+  Reconnect();
+  ASSERT_EQ(Tasks()[0].id.str(), "plc-1/open-2");
+  ASSERT_EQ(Tasks()[0].flows.size(), 2u);
+  world_.TakeLog();
+  IsolationOrdered isolate;
+  isolate.scope = IsolationOrdered::Scope::kHost;
+  isolate.host = HostId("app-2");
+  isolate.by = OperatorId("duty-commander");
+  ASSERT_EQ(world_.Isolate(isolate), absl::OkStatus());
+  // Somebody may be opening it just now: that is to be closed first.
+  EXPECT_THAT(world_.TakeLog(),
+              Contains(Field(&FakeWorld::Entry::text,
+                             HasSubstr("plc-1/open-2 is void"))));
+  std::string open;
+  std::string close;
+  for (const PointTaskView& task : Tasks()) {
+    if (task.host != kPlc) continue;
+    ASSERT_EQ(task.flows.size(), 1u);
+    EXPECT_EQ(task.flows[0].from, task.verb == "open" ? "app-1" : "app-2");
+    (task.verb == "open" ? open : close) = task.id.str();
+  }
+  ASSERT_FALSE(open.empty() || close.empty());
+  EXPECT_EQ(world_.Say("plc-1/open-2", "duty-commander", true, "in").code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(world_.Say(close, "duty-commander", true, "out"),
+            absl::OkStatus());
+  EXPECT_EQ(world_.Say(open, "duty-commander", true, "in"), absl::OkStatus());
+  EXPECT_EQ(Seen(kPlc).standing_flows, 1);
+}
+
+TEST_F(ByHandTest, WhatIsToBeClosedIsClosedBeforeAnythingOpens) {
+  Reconnect();
+  DoAll();
+  world_.Advance(absl::Seconds(15));
+  IsolationOrdered isolate;
+  isolate.scope = IsolationOrdered::Scope::kHost;
+  isolate.host = HostId("app-2");
+  isolate.by = OperatorId("duty-commander");
+  ASSERT_EQ(world_.Isolate(isolate), absl::OkStatus());
+  ASSERT_EQ(Tasks().size(), 2u);
+  const std::string close = Tasks()[0].id.str();
+  EXPECT_EQ(Tasks()[0].verb, "close");
+  // Whole again: retried, decided anew, while the closing is still to be done.
+  ASSERT_EQ(world_.Ask(RetryAsked{{StepId("meters")},
+                                  OperatorId("duty-commander")}),
+            absl::OkStatus());
+  for (const PointTaskView& task : Tasks()) {
+    EXPECT_NE(task.verb, "open") << "it is not closed yet";
+    if (task.id.str() == close) continue;
+    const char* who =
+        task.host == kSwitch ? "cabinet-keeper" : "duty-commander";
+    EXPECT_EQ(world_.Say(task.id.str(), who, true, "out"), absl::OkStatus());
+  }
+  ASSERT_EQ(world_.Decide("upper", "duty-commander", true), absl::OkStatus());
+  std::string open;
+  for (const PointTaskView& task : Tasks()) {
+    if (task.host == kPlc && task.verb == "open") open = task.id.str();
+  }
+  ASSERT_FALSE(open.empty());
+  const absl::Status before = world_.Say(open, "duty-commander", true, "in");
+  EXPECT_EQ(before.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(before.message(), HasSubstr(absl::StrCat("first '", close)));
+  EXPECT_EQ(world_.Say(close, "duty-commander", true, "out"),
+            absl::OkStatus());
+  EXPECT_EQ(world_.Say(open, "duty-commander", true, "in"), absl::OkStatus());
 }
 
 TEST_F(ByHandTest, AnOldReleaseOrderEndsWithItsTask) {
