@@ -1,6 +1,7 @@
 #include "orchestrator/cli/decision_summary.h"
 
 #include <algorithm>
+#include <map>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -46,6 +47,29 @@ class Lines {
   size_t count_ = 0;
 };
 
+// One line for each kind of point: many of them are no reason to hide others.
+std::vector<std::string> NotKeptTexts(const v1::GateDetail& detail) {
+  std::map<std::string, std::vector<const v1::NotKept*>> kinds;
+  for (const v1::NotKept& one : detail.not_kept()) {
+    kinds[one.enforcement()].push_back(&one);
+  }
+  std::vector<std::string> texts;
+  for (const auto& [kind, points] : kinds) {
+    if (points.size() == 1) {
+      texts.push_back(points.front()->text());
+      continue;
+    }
+    texts.push_back(absl::StrCat(
+        points.size(), " points are ", kind, " and do not keep ",
+        absl::StrJoin(points.front()->promises(), ", "), ": ",
+        absl::StrJoin(points, ", ",
+                      [](std::string* out, const v1::NotKept* point) {
+                        out->append(point->host());
+                      })));
+  }
+  return texts;
+}
+
 // What failed, then what was waived, what is inconclusive and what nobody
 // tried: never behind what passed.
 std::string Against(const v1::GateDetail& detail, int width,
@@ -68,8 +92,8 @@ std::string Against(const v1::GateDetail& detail, int width,
   for (const std::string& waived : detail.gate().waived()) {
     lines.Add(paint.Yellow("!"), waived);
   }
-  for (const v1::NotKept& not_kept : detail.not_kept()) {
-    lines.Add(paint.Yellow("!"), not_kept.text());
+  for (const std::string& text : NotKeptTexts(detail)) {
+    lines.Add(paint.Yellow("!"), text);
   }
   add(v1::VERDICT_INCONCLUSIVE, paint.Yellow("?"), "inconclusive");
   add(v1::VERDICT_UNSPECIFIED, paint.Yellow("?"), "inconclusive");

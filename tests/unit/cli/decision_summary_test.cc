@@ -14,6 +14,7 @@ namespace sluice::cli {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 std::shared_ptr<const Plan> PlanOf(const std::string& text) {
   ManifestSources sources;
@@ -88,6 +89,33 @@ TEST(DecisionSummary, SaysWhatChangedInThisStageAlone) {
       kHonestManifest, {{"- name: data", "- name: databases"}}));
   EXPECT_THAT(StageChanges(*before, *renamed, StageId("databases")),
               HasSubstr("this stage is new"));
+}
+
+TEST(DecisionSummary, NamesThePromisesThatPointsDoNotKeep) {
+  const HonestGate honest;
+  v1::GateDetail detail;
+  honest.Fill(honest.Order(), &detail);
+  const auto add = [&](const std::string& host) {
+    v1::NotKept* point = detail.add_not_kept();
+    point->set_host(host);
+    point->set_enforcement("driven");
+    point->add_promises("S3");
+    point->add_promises("S4");
+    point->set_text(absl::StrCat(host, " is driven: (S3, S4 are not kept)"));
+  };
+  add("nas-1");
+  detail.mutable_evidence(1)->set_answer("by hand: an approver opens it");
+  std::string text = DecisionSummary(detail, "", 80, Paint(false));
+  EXPECT_LT(text.find("nas-1 is driven: (S3, S4 are not kept)"),
+            text.find("agents"));
+  // No agent there would accept or refuse anything.
+  EXPECT_THAT(text, HasSubstr("opened by hand, no agent looks: db-1"));
+  EXPECT_THAT(text, HasSubstr("1 of 1 would accept"));
+  for (int i = 2; i < 40; ++i) add(absl::StrCat("nas-", i));
+  text = DecisionSummary(detail, "", 80, Paint(false));
+  EXPECT_THAT(text,
+              HasSubstr("39 points are driven and do not keep S3, S4: nas-1"));
+  EXPECT_THAT(text, Not(HasSubstr(" more; `sluice show`")));
 }
 
 TEST(DecisionSummary, ThousandsOfFailuresStayAPage) {

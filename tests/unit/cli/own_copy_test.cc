@@ -80,6 +80,42 @@ TEST_F(OwnCopyTest, AcceptsWhatFollowsFromTheManifestAndTheHosts) {
   EXPECT_TRUE(Check().ok()) << Check();
 }
 
+// Nobody's program signs for a point that this manifest calls manual, and none
+// says there that a check passed.
+TEST_F(OwnCopyTest, TakesUnsignedEvidenceOfManualPointsAlone) {
+  v1::HostEvidence* database = nullptr;
+  for (v1::HostEvidence& one : *detail_.mutable_evidence()) {
+    if (one.host() == "db-1") database = &one;
+  }
+  ASSERT_NE(database, nullptr);
+  database->clear_signature();
+  own_.host_keys.erase(HostId("db-1"));
+  ExpectRefused("has no key of that host");
+  ManifestSources sources;
+  sources.files.push_back(
+      {"manifest.yaml",
+       absl::StrReplaceAll(kHonestManifest, {{"db-1: {address: [10.77.0.21]}",
+                                              "db-1: {address: [10.77.0.21], "
+                                              "enforcement: manual}"}})});
+  own_.plan = *MakePlan(ParseManifest(sources).model);
+  EXPECT_TRUE(Check().ok()) << Check();
+  // The other host is not manual here, whatever the orchestrator shows.
+  detail_.mutable_evidence(0)->clear_signature();
+  ExpectRefused("not signed by that host");
+  honest_.Fill(order_, &detail_);
+  const std::string text = absl::StrCat(
+      honest_.evidence.at("db-1"), "inspect db-1/inspect-1 x\npass clean\n");
+  for (v1::HostEvidence& one : *detail_.mutable_evidence()) {
+    if (one.host() != "db-1") continue;
+    one.set_text(text);
+    one.set_digest(Sha256(text));
+  }
+  for (ReleaseOrder::Host& host : order_.hosts) {
+    if (host.id == HostId("db-1")) host.evidence_digest = Sha256(text);
+  }
+  ExpectRefused("says that a check passed");
+}
+
 // After a re-plan elsewhere in the estate a gate keeps its round.
 TEST_F(OwnCopyTest, AcceptsTheSameStageOfAnotherPlanAndSaysSo) {
   EXPECT_EQ(PlanBeside(order_, *own_.plan, own_.plan->digest), "");

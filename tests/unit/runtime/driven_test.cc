@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "tests/unit/runtime/fakes.h"
 
@@ -71,6 +72,25 @@ TEST_F(DrivenTest, AManualPointHasNoAgent) {
   AttachFor(plc_, fw_);
   ASSERT_EQ(link_->reasons.size(), 1u);
   EXPECT_THAT(link_->reasons[0], HasSubstr("manual point"));
+  // Nor one of its own: people's word would stand beside it.
+  Attach(plc_, 2);
+  ASSERT_EQ(link_->reasons.size(), 2u);
+  EXPECT_THAT(link_->reasons[1], HasSubstr("take `enforcement: manual` out"));
+  EXPECT_TRUE(link_->welcomes.empty());
+}
+
+// S5: people are asked though nothing can be recorded.
+TEST_F(DrivenTest, AManualPointIsToBeClosedThoughTheDiskIsFull) {
+  StartWith("enforcement: manual");
+  journal_.FailWith(absl::ResourceExhaustedError("the disk is full"));
+  IsolateAll();
+  Turn();
+  EXPECT_TRUE(link_->sent.empty());
+  EXPECT_TRUE(std::any_of(
+      sink_->lines.begin(), sink_->lines.end(), [](const HistoryLine& line) {
+        return line.kind == "alarm" && line.who == "plc-1" &&
+               line.sequence == 0 && absl::StrContains(line.text, "by hand");
+      }));
 }
 
 TEST_F(DrivenTest, ANewPlanEndsTheStreamOfWhoMayNotSpeakAnyMore) {
