@@ -44,7 +44,7 @@ class Story:
     def __init__(self, packages, programs):
         self.bin = programs
         self.deb = {name: self._only(packages, name)
-                    for name in ("agent", "orchestrator", "cli")}
+                    for name in ("agent", "orchestrator", "cli", "drivers")}
         self.world = machines.World("/nowhere")
         self.world.packages = f"{self.world.folder}/packages"
         os.mkdir(self.world.packages)
@@ -167,6 +167,7 @@ class Story:
         self.agent_installs_without_a_configuration()
         self.agent_runs_when_configured()
         self.removed_while_open()
+        self.driver_in_the_agents_box()
         self.isolated()
         self.reconnected()
         self.upgraded_with_flows_open()
@@ -302,6 +303,70 @@ class Story:
         self.install(self.host, "agent")
         self.until_active()
         self.wait_connected()
+
+    def driver_in_the_agents_box(self):
+        """The driver that needs most, ssh and a key, in the box of the
+        agent's own unit: the agent runs it in there."""
+        say("a driver over ssh, in the agent's box")
+        for machine in (self.host, self.peer):
+            self.install(machine, "drivers")
+        safe = pathlib.Path(self.host.root, "safe")
+        peer = pathlib.Path(self.peer.root, "site")
+        for path in (safe / "router", peer / "host-key"):
+            run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test",
+                "-f", str(path))
+        key, host_key = (
+            " ".join(path.read_text(encoding="utf-8").split()[:2])
+            for path in (safe / "router.pub", peer / "host-key.pub"))
+        drivers = "/usr/lib/sluice/drivers"
+        self.peer.write("/site/authorized", "restrict,command=\""
+                        f"{drivers}/linux-router-forced plc-1\" {key}\n")
+        self.peer.write("/site/sshd", f"ListenAddress {PEER[4]}\n"
+                        "HostKey /site/host-key\nPidFile none\n"
+                        "AuthorizedKeysFile /site/authorized\nUsePAM no\n"
+                        "PermitRootLogin forced-commands-only\n")
+        self.peer.run("systemd-run", "-q", "--unit=try-sshd", "-p",
+                      "RuntimeDirectory=sshd", "/usr/sbin/sshd", "-D", "-f",
+                      "/site/sshd")
+        self.host.write("/safe/known", f"{PEER[4]} {host_key}\n")
+        unit = pathlib.Path(self.host.root,
+                            f"lib/systemd/system/{AGENT}").read_text(
+                                encoding="utf-8")
+        kept = [line for line in unit.split("\n") if not line.startswith(
+            ("ExecStart=", "Type=", "Restart", "ConditionPath"))]
+        at = kept.index("[Service]") + 1
+        kept[at:at] = [
+            "Type=oneshot", "LoadCredential=router-key:/safe/router",
+            "StandardInput=file:/safe/asked",
+            "StandardOutput=truncate:/safe/said",
+            f"ExecStart={drivers}/linux-router --ssh root@{PEER[4]} "
+            "--key /run/credentials/try-driver.service/router-key "
+            "--known-hosts /safe/known"]
+        self.host.write("/etc/systemd/system/try-driver.service",
+                        "\n".join(kept))
+        self.host.run("systemctl", "daemon-reload")
+        for verb, more, wanted in (
+                ("isolate", {"flows": []}, {"ok": True}),
+                ("read", {}, {"ok": True, "isolated": True, "flows": [],
+                              "cuts_sessions": True})):
+            said = self.ask_driver(verb, more)
+            expect(said == wanted, f"{verb}: {said}")
+        expect("sluice-plc-1" in self.peer.out("nft", "list", "tables"),
+               "nothing happened on the router")
+        self.peer.run("nft", "delete", "table", "inet", "sluice-plc-1")
+        expect(not self.ask_driver("read", {})["isolated"], "it is not asked")
+        self.peer.run("systemctl", "stop", "try-sshd")
+        said = self.ask_driver("read", {})
+        expect("Connection refused" in said.get("error", ""), str(said))
+        say("  with its key as a credential of the unit: "
+            f"{said['error']} when it is away")
+
+    def ask_driver(self, verb, more):
+        self.host.write("/safe/asked", json.dumps({
+            "sluice": 1, "verb": verb, "host": "plc-1",
+            "addresses": ["10.80.0.5", "fd80::5"], **more}))
+        self.host.run("systemctl", "start", "try-driver.service")
+        return json.loads(self.host.out("cat", "/safe/said"))
 
     def isolated(self):
         say("in quarantine")

@@ -179,7 +179,8 @@ class ManPages(unittest.TestCase):
 class Packages(unittest.TestCase):
     def packages(self):
         found = sorted(pathlib.Path(BUILD, "packages").glob("*.deb"))
-        self.assertEqual(["sluice-agent", "sluice-cli", "sluice-orchestrator"],
+        self.assertEqual(["sluice-agent", "sluice-cli", "sluice-drivers",
+                          "sluice-orchestrator"],
                          [one.name.split("_")[0] for one in found])
         return found
 
@@ -194,15 +195,27 @@ class Packages(unittest.TestCase):
         for path in self.packages():
             scripts = set(re.findall(r"\b(postinst|prerm|postrm)\b",
                                      output("dpkg-deb", "-I", str(path))))
-            wanted = set() if "cli" in path.name else \
-                {"postinst", "prerm", "postrm"}
+            wanted = {"postinst", "prerm", "postrm"} if re.match(
+                "sluice-(agent|orchestrator)_", path.name) else set()
             self.assertEqual(wanted, scripts, path.name)
 
     def test_every_library_it_links_is_asked_for(self):
         for path in self.packages():
             asked = output("dpkg-deb", "-f", str(path), "Depends")
+            if path.name.endswith("_all.deb"):
+                self.assertEqual("python3", asked.strip())
+                continue
             self.assertIn("libc6 (", asked)
             self.assertIn("libssl3", asked)
+
+    def test_every_driver_is_there(self):
+        path = next(one for one in self.packages() if "drivers" in one.name)
+        listed = output("dpkg-deb", "-c", str(path))
+        for one in (ROOT / "drivers").iterdir():
+            if one.name in ("README.md", "__pycache__"):
+                continue
+            self.assertRegex(listed, rf"(?m)/usr/lib/sluice/drivers/"
+                             rf"{re.escape(one.name)}$")
 
     def test_units_are_as_tight_as_they_say(self):
         security = (ROOT / "docs/security.md").read_text(encoding="utf-8")

@@ -30,8 +30,12 @@ LEASE = 8
 
 
 class RoutedEstate(SmallEstate):
-    def __init__(self):
-        super().__init__(PREFIX, f"{HERE}/router.yaml")
+    acting = "fw-1"  # whose agent acts for plc-1
+    timeout = "3s"
+    vital = ()  # flows of plc-1 that quarantine keeps at the driver
+
+    def __init__(self, manifest=f"{HERE}/router.yaml"):
+        super().__init__(PREFIX, manifest)
         self.sluice.hosts = AGENTS
         self.driver = f"{self.folder}/driver"
         self.drive(f"exec /usr/bin/python3 {DRIVER}")
@@ -59,9 +63,10 @@ class RoutedEstate(SmallEstate):
             self.supervisor.start(f"echo-{host}", host, [
                 "/usr/bin/python3", f"{HERE}/../estate/echo_server.py",
                 str(port)])
-        self.sluice.init(drivers={"fw-1": {"plc-1": {
-            "command": [self.driver], "timeout": "3s",
-            "addresses": HOSTS["plc-1"]}}})
+        self.before_init()
+        self.sluice.init(drivers={self.acting: {"plc-1": {
+            "command": [self.driver], "timeout": self.timeout,
+            "addresses": HOSTS["plc-1"], "vital": list(self.vital)}}})
         self.sluice.start_orchestrator()
         self.sluice.start_agents()
         self.until(lambda s: len(self._connected(s)) == 4,
@@ -70,6 +75,9 @@ class RoutedEstate(SmallEstate):
             processes.wait_for(lambda p=pair: self.reach(*p),
                                f"{pair[0]} reaches {pair[1]}")
         return self
+
+    def before_init(self):
+        """What a kind of this estate has besides."""
 
     def reach(self, client, server, version=4):
         return lab_module.reach(self.lab, client, self.address(

@@ -115,6 +115,8 @@ class Kit(unittest.TestCase):
         self.assertRegex(self.succeeds("/usr/sbin/sluice-agent", "--version"),
                          r"^sluice-agent \d")
         self.assertTrue(self.reaches(), "installing closed something")
+        driver = f"{self.root}/usr/lib/sluice/drivers/linux-router"
+        self.assertTrue(os.access(driver, os.X_OK))
 
         with open(f"{self.root}/etc/sluice/agent.yaml", "w",
                   encoding="utf-8") as file:
@@ -145,7 +147,8 @@ class Kit(unittest.TestCase):
         kit = self.unpack()
         self.succeeds(f"{kit}/install")
         self.succeeds("/usr/lib/sluice-agent/uninstall")
-        self.assertFalse(os.path.exists(f"{self.root}/usr/lib/sluice-agent"))
+        for name in ("sluice-agent", "sluice/drivers"):
+            self.assertFalse(os.path.exists(f"{self.root}/usr/lib/{name}"))
 
 
 def main():
