@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "orchestrator/manifest/canonical.h"
 #include "orchestrator/manifest/scalar_text.h"
@@ -33,7 +34,12 @@ bool OnOneLine(const Element& element, int* room, std::string* out) {
   };
   const Node& node = *element.value;
   if (node.kind == NodeKind::kNull) return add("~");
-  if (node.kind == NodeKind::kScalar) return add(ScalarText(node, true));
+  if (node.kind == NodeKind::kScalar) {
+    // Several lines are read better as lines.
+    const bool lines =
+        absl::StrContains(absl::StripTrailingAsciiWhitespace(node.text), '\n');
+    return !lines && add(ScalarText(node, true));
+  }
   if (element.always_block && !element.children.empty()) return false;
   const bool map = node.kind == NodeKind::kMap;
   if (!add(map ? "{" : "[")) return false;
@@ -128,6 +134,12 @@ class Writer {
     if (element.folded) node.text = absl::StripAsciiWhitespace(node.text);
     const std::string text = ScalarText(node, false);
     out_ += lead;
+    if (const auto lines = Lines(node.text); !lines.empty()) {
+      out_ += " |-";
+      EndLine(element);
+      AddLines(lines, indent + kIndent);
+      return;
+    }
     const int width = WidthOf(lead) + 1 + WidthOf(text);
     if (element.folded && width > kManifestWidth) {
       const auto lines = Fold(node.text, kManifestWidth - indent - kIndent);

@@ -113,4 +113,20 @@ std::vector<std::string> Fold(absl::string_view text, int width) {
   return lines;
 }
 
+std::vector<std::string> Lines(absl::string_view text) {
+  const std::vector<std::string> lines = absl::StrSplit(text, '\n');
+  const bool as_it_is =
+      std::all_of(lines.begin(), lines.end(), [](const std::string& line) {
+        return line.empty() ||
+               (line.back() != ' ' &&
+                std::none_of(line.begin(), line.end(), IsControl));
+      });
+  // The first line's beginning says how far in they all are.
+  if (lines.size() < 2 || !as_it_is || lines.front().empty() ||
+      lines.front().front() == ' ' || lines.back().empty()) {
+    return {};
+  }
+  return lines;
+}
+
 }  // namespace sluice::manifest

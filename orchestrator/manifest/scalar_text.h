@@ -21,4 +21,8 @@ std::string ScalarText(const Node& node, bool in_brackets);
 // for the lines after '>-'; empty when folding would change the text.
 std::vector<std::string> Fold(absl::string_view text, int width);
 
+// The lines of a text of several, for the lines after '|-'; empty when it has
+// one, or when these would be read otherwise.
+std::vector<std::string> Lines(absl::string_view text);
+
 }  // namespace sluice::manifest
