@@ -565,6 +565,7 @@ absl::StatusOr<std::string> ReadConfigText(const std::string& path) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": over 1 MiB, which no agent.yaml is"));
   }
+  text.shrink_to_fit();  // it is kept as long as the agent runs
   return text;
 }
 
