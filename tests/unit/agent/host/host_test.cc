@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <barrier>
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
@@ -579,12 +580,19 @@ TEST(Driver, AnswersHeartbeatsWhereTheyComeInWhileItRests) {
   }
   EXPECT_GT(here, 0) << "no heartbeat of " << sent << " found the loop at rest";
   constexpr int kThreads = 4;
-  constexpr int kEach = 2000;
+  constexpr int kEach = 1000;
+  std::barrier all(kThreads);
   std::vector<std::thread> threads;
   for (int t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < kEach; ++i) {
+        // All at once, and in the first rounds at a loop that has come to rest.
+        all.arrive_and_wait();
         driver.Post(RenewalReceived{.epoch = 1});
+        while (i < 200 && heartbeats < sent + (i + 1) * kThreads) {
+          std::this_thread::yield();
+        }
+        for (int k = 0; i < 200 && k < 20; ++k) std::this_thread::yield();
         if (i % 100 != 0) continue;
         const OrderId id(absl::StrCat("r/", t * kEach + i, "/0"));
         driver.Post(OrderReceived{{.id = id, .epoch = 1, .what = ReadFence{}}});
