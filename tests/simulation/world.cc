@@ -22,8 +22,8 @@ constexpr uint64_t kMostSteps = 1'000'000;
 
 absl::Time StartOfAll() { return absl::FromUnixSeconds(1'795'000'000); }
 
-// Nobody stands before a simulated machine: one that people work in the manifest
-// has an agent here, or its checks would say nothing for ever.
+// Nobody stands before a simulated machine: one that people work has an agent
+// here, or its checks would say nothing for ever.
 std::string ReadManifest(const std::string& path) {
   std::ifstream in(path);
   SLUICE_CHECK(in.good());
