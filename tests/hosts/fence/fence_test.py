@@ -22,6 +22,7 @@ from lease_cases import *       # noqa: F401,F403: the tests themselves
 from quarantine_cases import *  # noqa: F401,F403
 from reading_cases import *     # noqa: F401,F403
 from table_cases import *       # noqa: F401,F403
+from tracking_cases import *    # noqa: F401,F403
 
 
 def main():

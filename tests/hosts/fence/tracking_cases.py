@@ -1,0 +1,158 @@
+"""Other tables that meddle with the kernel's memory of connections: packets
+that are not tracked, zones, and a helper that expects connections."""
+
+import netns
+from cases import ALL_8080, BOTH, FenceTest
+from estate import ADDRESSES, V4, flow
+from netns import SOON
+
+# Before the kernel looks a connection up, both for what comes and what goes.
+RAW = """
+table inet others {{
+  chain pre {{
+    type filter hook prerouting priority raw; policy accept; {rule}
+  }}
+  chain out {{
+    type filter hook output priority raw; policy accept; {rule}
+  }}
+}}
+"""
+FTP = """
+table inet others {
+  ct helper ftp { type "ftp" protocol tcp; }
+  chain pre {
+    type filter hook prerouting priority filter; policy accept;
+    tcp dport 8080 ct helper set "ftp"
+  }
+  chain in {
+    type filter hook input priority filter; policy accept;
+    ct state established,related accept
+  }
+  chain out {
+    type filter hook output priority filter; policy accept;
+    ct state established,related accept
+  }
+}
+"""
+
+STANDING = ALL_8080 + [flow(protocol, "client", "server", port, version)
+                       for port in (8085, 8086)
+                       for protocol in ("tcp", "udp") for version in BOTH]
+
+
+class Tracking(FenceTest):
+    def meddle(self, host, text):
+        netns.sh(host, "nft -f -", stdin=text)
+
+    def expected(self):
+        return netns.sh("server", "conntrack -L expect").stdout
+
+    def leave(self, host):
+        netns.sh(host, "nft delete table inet others")
+
+    def untracked_sessions(self):
+        """TCP at 8086, opened while nothing was tracked."""
+        kinds = {}
+        for version in BOTH:
+            made = self.session("client", "server", 8086, version=version)
+            self.assertEqual(made.open(), "ok")
+            self.assertTrue(made.carries("back", SOON))
+            kinds[f"untracked tcp IPv{version}"] = made
+        return kinds
+
+    def knock(self, what, fenced, expected):
+        """At 8085 of the server, from the client: by TCP and UDP."""
+        for protocol in ("tcp", "udp"):
+            for version in BOTH:
+                got = expected
+                if expected == "closed":  # a datagram is told to nobody
+                    got = "refused" if fenced == "client" and \
+                        protocol == "tcp" else "nothing"
+                self.attempt(what, got, "client", "server", 8085, protocol,
+                             version)
+
+    def test_what_is_not_tracked_does_not_slip_past(self):
+        notrack = RAW.format(rule="notrack")
+        for fenced in ("server", "client"):
+            fence = {"server": self.server, "client": self.client}[fenced]
+            self.state = f"open {fenced}, notrack"
+            live = self.old_sessions("server")
+            self.meddle(fenced, notrack)
+            self.knock("without a fence", fenced, "ok")
+            live |= self.untracked_sessions()
+            self.state = f"quarantined {fenced}, notrack"
+            fence.quarantine()
+            self.dead(live)
+            self.knock("a new one", fenced, "closed")
+            self.attempt("the other way",
+                         "refused" if fenced == "server" else "nothing",
+                         "server", "client", 9090)
+            # What the fence cannot judge it does not let pass.
+            self.state = f"standing {fenced}, notrack"
+            fence.quarantine(standing=STANDING)
+            self.dead(live)
+            self.knock("what stands, not tracked", fenced, "closed")
+            self.state = f"standing {fenced}, tracked again"
+            self.leave(fenced)
+            self.dead(live)
+            self.close_all()
+            self.knock("what stands", fenced, "ok")
+            fence.lift()
+
+    def test_sessions_of_another_zone_are_cut_as_well(self):
+        for fenced in ("server", "client"):
+            fence = {"server": self.server, "client": self.client}[fenced]
+            self.meddle(fenced, RAW.format(rule="ct zone set 5"))
+            self.state = f"quarantined {fenced}, zone 5"
+            live = self.old_sessions("server")
+            live |= self.silent_sessions(live)
+            fence.quarantine()
+            self.dead(live)
+            self.knock("a new one", fenced, "closed")
+            self.state = f"standing {fenced}, zone 5"
+            fence.quarantine(standing=STANDING)
+            self.dead(live)
+            self.close_all()
+            self.knock("what stands", fenced, "ok")
+            self.leave(fenced)
+            fence.lift()
+
+    def test_what_a_helper_expects_is_not_open(self):
+        """FTP over a flow that stands: the kernel expects the connection that
+        the session speaks of, and other tables accept it as related."""
+        for state in ("open", "standing"):
+            self.state = f"{state} server, ftp"
+            self.meddle("server", FTP)
+            if state == "standing":
+                self.server.quarantine(standing=STANDING)
+            control = self.session("client", "server", 8080)
+            self.assertEqual(control.open(), "ok")
+            address = ADDRESSES["server"][V4].replace(".", ",")
+            mine = ADDRESSES["client"][V4].replace(".", ",")
+            high, low = divmod(8091, 256)
+            for sender, receiver, line in (
+                    # It reads from the second line on.
+                    (control.far, control.near, "220 ready\r\n"),
+                    (control.near, control.far, "PASV\r\n"),
+                    (control.far, control.near, "227 Entering Passive Mode "
+                     f"({address},{high},{low})\r\n")):
+                sender.sendall(line.encode())
+                self.assertTrue(netns.wait(receiver, 1, SOON))
+                receiver.recv(256)
+            self.case("the helper expects", True, "dport=8091" in self.expected())
+            closed = {"open": "ok", "standing": "nothing"}[state]
+            self.attempt("passive data", closed, "client", "server", 8091)
+            control.near.sendall(f"PORT {mine},{high},{low}\r\n".encode())
+            self.assertTrue(netns.wait(control.far, 1, SOON))
+            control.far.recv(256)
+            self.case("the helper expects another", True, "dport=8091" in
+                      self.expected())
+            self.attempt("active data",
+                         "ok" if state == "open" else "refused",
+                         "server", "client", 8091,
+                         source=(ADDRESSES["server"][V4], 20))
+            for way in ("out", "back"):
+                self.carries(f"the session itself {way}", True, control, way)
+            self.close_all()
+            self.leave("server")
+            netns.sh("server", "conntrack -F")
