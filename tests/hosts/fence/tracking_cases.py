@@ -3,7 +3,7 @@ that are not tracked, zones, and a helper that expects connections."""
 
 import netns
 from cases import ALL_8080, BOTH, FenceTest
-from estate import ADDRESSES, V4, flow
+from estate import ADDRESSES, Fence, V4, flow
 from netns import SOON
 
 # Before the kernel looks a connection up, both for what comes and what goes.
@@ -156,3 +156,65 @@ class Tracking(FenceTest):
             self.close_all()
             self.leave("server")
             netns.sh("server", "conntrack -F")
+
+
+class Bridged(FenceTest):
+    """Two containers on a bridge of the server's, whose frames the kernel
+    shows to the fence as well (bridge-nf-call-iptables, as Docker sets it)."""
+
+    pods = {"pod-a": ("10.66.7.2", "fd66:7::2"),
+            "pod-b": ("10.66.7.3", "fd66:7::3")}
+
+    def setUp(self):
+        super().setUp()
+        netns.sh("server", "ip link add pods0 type bridge && "
+                           "ip link set pods0 up")
+        self.addCleanup(netns.sh, "server", "ip link del pods0")
+        netns.address("server", "pods0", "10.66.7.1/24", "fd66:7::1/64")
+        for pod, (v4, v6) in self.pods.items():
+            netns.add_host(pod)
+            self.addCleanup(netns.run, "ip", "netns", "delete",
+                            netns.PREFIX + pod)
+            netns.link(pod, "eth0", "server", f"to-{pod}")
+            netns.sh("server", f"ip link set to-{pod} master pods0")
+            netns.address(pod, "eth0", f"{v4}/24", f"{v6}/64")
+            netns.sh(pod, "ip route add default via 10.66.7.1 && "
+                          "ip -6 route add default via fd66:7::1")
+            ADDRESSES[pod] = dict(zip(BOTH, (v4, v6)))
+            self.addCleanup(ADDRESSES.pop, pod)
+        for version, net in zip(BOTH, ("10.66.7.0/24", "fd66:7::/64")):
+            netns.sh("client", f"ip route add {net} via "
+                               f"{ADDRESSES['server'][version]}")
+            self.addCleanup(netns.sh, "client", f"ip route del {net}")
+        netns.set_sysctl("server", "net.ipv4.ip_forward", 1)
+        netns.set_sysctl("server", "net.ipv6.conf.all.forwarding", 1)
+
+    def among(self, expected, ways):
+        for client, server, what in ways:
+            for version in BOTH:
+                self.attempt(what, expected, client, server, 8088,
+                             version=version)
+
+    def test_containers_on_a_bridge_that_the_fence_is_shown(self):
+        beside = [("pod-a", "pod-b", "container to container")]
+        inward = [("client", "pod-a", "from outside to a container")]
+        outward = [("pod-a", "client", "from a container to outside")]
+        for shown in (0, 1):
+            for name in ("iptables", "ip6tables"):
+                netns.set_sysctl("server", f"net.bridge.bridge-nf-call-{name}",
+                                 shown)
+            self.state = f"open server, bridge-nf {shown}"
+            self.among("ok", beside + inward + outward)
+            self.state = f"quarantined, bridge-nf {shown}"
+            fence = Fence("server", interior=["pods0"])
+            fence.quarantine()
+            self.among("ok", beside)
+            self.among("nothing", inward)
+            self.among("nothing", outward)
+            fence.lift()
+            # An interior that nobody declared is judged when it is shown.
+            fence = Fence("server")
+            fence.quarantine()
+            self.state = f"not declared, bridge-nf {shown}"
+            self.among("nothing" if shown else "ok", beside)
+            fence.lift()
