@@ -6,6 +6,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -38,7 +40,9 @@ absl::StatusOr<Answer> ReadAnswer(Conversation& with) {
   http::response_parser<http::buffer_body> parser;
   parser.eager(true);
   parser.header_limit(kMaxHead);
-  parser.body_limit(boost::none);
+  // Not boost::none: Beast of Boost 1.74 takes every length for more than that,
+  // when a head comes without its body.
+  parser.body_limit(std::numeric_limits<uint64_t>::max());
   auto& body = parser.get().body();
   body.data = answer.body.data();
   body.size = answer.body.size();

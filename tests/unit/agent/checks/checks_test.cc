@@ -109,6 +109,19 @@ TEST(Http, JudgesStatusAndBody) {
   EXPECT_THAT(other.reason, HasSubstr("answered 200, expected 204"));
 }
 
+TEST(Http, ReadsAnAnswerThatComesInPieces) {
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nall is well";
+  const size_t head = answer.find("all");
+  for (const size_t alone : {size_t{1}, size_t{20}, head - 2, head, head + 3}) {
+    const LocalServer server(answer, alone);
+    const CheckResult result =
+        RunIt(Spec("http", {{"port", absl::StrCat(server.port())},
+                            {"contains", "is well"}}));
+    EXPECT_EQ(result.verdict, Verdict::kPass) << alone << ": " << result.reason;
+  }
+}
+
 TEST(Http, FollowsNoRedirect) {
   const LocalServer server(
       "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\n"

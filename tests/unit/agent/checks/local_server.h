@@ -10,6 +10,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <fstream>
 #include <string>
 #include <thread>
 
@@ -44,10 +46,31 @@ class LocalSocket {
   uint16_t port_ = 0;
 };
 
-// Answers each connection with the same bytes after it asked something.
+// Whether the other end of this connection on 127.0.0.1 has read all that was
+// sent to it, as the kernel counts.
+inline bool PeerHasReadAll(int fd) {
+  sockaddr_in peer = {};
+  socklen_t size = sizeof peer;
+  getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size);
+  std::ifstream table("/proc/net/tcp");
+  for (std::string line; std::getline(table, line);) {
+    unsigned port = 0;
+    unsigned unread = 0;
+    if (std::sscanf(line.c_str(), " %*d: %*8x:%x %*8x:%*x %*x %*x:%x", &port,
+                    &unread) == 2 &&
+        port == ntohs(peer.sin_port)) {
+      return unread == 0;
+    }
+  }
+  return true;  // it is gone
+}
+
+// Answers each connection with the same bytes after it asked something. The
+// first `alone` of them are read before the others come.
 class LocalServer {
  public:
-  explicit LocalServer(std::string answer) : answer_(std::move(answer)) {
+  explicit LocalServer(std::string answer, size_t alone = 0)
+      : answer_(std::move(answer)), alone_(alone) {
     socket_.Listen();
     thread_ = std::thread([this] { Run(); });
   }
@@ -71,10 +94,14 @@ class LocalServer {
         asked_.assign(buffer, static_cast<size_t>(got));
         size_t sent = 0;
         while (sent < answer_.size()) {
-          const ssize_t some = send(fd, answer_.data() + sent,
-                                    answer_.size() - sent, MSG_NOSIGNAL);
+          const size_t until = sent < alone_ ? alone_ : answer_.size();
+          const ssize_t some =
+              send(fd, answer_.data() + sent, until - sent, MSG_NOSIGNAL);
           if (some <= 0) break;
           sent += static_cast<size_t>(some);
+          while (sent == alone_ && !PeerHasReadAll(fd)) {
+            std::this_thread::yield();
+          }
         }
       }
       close(fd);
@@ -83,6 +110,7 @@ class LocalServer {
 
   LocalSocket socket_{SOCK_STREAM};
   const std::string answer_;
+  const size_t alone_;
   std::string asked_;  // read after the exchange is over
   std::atomic<bool> stop_ = false;
   std::thread thread_;
