@@ -156,7 +156,8 @@ void NoteOpened(Host* host, const ByHand& by_hand, bool in_doubt) {
     opened.flows.insert(opened.flows.end(), flows.begin(), flows.end());
     SortUnique(&opened.flows);
     opened.release = by_hand.release;
-    opened.in_doubt = opened.in_doubt || in_doubt;
+    const bool all_said = !in_doubt && opened.flows.size() == flows.size();
+    opened.in_doubt = !all_said && (opened.in_doubt || in_doubt);
   }
 }
 

@@ -47,12 +47,21 @@ bool CanFail(const Order& order) {
          !ChecksOf(order).empty();
 }
 
+// Of a task for people: "plc-1/open-" before its number.
+bool IsTask(absl::string_view before) {
+  for (const char* verb : {"/isolate-", "/close-", "/open-", "/start-"}) {
+    if (absl::EndsWith(before, verb)) return true;
+  }
+  return false;
+}
+
 // Numbers that stand alone are times, rounds and places: '#'.
 std::string WithoutNumbers(absl::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size();) {
     const bool alone =
         i == 0 || text[i - 1] == ' ' || text[i - 1] == ':' ||
+        IsTask(text.substr(0, i)) ||
         (absl::ascii_isdigit(static_cast<unsigned char>(text[i - 1])) != 0);
     if (absl::ascii_isdigit(static_cast<unsigned char>(text[i])) == 0 ||
         !alone) {
@@ -74,6 +83,10 @@ std::string WithoutNumbers(absl::string_view text) {
 // Who is linked, and that an orchestrator took over, differs by itself when
 // one dies; all else that people hear must not.
 bool IsAboutTheRun(const runtime::HistoryLine& line) {
+  // What was asked of people is void when its flows open anew after a death.
+  if (line.kind == "task" && absl::StrContains(line.text, " is void: ")) {
+    return false;
+  }
   return line.kind != "host" && line.kind != "connecting" &&
          !absl::StrContains(line.text, "took over");
 }
@@ -98,7 +111,9 @@ Estate::Estate(const Case& manifest, bool drill, Trouble trouble)
       -> absl::StatusOr<std::shared_ptr<const Plan>> { return case_.plan; };
   checker_.Adopt(case_.plan);
   for (const PlannedHost& host : case_.plan->hosts) {
-    agents_.emplace(host.id, testing::FakeAgent(host.id));
+    if (host.has_agent()) {
+      agents_.emplace(host.id, testing::FakeAgent(host.id));
+    }
   }
 }
 
@@ -333,9 +348,15 @@ bool Estate::Deliver() {
 
 // True when something that was asked for is done.
 bool Estate::AskPeople() {
-  const std::vector<Event> wants = person_.Wants(loop_->Look());
+  const runtime::Glimpse glimpse = loop_->Look();
+  checker_.Asked(glimpse.engine.MakeView(glimpse.now).point_tasks);
+  const std::vector<Event> wants = person_.Wants(glimpse);
   const size_t before = answers_.size();
   for (const Event& event : wants) {
+    if (std::holds_alternative<engine::PointReported>(event) ||
+        std::holds_alternative<engine::DecisionMade>(event)) {
+      on_its_way_.push_back(event);
+    }
     runtime::FromPerson request;
     request.make = [event](const runtime::Glimpse&) { return event; };
     request.reply = [this, event](const runtime::Answer& answer) {

@@ -31,6 +31,8 @@ class Person {
   void Decide(const runtime::Glimpse& glimpse, const engine::View& view,
               std::vector<engine::Event>* wants) const;
   void Sign(const engine::View& view, std::vector<engine::Event>* wants) const;
+  void WorkByHand(const runtime::Glimpse& glimpse, const engine::View& view,
+                  std::vector<engine::Event>* wants) const;
   void Mend(const engine::View& view, std::vector<engine::Event>* wants);
   bool Drill(const engine::View& view, std::vector<engine::Event>* wants);
 
