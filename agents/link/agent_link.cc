@@ -16,7 +16,6 @@
 #include "agents/core/state.h"
 #include "agents/link/enrol.h"
 #include "agents/link/messages.h"
-#include "agents/link/slack.h"
 #include "agents/link/stream.h"
 #include "agents/link/tls.h"
 #include "common/status.h"
@@ -136,7 +135,6 @@ class AgentLink::Impl {
 
   // One stream, until it ends. True when the orchestrator welcomed us.
   bool Attach(const std::string& address, absl::Duration patience) {
-    const SlackTimers slack;
     const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
         address, credentials_, LinkArguments(patience));
     welcomed_ = false;

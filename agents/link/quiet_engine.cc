@@ -14,7 +14,6 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
-#include "agents/link/slack.h"
 
 namespace sluice::agent {
 namespace {
@@ -92,10 +91,9 @@ class Tasks {
 // Sockets and names are looked after by gRPC itself, in the version we use.
 class QuietEngine : public ee::EventEngine {
  public:
-  QuietEngine() : tasks_(std::make_shared<Tasks>()) {
-    const SlackTimers slack;
-    thread_ = std::thread([tasks = tasks_] { tasks->Run(); });
-  }
+  QuietEngine()
+      : tasks_(std::make_shared<Tasks>()),
+        thread_([tasks = tasks_] { tasks->Run(); }) {}
 
   ~QuietEngine() override {
     tasks_->End();

@@ -10,7 +10,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "agents/link/slack.h"
 #include "common/status.h"
 #include "common/tls13.h"
 #include "common/x509.h"
@@ -95,7 +94,6 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> HostCredentials(
     const std::string& certificate, const std::string& key,
     const std::string& authority, const EstateId& estate) {
   AllowOnlyTls13();
-  const SlackTimers slack;  // gRPC may begin here
   SLUICE_ASSIGN_OR_RETURN(const Certificate own, ReadCertificate(certificate));
   SLUICE_ASSIGN_OR_RETURN(const std::string digest, KeyDigest(key));
   if (own.key != digest) {
