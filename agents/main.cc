@@ -57,7 +57,7 @@ constexpr char kVersion[] = "0.1.0";
 constexpr int kIsolated = 3;  // what `status` ends with
 constexpr absl::Duration kEnrolPatience = absl::Seconds(20);
 // Of the fence, without a reason, where the kernel tells of every change.
-constexpr absl::Duration kAuditWhenWatched = absl::Minutes(1);
+constexpr absl::Duration kAuditWhenWatched = absl::Minutes(10);
 
 void Log(const std::string& line) { spdlog::info("{}", line); }
 
@@ -322,6 +322,7 @@ absl::Status Serve(const AgentConfig& config,
   points.clear();
   packets = absl::CancelledError();
   (void)fence.Read();  // what it counted last, for the next start
+  link->Stop();        // its events wake the observer, which sends by it
   observer.reset();
   link.reset();
   workers.reset();
@@ -479,6 +480,13 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
 
   KeepOutOfCores();
+  // Another `isolate` may take whoever holds the state for the agent, and tell
+  // it so: it must not die of that.
+  sigset_t told;
+  sigemptyset(&told);
+  sigaddset(&told, SIGUSR1);
+  sigaddset(&told, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &told, nullptr);
   // To standard error, where systemd and people look.
   spdlog::set_default_logger(spdlog::stderr_logger_mt("agent"));
   spdlog::set_pattern("%Y-%m-%d %H:%M:%S.%e sluice-agent: %v");

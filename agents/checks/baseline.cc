@@ -20,6 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "agents/core/state.h"
 #include "common/contract.h"
 #include "common/digest.h"
 #include "common/status.h"
@@ -29,6 +30,7 @@ namespace {
 
 constexpr int kMaxDepth = 64;
 constexpr size_t kChunk = 64 << 10;
+constexpr size_t kMaxEntryBytes = 32 << 20;
 constexpr char kHead[] = "sluice baseline 1\n";
 
 class Taking {
@@ -50,6 +52,7 @@ class Taking {
   const absl::Time until_;
   const Stop& stop_;
   std::map<std::string, std::string> entries_;  // path → the rest
+  size_t bytes_ = 0;                            // of both
 };
 
 absl::Status Taking::CheckTime() const {
@@ -64,7 +67,16 @@ absl::Status Taking::Add(const std::string& path, std::string what) {
     return absl::ResourceExhaustedError(absl::StrCat(
         "more than ", kMaxEntries, " files; name fewer in the baseline"));
   }
-  entries_[absl::CEscape(path)] = std::move(what);
+  std::string name = absl::CEscape(path);
+  bytes_ += name.size() + what.size();
+  // Who may make files here could make the agent run out of memory by them.
+  if (bytes_ > kMaxEntryBytes) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "the names under ", OneLine(path.substr(0, path.rfind('/')), 80),
+        " and before take more than ", kMaxEntryBytes >> 20,
+        " MiB; name fewer in the baseline"));
+  }
+  entries_[std::move(name)] = std::move(what);
   return absl::OkStatus();
 }
 

@@ -99,8 +99,16 @@ uint16_t PortArg(const CheckSpec& spec) {
 
 std::vector<Prefix> Places(const CheckSpec& spec, const CheckContext& context) {
   if (const std::string address = Arg(spec, "address"); !address.empty()) {
+    // One of its own: a check must not make this host ask others (TryFlows is
+    // what tries flows, and only declared ones).
     const absl::StatusOr<Prefix> place = Prefix::Parse(address);
-    if (place.ok() && place->is_host()) return {*place};
+    const bool own =
+        place.ok() && place->is_host() &&
+        (std::find(context.addresses.begin(), context.addresses.end(),
+                   *place) != context.addresses.end() ||
+         (context.elsewhere.empty() &&
+          (address == "127.0.0.1" || address == "::1")));
+    if (own) return {*place};
     return {};
   }
   std::vector<Prefix> places = context.addresses;
@@ -119,6 +127,11 @@ CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,
       return Inconclusive(absl::StrCat(
           context.elsewhere, " runs no agent, so nobody can look there for '",
           OneLine(spec.kind, 40), "'; ask a person, with a `task`"));
+    }
+    if (Places(spec, context).empty() && !Arg(spec, "address").empty()) {
+      return Inconclusive(absl::StrCat(OneLine(Arg(spec, "address"), 60),
+                                       " is none of this host's addresses, "
+                                       "and it asks no other"));
     }
     CheckResult result = run(spec, context, stop);
     result.reason = OneLine(result.reason, 400);

@@ -27,7 +27,7 @@ namespace {
 constexpr off_t kMaxOutput = 64 << 10;
 constexpr rlim_t kMaxMemory = rlim_t{1} << 30;  // of addresses
 // Of the user it runs as; root is bounded by the service's own TasksMax.
-constexpr rlim_t kMaxProcesses = 512;
+constexpr rlim_t kMaxProcesses = 128;
 constexpr int kNice = 10;
 constexpr absl::Duration kGrace = absl::Milliseconds(500);
 // For what was killed to be gone.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -60,6 +61,13 @@ bool ParseDeviation(absl::string_view line, Deviation& found) {
   found.expected = head.size() > 2 && head[head.size() - 2] == ' ' &&
                    absl::ascii_islower(head.back());
   return true;
+}
+
+// Without links; empty: there is no such path.
+std::string Real(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return error ? "" : real.string();
 }
 
 bool IsWithin(const std::string& path, const std::vector<std::string>& roots) {
@@ -126,9 +134,10 @@ CheckResult CheckYara(const CheckSpec& spec, const CheckContext& context,
   }
   std::vector<std::string> paths = rule->second.paths;
   if (const std::string path = Arg(spec, "path"); !path.empty()) {
-    const std::string plain =
-        std::filesystem::path(path).lexically_normal().string();
-    if (!IsWithin(plain, paths)) {
+    // Where it really is: who may write there could lead it elsewhere.
+    const std::string plain = Real(path);
+    std::transform(paths.begin(), paths.end(), paths.begin(), Real);
+    if (plain.empty() || !IsWithin(plain, paths)) {
       return Inconclusive(absl::StrCat(OneLine(path, 80),
                                        " is outside what this host's "
                                        "agent.yaml lets '",

@@ -1,6 +1,7 @@
 #include "agents/checks/workers.h"
 
 #include <atomic>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -122,7 +123,12 @@ void Workers::Add(Task task) {
     tasks_.push_back(std::move(task));
     if (static_cast<int>(tasks_.size()) > idle_ &&
         static_cast<int>(threads_.size()) < options_.threads) {
-      threads_.emplace_back([this] { Run(); });
+      try {
+        threads_.emplace_back([this] { Run(); });
+      } catch (const std::system_error&) {
+        // Other processes have taken all there are. Those that run go on with
+        // it, or the next task tries again.
+      }
     }
   }
   wake_.notify_one();

@@ -147,6 +147,14 @@ absl::StatusOr<KnownRelease> AdmitProposal(const Propose& proposal,
   for (const auto& [name, grant] : release.grants) {
     all.insert(all.end(), grant.flows.begin(), grant.flows.end());
   }
+  size_t held = all.size();
+  for (const auto& [digest, known] : state.releases) {
+    for (const auto& [name, grant] : known.grants) held += grant.flows.size();
+  }
+  if (held > kMaxFlows) {
+    return Refuse(absl::StrCat("this host would hold more than ", kMaxFlows,
+                               " flows of release orders; end the run"));
+  }
   if (FlowsDigest(all) != host->flows_digest) {
     return Refuse("the flows that came along are not those of its digest");
   }

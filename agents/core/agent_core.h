@@ -115,6 +115,7 @@ class AgentCore {
     absl::Duration every;
     absl::Duration next;
     uint64_t running = 0;  // request; 0: none
+    absl::Duration answered;  // when the last of them came
     std::map<CheckId, CheckResult> last;
   };
 

@@ -26,6 +26,8 @@ constexpr size_t kMaxWatches = 256;
 constexpr size_t kMaxRounds = 64;
 constexpr size_t kReasonLimit = 400;
 constexpr size_t kMaxDetails = 256;
+// For a busy host.
+constexpr absl::Duration kWatchLate = absl::Seconds(30);
 constexpr absl::Duration kOftenest = absl::Milliseconds(100);
 constexpr absl::Duration kLongestUnit = absl::Minutes(10);
 
@@ -68,6 +70,16 @@ std::vector<NamedCheck> Bounded(std::vector<NamedCheck> checks) {
         std::clamp(spec.between, absl::ZeroDuration(), absl::Minutes(1));
   }
   return checks;
+}
+
+// How long the slowest of them may take.
+absl::Duration LongestOf(const std::vector<NamedCheck>& checks) {
+  absl::Duration longest;
+  for (const NamedCheck& check : Bounded(checks)) {
+    longest = std::max(longest, check.spec.attempts *
+                                    (check.spec.timeout + check.spec.between));
+  }
+  return longest;
 }
 
 // S9: of a point without an agent, another host says it.
@@ -411,6 +423,15 @@ absl::Status AgentCore::CheckWatch(const StepId& step) const {
                        " does not pass: ", last->second.reason));
     }
   }
+  // S9: one that hangs says nothing about today.
+  const absl::Duration age = now_ - at->second.answered;
+  if (!at->second.checks.empty() &&
+      age > at->second.every + LongestOf(at->second.checks) + kWatchLate) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("what is watched has not answered for ",
+                     absl::FormatDuration(absl::Floor(age, absl::Seconds(1))),
+                     "; its checks hang on this host"));
+  }
   return absl::OkStatus();
 }
 
@@ -441,6 +462,7 @@ void AgentCore::On(const ChecksFinished& event) {
 void AgentCore::OnWatchResults(const StepId& step, Watching& watching,
                                const std::vector<NamedResult>& results) {
   watching.running = 0;
+  watching.answered = now_;
   watching.next = now_ + watching.every;
   for (const NamedResult& entry : results) {
     const auto last = watching.last.find(entry.id);

@@ -164,13 +164,14 @@ absl::Status ReadTrust(Reader& reader, AgentState& state) {
   }
   while (reader.StartsWith("delegation")) {
     SLUICE_ASSIGN_OR_RETURN(const auto words,
-                            reader.TakeWords("delegation", 4));
+                            reader.TakeWords("delegation", 5));
     SeenDelegation seen;
     SLUICE_ASSIGN_OR_RETURN(const int64_t at,
                             reader.ToNumber<int64_t>(words[1]));
     seen.seen_at = absl::Nanoseconds(at);
     seen.spent = words[2] == "spent";
-    SLUICE_ASSIGN_OR_RETURN(seen.text, ReadText(reader, words[3]));
+    seen.key = std::string(words[3]);
+    SLUICE_ASSIGN_OR_RETURN(seen.text, ReadText(reader, words[4]));
     state.delegations[OperatorId(words[0])] = std::move(seen);
   }
   return absl::OkStatus();
@@ -264,7 +265,8 @@ std::string AgentState::Encode() const {
   for (const auto& [delegator, seen] : delegations) {
     absl::StrAppend(&text, "delegation ", delegator.str(), " ",
                     absl::ToInt64Nanoseconds(seen.seen_at), " ",
-                    seen.spent ? "spent" : "counts", " ", seen.text.size(),
+                    seen.spent ? "spent" : "counts", " ", seen.key, " ",
+                    seen.text.size(),
                     "\n", seen.text);
   }
   for (const BrokenGlass& one : glass) {

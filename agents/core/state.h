@@ -73,6 +73,9 @@ struct SavedAnswer {
 struct SeenDelegation {
   std::string text;        // common/delegation.h
   absl::Duration seen_at;  // boot-time clock
+  // Digest of the delegator's key then: who has another one by now gave nothing
+  // away with it.
+  std::string key;
   // Since a reboot or a rotation nobody can say how much of it is left: it is
   // remembered only so that it cannot begin again.
   bool spent = false;

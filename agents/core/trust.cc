@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/delegation.h"
+#include "common/digest.h"
 #include "common/fact_lines.h"
 #include "common/rotation.h"
 #include "common/status.h"
@@ -122,7 +123,8 @@ absl::StatusOr<std::string> TakeDelegation(const ChangeTrust& change,
     return "this delegation is known here already";
   }
   SLUICE_RETURN_IF_ERROR(CheckNewer(delegation, state));
-  state.delegations[delegation.delegator] = {change.text, now, false};
+  state.delegations[delegation.delegator] = {
+      .text = change.text, .seen_at = now, .key = Sha256(from->key)};
   if (delegation.roles.empty()) {
     return absl::StrCat("nobody stands in for ", from->id.str(), " any more");
   }
@@ -152,6 +154,8 @@ Trust TrustNow(const Trust& own, const AgentState& state, absl::Duration now) {
         now >= seen.seen_at + delegation->length()) {
       continue;
     }
+    const Approver* from = trust.Find(delegation->delegator);
+    if (from == nullptr || Sha256(from->key) != seen.key) continue;
     trust.stand_ins.push_back(
         {delegation->delegator,
          delegation->deputy,

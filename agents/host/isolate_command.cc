@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -30,10 +31,12 @@ bool IsIsolated(const FenceReading& reading) {
          reading.standing.empty();
 }
 
-absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
-                                            pid_t agent, Fence& fence) {
+// None: who held the state holds it no more, and it was perhaps no agent.
+std::optional<absl::StatusOr<std::string>> AskRunningAgent(
+    const std::string& directory, pid_t agent, Fence& fence) {
   const uint64_t before = NumberOnDisk(directory);
   if (kill(agent, SIGUSR1) != 0) {
+    if (errno == ESRCH) return std::nullopt;
     return absl::PermissionDeniedError(absl::StrCat(
         "the agent, process ", agent,
         ", could not be asked: ", std::strerror(errno), "; run this as root"));
@@ -45,6 +48,7 @@ absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
       return absl::StrCat("This host is in its quarantine ", number,
                           ": the running agent put the fence up.");
     }
+    if (FileStateStore::Holder(directory) != agent) return std::nullopt;
     absl::SleepFor(absl::Milliseconds(20));  // polls another process
   }
   // S9: no number on disk is not the same as no fence.
@@ -68,11 +72,22 @@ absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
 absl::StatusOr<std::string> IsolateNow(
     const CoreOptions& options, const std::string& state_directory,
     Fence& fence, const std::function<void(const std::string&)>& log) {
-  if (const pid_t agent = FileStateStore::Holder(state_directory); agent > 0) {
-    return AskRunningAgent(state_directory, agent, fence);
+  std::optional<FileStateStore> store;
+  for (const absl::Time until = absl::Now() + kPatience; !store.has_value();) {
+    if (const pid_t agent = FileStateStore::Holder(state_directory);
+        agent > 0) {
+      const auto said = AskRunningAgent(state_directory, agent, fence);
+      if (said.has_value()) return *said;
+    }
+    absl::StatusOr<FileStateStore> opened =
+        FileStateStore::Open(state_directory);
+    if (opened.ok()) {
+      store.emplace(*std::move(opened));
+    } else if (!absl::IsAlreadyExists(opened.status()) ||
+               absl::Now() >= until) {
+      return opened.status();
+    }  // else somebody was quicker: the agent, or a command like this one
   }
-  absl::StatusOr<FileStateStore> store = FileStateStore::Open(state_directory);
-  if (!store.ok()) return store.status();
   Driver driver(options, {.fence = &fence,
                           .store = &*store,
                           .now = TimeSinceBoot,

@@ -34,11 +34,17 @@ absl::Status ToStatus(absl::string_view error) {
 
 }  // namespace
 
-Nft::~Nft() { Rest(); }
+Nft::~Nft() {
+  if (context_ != nullptr) nft_ctx_free(context_);
+}
 
 void Nft::Rest() {
-  if (context_ != nullptr) nft_ctx_free(context_);
-  context_ = nullptr;
+  if (context_ == nullptr) return;
+  // The library forgets what it listed after a command that was only checked.
+  // Its socket stays open: by that the agent knows its own changes.
+  nft_ctx_set_dry_run(context_, true);
+  nft_run_cmd_from_buffer(context_, "");
+  nft_ctx_set_dry_run(context_, false);
 }
 
 absl::StatusOr<std::string> Nft::Run(const std::string& text, bool json) {

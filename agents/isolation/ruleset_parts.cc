@@ -253,9 +253,11 @@ void Frame::Hooks() {
   Line("jump record_in");
   Line(drop);
   End();
-  // Rejected, so that local applications fail at once.
+  // Rejected, so that local applications fail at once. What another table sends
+  // elsewhere (destination NAT) still has lo as its way out here, but no local
+  // address any more.
   Begin("out", "type filter hook output priority filter - 10; policy drop;");
-  Line("oif \"lo\" accept");
+  Line("oif \"lo\" fib daddr type { local, broadcast, multicast } accept");
   if (has_guests()) Line("oifname @interior accept");
   Line("jump management_out");
   Line("jump neighbours");

@@ -54,7 +54,9 @@ class AgentLink::Impl {
         log_(std::move(log)),
         random_(std::random_device()()) {}
 
-  ~Impl() {
+  ~Impl() { Stop(); }
+
+  void Stop() {
     {
       const std::lock_guard lock(mutex_);
       stopping_ = true;
@@ -137,7 +139,10 @@ class AgentLink::Impl {
   bool Attach(const std::string& address, absl::Duration patience) {
     const std::shared_ptr<grpc::Channel> channel = grpc::CreateCustomChannel(
         address, credentials_, LinkArguments(patience));
-    welcomed_ = false;
+    {
+      const std::lock_guard lock(mutex_);
+      welcomed_ = false;
+    }
     renew_asked_ = false;
     broken_.clear();
     Stream stream(channel, options_.queue, options_.acts_for);
@@ -173,8 +178,8 @@ class AgentLink::Impl {
     while (true) {
       const absl::Duration waited =
           absl::FromChrono(std::chrono::steady_clock::now() - began);
-      switch (stream.Next(waiting ? patience - waited
-                                  : absl::InfiniteDuration())) {
+      switch (
+          stream.Next(waiting ? patience - waited : absl::InfiniteDuration())) {
         case Stream::News::kMessage:
           Take(stream.message());
           if (welcomed_) waiting = false;
@@ -220,6 +225,7 @@ class AgentLink::Impl {
     }
     if (std::holds_alternative<LinkWelcomed>(*event)) {
       renew_asked_ = message.welcome().renew();
+      const std::lock_guard lock(mutex_);
       welcomed_ = true;
     }
     on_event_(*std::move(event));
@@ -251,7 +257,7 @@ class AgentLink::Impl {
   Stream* stream_ = nullptr;  // guarded by mutex_
   bool stopping_ = false;     // guarded by mutex_
 
-  bool welcomed_ = false;     // thread_ only
+  bool welcomed_ = false;     // written by thread_, under mutex_
   bool renew_asked_ = false;  // thread_ only
   std::string broken_;        // thread_ only
   std::string last_line_;     // thread_ only
@@ -268,6 +274,7 @@ AgentLink::AgentLink(LinkOptions options,
 AgentLink::~AgentLink() = default;
 
 void AgentLink::Start() { impl_->Start(); }
+void AgentLink::Stop() { impl_->Stop(); }
 void AgentLink::Send(const Message& message) { impl_->Send(message); }
 bool AgentLink::Send(const Observations& observations) {
   return impl_->Send(observations);

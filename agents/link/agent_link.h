@@ -78,6 +78,9 @@ class AgentLink {
   // orchestrator has welcomed is told.
   bool Send(const Observations& observations);
 
+  // For good; no event comes after it returned. Not from an event.
+  void Stop();
+
   // Tells the orchestrator why, ends the stream and, after a pause, tries the
   // next.
   void HangUp(const std::string& reason);

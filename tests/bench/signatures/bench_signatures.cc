@@ -117,7 +117,7 @@ void MeasureDeputies(int hosts, int deputies) {
                            .from = from,
                            .until = from + absl::Hours(8)}
             .Body(),
-        absl::Hours(1), false};
+        absl::Hours(1), sluice::Sha256(rotation.approvers.back().key)};
   }
   std::sort(rotation.approvers.begin(), rotation.approvers.end(),
             [](const auto& a, const auto& b) { return a.id < b.id; });

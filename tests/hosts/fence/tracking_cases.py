@@ -1,6 +1,8 @@
 """Other tables that meddle with the kernel's memory of connections: packets
 that are not tracked, zones, and a helper that expects connections."""
 
+import re
+
 import netns
 from cases import ALL_8080, BOTH, FenceTest
 from estate import ADDRESSES, Fence, V4, flow
@@ -33,6 +35,32 @@ table inet others {
     ct state established,related accept
   }
 }
+"""
+
+# What the host itself sends to its own address goes out to the client.
+AWAY = """
+table inet others {{
+  chain out {{
+    type nat hook output priority dstnat; policy accept;
+    ip daddr {own} udp dport 8099 dnat ip to {client}:8098
+  }}
+}}
+"""
+SEEN = """
+table inet others {
+  chain pre {
+    type filter hook prerouting priority raw; policy accept;
+    udp dport 8098 counter
+  }
+}
+"""
+SEND = """
+import socket
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+try:
+    one.sendto(b"out", ("{own}", 8099))
+except OSError:
+    pass
 """
 
 STANDING = ALL_8080 + [flow(protocol, "client", "server", port, version)
@@ -98,6 +126,28 @@ class Tracking(FenceTest):
             self.close_all()
             self.knock("what stands", fenced, "ok")
             fence.lift()
+
+    def seen(self):
+        listed = netns.sh("client", "nft list table inet others").stdout
+        return int(re.search(r"counter packets (\d+)", listed)[1])
+
+    def test_what_another_table_sends_away_is_refused(self):
+        own, client = ADDRESSES["server"][V4], ADDRESSES["client"][V4]
+        self.meddle("client", SEEN)
+        self.meddle("server", AWAY.format(own=own, client=client))
+
+        def send():
+            netns.sh("server", "/usr/bin/python3 -", stdin=SEND.format(own=own))
+        send()
+        self.assertEqual(self.seen(), 1, "without a fence")
+        self.server.quarantine()
+        send()
+        self.assertEqual(self.seen(), 1, "in quarantine")
+        self.server.lift()
+        send()
+        self.assertEqual(self.seen(), 2, "open again")
+        self.leave("server")
+        self.leave("client")
 
     def test_sessions_of_another_zone_are_cut_as_well(self):
         for fenced in ("server", "client"):

@@ -122,6 +122,26 @@ TEST(Http, ReadsAnAnswerThatComesInPieces) {
   }
 }
 
+// What an orchestrator may make a host ask is the host itself.
+TEST(Http, AsksNoOtherAddressThanItsOwn) {
+  const LocalServer server("HTTP/1.1 200 OK\r\n\r\n");
+  const auto ask = [&](const std::string& address,
+                       const CheckContext& context) {
+    return RunIt(Spec("http", {{"port", absl::StrCat(server.port())},
+                               {"address", address}}),
+                 context)
+        .verdict;
+  };
+  CheckContext context;
+  EXPECT_EQ(ask("127.0.0.1", context), Verdict::kPass);
+  EXPECT_EQ(ask("127.0.0.9", context), Verdict::kInconclusive);
+  EXPECT_EQ(ask("203.0.113.66", context), Verdict::kInconclusive);
+  context.addresses = {*Prefix::Parse("127.0.0.1")};
+  context.elsewhere = "plc-1";
+  EXPECT_EQ(ask("127.0.0.1", context), Verdict::kPass);
+  EXPECT_EQ(ask("::1", context), Verdict::kInconclusive);
+}
+
 TEST(Http, FollowsNoRedirect) {
   const LocalServer server(
       "HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\n"

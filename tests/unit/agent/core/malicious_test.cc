@@ -405,6 +405,19 @@ TEST_F(MaliciousDeputies, ADeputyFillsTheSeatForItsTimeAlone) {
   EXPECT_TRUE(host_.Passes(kDbFlow));
 }
 
+// Whoever stole a key gives nothing away once root has taken it out.
+TEST_F(MaliciousDeputies, ADelegationEndsWithTheKeyThatSignedIt) {
+  ExpectDone(Given(Word(kCommander, "deputy", "incident-commander")));
+  for (Approver& one : host_.trust.approvers) {
+    if (one.id == OperatorId(kCommander)) {
+      one.key = people_.at("new-commander").public_key().Line();
+    }
+  }
+  host_.StartAgent();  // without a reboot
+  host_.Connect();
+  ExpectRefused(Opening(By({"deputy", kOwner})));
+}
+
 TEST_F(MaliciousDeputies, CannotInventOrStretchADelegation) {
   const Delegation word = Word(kCommander, "deputy", "incident-commander");
   ExpectRefused(SignedBy({"deputy"}, word.Body(), signed_as::kDelegation));

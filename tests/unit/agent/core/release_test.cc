@@ -34,6 +34,20 @@ void ExpectProposalRefused(
                 "accepted no release order");
 }
 
+TEST(Confirmation, OnAWatchThatNoLongerAnswersIsRefused) {
+  ReleasedHost host;
+  ASSERT_EQ(host.Give("w/4/0", host.Opening()).outcome, Outcome::kDone);
+  ASSERT_EQ(host.Give("w/5/0", host.Watching()).outcome, Outcome::kDone);
+  host.PassRenewing(absl::Seconds(10), host.digest);
+  host.hold_checks = true;  // they pass, and then they hang
+  host.PassRenewing(absl::Minutes(5), host.digest);
+  const Report refused = host.Give("w/6/0", host.Confirmation());
+  EXPECT_EQ(refused.outcome, Outcome::kRefused);
+  EXPECT_THAT(refused.reason, HasSubstr("what is watched has not answered"));
+  host.Feed(host.Answer(host.held.back()));
+  EXPECT_EQ(host.Give("w/7/0", host.Confirmation()).outcome, Outcome::kDone);
+}
+
 TEST(Proposal, IsAnsweredWithWhatTheHostWouldNotDoUnderIt) {
   ReleasedHost host;
   host.Freeze("w/1/0", "apps/2");

@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <barrier>
@@ -244,6 +245,31 @@ TEST_F(KeptConfig, ThatIsDamagedTooLeavesTheErrorOfTheFile) {
   Write("b: [");
   const auto start = ReadStartConfig(path_);
   EXPECT_EQ(start.status(), ReadConfig(path_).status());
+}
+
+// Two commands at once, and no agent: neither ends the other.
+TEST_F(KeptConfig, AnIsolationWaitsForAnotherCommandAndThenDoesIt) {
+  sigset_t told;
+  sigemptyset(&told);
+  sigaddset(&told, SIGUSR1);
+  pthread_sigmask(SIG_BLOCK, &told, nullptr);  // as the program does
+  auto held = FileStateStore::Open(directory_.string());
+  ASSERT_TRUE(held.ok()) << held.status();
+  std::optional<FileStateStore> other(*std::move(held));
+  MemoryFence fence([] { return absl::Now(); });
+  const AgentConfig config = *ReadConfig(path_);
+  std::thread ends([&] {
+    // Told that it should isolate, as if it were the agent.
+    int number = 0;
+    sigwait(&told, &number);
+    other.reset();
+  });
+  const auto done = IsolateNow(CoreOptionsOf(config, "test"),
+                               directory_.string(), fence, [](const auto&) {});
+  ends.join();
+  EXPECT_THAT(done.value_or(std::string(done.status().message())),
+              HasSubstr("is in its quarantine"));
+  EXPECT_EQ(fence.Read()->mode, Mode::kQuarantined);
 }
 
 TEST(EvidenceKey, IsMadeOnceAndNobodyElsesToRead) {
@@ -544,28 +570,28 @@ TEST(Driver, AnswersHeartbeatsWhereTheyComeInWhileItRests) {
   std::atomic<int> reports = 0;
   thread_local int here = 0;  // answers sent by this thread
   MemoryFence fence([] { return absl::UnixEpoch() + TimeSinceBoot(); });
-  Driver driver(Options(), {.fence = &fence,
-                            .store = &store,
-                            .now = TimeSinceBoot,
-                            .start_checks = [](StartChecks) {},
-                            .start_tries = [](StartTries) {},
-                            .start_unit = [](StartUnitNow) {},
-                            .send =
-                                [&](const Message& message) {
-                                  if (++inside > 1) ++together;
-                                  if (std::holds_alternative<Report>(message)) {
-                                    ++reports;
-                                  }
-                                  if (std::holds_alternative<Heartbeat>(
-                                          message)) {
-                                    ++here;
-                                    ++heartbeats;
-                                  }
-                                  std::this_thread::yield();
-                                  --inside;
-                                },
-                            .hang_up = [](const std::string&) {},
-                            .log = [](const std::string&) {}});
+  Driver driver(Options(),
+                {.fence = &fence,
+                 .store = &store,
+                 .now = TimeSinceBoot,
+                 .start_checks = [](StartChecks) {},
+                 .start_tries = [](StartTries) {},
+                 .start_unit = [](StartUnitNow) {},
+                 .send =
+                     [&](const Message& message) {
+                       if (++inside > 1) ++together;
+                       if (std::holds_alternative<Report>(message)) {
+                         ++reports;
+                       }
+                       if (std::holds_alternative<Heartbeat>(message)) {
+                         ++here;
+                         ++heartbeats;
+                       }
+                       std::this_thread::yield();
+                       --inside;
+                     },
+                 .hang_up = [](const std::string&) {},
+                 .log = [](const std::string&) {}});
   driver.Start("boot-1", 1);
   std::thread loop([&] { driver.Run(); });
   driver.Post(LinkConnected{});
