@@ -41,7 +41,7 @@ table inet others {
 AWAY = """
 table inet others {{
   chain out {{
-    type nat hook output priority dstnat; policy accept;
+    type nat hook output priority -100; policy accept;
     ip daddr {own} udp dport 8099 dnat ip to {client}:8098
   }}
 }}

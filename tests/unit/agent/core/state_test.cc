@@ -36,7 +36,7 @@ TEST(State, ReadsBackAsItWasWritten) {
 TEST(State, KeepsWhomTheHostBelieves) {
   AgentState state = *AgentState::Decode(SavedText());
   state.rotation = "sluice rotation 1\nanswer like a line of the state\n";
-  state.delegations[OperatorId("a")] = {"one\ntwo\n", absl::Seconds(5), "k", false};
+  state.delegations[OperatorId("a")] = {"one\ntwo\n", absl::Seconds(5), "k"};
   state.delegations[OperatorId("b")] = {"", absl::ZeroDuration(), "l", true};
   const absl::StatusOr<AgentState> read = AgentState::Decode(state.Encode());
   ASSERT_TRUE(read.ok()) << read.status();
