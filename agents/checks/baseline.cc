@@ -30,7 +30,7 @@ namespace {
 
 constexpr int kMaxDepth = 64;
 constexpr size_t kChunk = 64 << 10;
-constexpr size_t kMaxEntryBytes = 32 << 20;
+constexpr size_t kMaxEntryBytes = 16 << 20;
 constexpr char kHead[] = "sluice baseline 1\n";
 
 class Taking {

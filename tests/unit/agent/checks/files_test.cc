@@ -134,6 +134,20 @@ TEST_F(Files, ThatCannotBeReadInTimeAreInconclusive) {
             Verdict::kInconclusive);
 }
 
+// Whoever may write there decides how long the names are.
+TEST_F(Files, WhoseNamesTakeTooMuchMemoryAreInconclusive) {
+  const std::string part(200, '\x01');
+  std::filesystem::path deep = root_ / "cron.d";
+  for (int i = 0; i < 17; ++i) deep /= part;
+  std::filesystem::create_directories(deep);
+  for (int i = 0; i < 1300; ++i) {
+    std::ofstream(deep / absl::StrCat(part, i)) << "";
+  }
+  const CheckResult result = Check("cron");
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(result.reason, HasSubstr("take more than 16 MiB"));
+}
+
 TEST_F(Files, AreFoundByPatterns) {
   context_.baselines["keys"] = {{(root_ / "*/backup").string()}};
   Take("keys");
