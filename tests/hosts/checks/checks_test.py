@@ -455,7 +455,7 @@ class Plugins(CheckTest):
         self.assertEqual(
             self.passes("plugin", {"name": "it"},
                         **self.plugin(path, user=self.USER)),
-            f"{self.USER} 1 1 1048576 512 10 0")
+            f"{self.USER} 1 1 1048576 128 10 0")
         hungry = self.script("#!/usr/bin/python3\nbytearray(2 << 30)\n")
         self.inconclusive("plugin", {"name": "it"}, "Traceback",
                           **self.plugin(hungry, user=self.USER))
