@@ -284,6 +284,7 @@ absl::Status Serve(const AgentConfig& config,
     return ReadCredentials(config.certificate, config.key, config.authority,
                            config.estate);
   };
+  StartQuietly();
   const auto credentials = read();
   if (!credentials.ok()) return credentials.status();
   SLUICE_RETURN_IF_ERROR(CheckPrivate(config.key));
