@@ -47,7 +47,8 @@ class RoutedEstate(SmallEstate):
         os.chmod(f"{self.driver}.new", 0o755)
         os.rename(f"{self.driver}.new", self.driver)
 
-    def open(self):
+    def wire(self):
+        """The router, who is beside it and behind it, and what they serve."""
         lab = self.lab
         lab.open()
         lab.add_router("fw-1", [f"{ROUTER[0]}/24", f"{ROUTER[1]}/64"])
@@ -63,18 +64,25 @@ class RoutedEstate(SmallEstate):
             self.supervisor.start(f"echo-{host}", host, [
                 "/usr/bin/python3", f"{HERE}/../estate/echo_server.py",
                 str(port)])
-        self.before_init()
-        self.sluice.init(drivers={self.acting: {"plc-1": {
-            "command": [self.driver], "timeout": self.timeout,
-            "addresses": HOSTS["plc-1"], "vital": list(self.vital)}}})
+
+    def start(self, links):
+        """So many streams come up, and every pair still reaches the other."""
         self.sluice.start_orchestrator()
         self.sluice.start_agents()
-        self.until(lambda s: len(self._connected(s)) == 4,
-                   "every agent connected, and the point that one acts for")
+        self.until(lambda s: len(self._connected(s)) == links,
+                   "every agent connected, for all that it acts for")
         for pair in PAIRS:
             processes.wait_for(lambda p=pair: self.reach(*p),
                                f"{pair[0]} reaches {pair[1]}")
         return self
+
+    def open(self):
+        self.wire()
+        self.before_init()
+        self.sluice.init(drivers={self.acting: {"plc-1": {
+            "command": [self.driver], "timeout": self.timeout,
+            "addresses": HOSTS["plc-1"], "vital": list(self.vital)}}})
+        return self.start(links=4)
 
     def before_init(self):
         """What a kind of this estate has besides."""

@@ -16,8 +16,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "estate"))
 
 import small_estate  # noqa: E402  (the path above comes first)
-from driver_test import (AGENTS, BEHIND, HERE as DRIVER_TESTS,  # noqa: E402
-                         HOSTS, PAIRS, PORTS, ROUTER, RoutedEstate)
+from driver_test import AGENTS, PAIRS, RoutedEstate  # noqa: E402
 from small_estate import SmallEstate, processes  # noqa: E402
 
 PREFIX = "sluice-manual-"
@@ -65,30 +64,9 @@ class ManualEstate(RoutedEstate):
         self.sluice.hosts = [host for host in AGENTS if host != "fw-1"]
 
     def open(self):
-        lab = self.lab
-        lab.open()
-        lab.add_router("fw-1", [f"{ROUTER[0]}/24", f"{ROUTER[1]}/64"])
-        orchestrator = small_estate.ORCHESTRATOR
-        lab.add_host("orchestrator", [f"{orchestrator[0]}/24",
-                                      f"{orchestrator[1]}/64"])
-        for name in ("store-1", "engine-1"):
-            lab.add_host(name, [f"{HOSTS[name][0]}/24",
-                                f"{HOSTS[name][1]}/64"], ROUTER)
-        lab.add_outside("plc-1", "fw-1", ["10.79.0.5/24", "fd79::5/64"],
-                        BEHIND)
-        for host, port in PORTS.items():
-            self.supervisor.start(f"echo-{host}", host, [
-                "/usr/bin/python3",
-                f"{DRIVER_TESTS}/../estate/echo_server.py", str(port)])
+        self.wire()
         self.sluice.init()
-        self.sluice.start_orchestrator()
-        self.sluice.start_agents()
-        self.until(lambda s: len(self._connected(s)) == 2,
-                   "every agent connected")
-        for pair in PAIRS:
-            processes.wait_for(lambda p=pair: self.reach(*p),
-                               f"{pair[0]} reaches {pair[1]}")
-        return self
+        return self.start(links=2)
 
 
 class ByHand(unittest.TestCase):
