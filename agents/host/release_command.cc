@@ -12,6 +12,7 @@
 #include <fstream>
 #include <optional>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,7 @@
 #include "absl/time/clock.h"
 #include "agents/host/driver.h"
 #include "agents/host/enrol_command.h"
+#include "agents/host/root_command.h"
 #include "agents/host/state_store.h"
 #include "common/break_glass.h"
 #include "common/digest.h"
@@ -30,7 +32,6 @@ extern char** environ;
 namespace sluice::agent {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(10);
 constexpr size_t kMaxBytes = 128 << 10;
 constexpr char kSignature[] = "-----BEGIN SSH SIGNATURE-----";
 constexpr char kDraft[] = "release.text";
@@ -71,36 +72,16 @@ absl::StatusOr<std::vector<Flow>> FlowsOf(const ReleaseWish& wish) {
   return flows;
 }
 
-absl::StatusOr<std::string> AskRunningAgent(const std::string& directory,
-                                            pid_t agent,
-                                            const std::string& text,
-                                            const std::string& signature) {
-  const std::string answer_path = In(directory, kAnswer);
-  unlink(answer_path.c_str());
-  SLUICE_RETURN_IF_ERROR(
-      WriteSecretFile(In(directory, kRequest), absl::StrCat(text, signature)));
-  if (kill(agent, SIGUSR2) != 0) {
-    return absl::PermissionDeniedError(absl::StrCat(
-        "the agent, process ", agent,
-        ", could not be asked: ", std::strerror(errno), "; run this as root"));
-  }
-  const std::string digest = Sha256(text);
-  const absl::Time until = absl::Now() + kPatience;
-  while (absl::Now() < until) {
-    const absl::StatusOr<std::string> answer = ReadFile(answer_path);
-    const std::vector<std::string> parts =
-        absl::StrSplit(answer.value_or(""), absl::MaxSplits(' ', 2));
-    if (parts.size() == 3 && parts[0] == digest) {
-      unlink(answer_path.c_str());
-      if (parts[1] == "done") return parts[2];
-      return absl::FailedPreconditionError(parts[2]);
-    }
-    absl::SleepFor(absl::Milliseconds(20));  // polls another process
-  }
-  return absl::DeadlineExceededError(
-      absl::StrCat("the agent, process ", agent, ", gave no answer within ",
-                   absl::FormatDuration(kPatience),
-                   "; look at its log and at `nft list table inet sluice`"));
+// Of the running agent, about the text with this digest; none: not yet.
+std::optional<absl::StatusOr<std::string>> ReadAnswer(
+    const std::string& path, const std::string& digest) {
+  const absl::StatusOr<std::string> answer = ReadFile(path);
+  const std::vector<std::string> parts =
+      absl::StrSplit(answer.value_or(""), absl::MaxSplits(' ', 2));
+  if (parts.size() != 3 || parts[0] != digest) return std::nullopt;
+  unlink(path.c_str());
+  if (parts[1] == "done") return parts[2];
+  return absl::FailedPreconditionError(parts[2]);
 }
 
 }  // namespace
@@ -224,23 +205,33 @@ absl::StatusOr<std::string> ReleaseNow(
     const CoreOptions& options, const std::string& state_directory,
     const std::string& text, const std::string& signature, Fence& fence,
     const std::function<void(const std::string&)>& log) {
-  if (const pid_t agent = FileStateStore::Holder(state_directory); agent > 0) {
-    return AskRunningAgent(state_directory, agent, text, signature);
-  }
-  absl::StatusOr<FileStateStore> store = FileStateStore::Open(state_directory);
-  if (!store.ok()) return store.status();
+  const std::string request_path = In(state_directory, kRequest);
+  const std::string answer_path = In(state_directory, kAnswer);
+  RootRequest request;
+  request.signal = SIGUSR2;
+  request.prepare = [&] {
+    unlink(answer_path.c_str());
+    return WriteSecretFile(request_path, absl::StrCat(text, signature));
+  };
+  request.answer = [&, digest = Sha256(text)] {
+    return ReadAnswer(answer_path, digest);
+  };
+  request.late = [](pid_t agent,
+                    absl::Duration patience) -> absl::StatusOr<std::string> {
+    return absl::DeadlineExceededError(
+        absl::StrCat("the agent, process ", agent, ", gave no answer within ",
+                     absl::FormatDuration(patience),
+                     "; look at its log and at `nft list table inet sluice`"));
+  };
+  auto held = AskOrHold(state_directory, request);
+  if (!held.ok()) return held.status();
+  if (const auto* said = std::get_if<std::string>(&*held)) return *said;
+  unlink(request_path.c_str());  // left by a holder that was no agent
   std::optional<TellRoot> told;
-  Driver driver(options,
-                {.fence = &fence,
-                 .store = &*store,
-                 .now = TimeSinceBoot,
-                 .start_checks = [](StartChecks) {},
-                 .start_tries = [](StartTries) {},
-                 .start_unit = [](StartUnitNow) {},
-                 .send = [](const Message&) {},
-                 .hang_up = [](const std::string&) {},
-                 .log = log,
-                 .tell_root = [&told](const TellRoot& tell) { told = tell; }});
+  DriverPorts ports =
+      AlonePorts(fence, std::get<FileStateStore>(*held), log);
+  ports.tell_root = [&told](const TellRoot& tell) { told = tell; };
+  Driver driver(options, std::move(ports));
   driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
   driver.Post(ReleasedLocally{text, signature});
   driver.Drain();
