@@ -46,6 +46,7 @@
 #include "agents/link/quiet_engine.h"
 #include "common/describe_command.h"
 #include "common/private.h"
+#include "common/service_manager.h"
 #include "common/signature.h"
 #include "common/status.h"
 #include "common/tls13.h"

@@ -23,6 +23,7 @@
 #include "absl/strings/str_join.h"
 #include "common/describe_command.h"
 #include "common/private.h"
+#include "common/service_manager.h"
 #include "common/status.h"
 #include "common/tls13.h"
 #include "orchestrator/journal/codec.h"
@@ -255,7 +256,10 @@ absl::Status Serve(const std::string& config_path) {
       const auto server,
       rpc::Server::Start(server_options, &agents, &operators, &loop.inbox()));
   Say(served);
+  NotifyServiceManager(absl::StrCat(
+      "READY=1\nSTATUS=", served.substr(0, served.find('\n')), "\n"));
   WaitForEnd();
+  NotifyServiceManager("STOPPING=1\n");
   Say("stopping; leased flows close by themselves unless it is started again");
   return absl::OkStatus();
 }

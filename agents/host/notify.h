@@ -9,9 +9,6 @@
 
 namespace sluice::agent {
 
-// Lines of sd_notify(3) to $NOTIFY_SOCKET; nothing without one.
-void NotifyServiceManager(const std::string& lines);
-
 // S9: "ready" is said once the kernel was read back and holds what the state
 // says, and not before. Until then the status says why, and a host in
 // quarantine asks for more time, over and over, so that what starts after the
