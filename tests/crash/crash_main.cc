@@ -314,14 +314,17 @@ int Main(const std::vector<std::string>& words) {
         std::fprintf(stderr, "sluice-crash: --most takes a number\n");
         return 2;
       }
+    } else if (words[i].starts_with("-")) {
+      options.manifests.clear();
+      break;
     } else {
       options.manifests.push_back(words[i]);
     }
   }
   if (options.manifests.empty()) {
-    std::fprintf(
-        stderr,
-        "usage: sluice-crash [--most N] [--all] [--story] MANIFEST...\n");
+    std::fprintf(stderr,
+                 "usage: sluice-crash [--most N | --all | --only KIND:N] "
+                 "[--story] MANIFEST...\n");
     return 2;
   }
   Table table(options);

@@ -141,6 +141,7 @@ absl::Status Estate::Append(uint64_t expected,
     throw Died();
   }
   SLUICE_RETURN_IF_ERROR(journal_.Append(expected, records));
+  checker_.Saw(engine::TimePassed{}, now_);  // a soak ends with no report
   for (const Event& event : on_its_way_) checker_.Saw(event, now_);
   on_its_way_.clear();
   if (now && trouble_.kind == Kind::kDieAfter) throw Died();
@@ -268,7 +269,11 @@ void Estate::Tell(const HostId& host, const Event& event) {
                       report->reason));
   }
   on_its_way_.push_back(event);
-  if (!loop_->inbox().Tell({host, stream->second, event, nullptr}).ok()) {
+  // What a driven point says, the agent that acts for it says.
+  const HostId& speaker = case_.plan->FindHost(host)->speaker();
+  if (!loop_->inbox()
+           .Tell({host, stream->second, event, nullptr, speaker})
+           .ok()) {
     violations_.push_back("the inbox is full");
   }
 }
