@@ -34,6 +34,7 @@ struct FenceState {
   uint64_t dropped_packets = 0;
   std::string rules_digest;
   std::vector<std::string> broken_glass;  // digests of those in force
+  std::string sensor_anew;  // the last act that began its sensor anew
 };
 
 struct Hello {

@@ -49,6 +49,8 @@ struct Decision {
 
 struct IsolateHost {
   std::string reason;
+  // Not empty: the sensor begins anew, by this person's act, once.
+  std::string sensor_anew = {};
 };
 // Without `peers`: all flows of these grants. With them: of these grants (of
 // all, when none is named) the flows whose other end is one of these addresses.

@@ -42,6 +42,7 @@ void Fill(const FenceState& from, v1::FenceState* to) {
   to->set_dropped_packets(from.dropped_packets);
   to->set_rules_digest(from.rules_digest);
   for (const std::string& one : from.broken_glass) to->add_broken_glass(one);
+  to->set_sensor_anew(from.sensor_anew);
   for (const FenceState::Release& release : from.releases) {
     v1::ReleaseState* entry = to->add_releases();
     entry->set_release_digest(release.digest);
@@ -232,7 +233,8 @@ absl::StatusOr<Withdraw> ReadWithdrawPeers(const v1::WithdrawPeers& from) {
 absl::Status ReadWhat(const v1::Order& from, Order& order) {
   switch (from.what_case()) {
     case v1::Order::kIsolateHost:
-      order.what = IsolateHost{from.isolate_host().reason()};
+      order.what = IsolateHost{from.isolate_host().reason(),
+                               from.isolate_host().sensor_anew()};
       break;
     case v1::Order::kWithdraw:
       order.what =

@@ -25,6 +25,8 @@ namespace sluice::engine {
 
 struct IsolateHost {
   std::string reason;
+  // Not empty: its sensor begins anew, by this person's act, once.
+  std::string sensor_anew = {};
 };
 // Without `peers`: all flows of these grants. With them: of these grants (of
 // all, when none is named) the flows whose other end is one of these addresses.

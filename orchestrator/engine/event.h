@@ -54,6 +54,8 @@ struct FenceSeen {
   std::string rules_digest;
   // Digests of the break-glass texts that hold it open now.
   std::vector<std::string> broken_glass;
+  // The last IsolateHost::sensor_anew that it carried out; empty: none.
+  std::string sensor_anew;
 
   friend bool operator==(const FenceSeen&, const FenceSeen&) = default;
 };
@@ -185,6 +187,9 @@ struct IsolationOrdered {
   OperatorId by;
   std::string reason;
   std::string confirmation;  // typed, for a protected system
+  // The host's sensor begins anew; of a host alone, by somebody with `roles`.
+  bool sensor_anew = false;
+  std::vector<RoleId> roles = {};
 };
 // Empty `steps`: all that failed or never started.
 struct RetryAsked {

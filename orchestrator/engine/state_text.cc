@@ -67,6 +67,10 @@ void AddFence(Writer* out, const FenceSeen& fence) {
     out->Line("broken-glass");
     out->Add(digest);
   }
+  if (!fence.sensor_anew.empty()) {
+    out->Line("sensor-anew");
+    out->Add(fence.sensor_anew);
+  }
 }
 
 void AddHosts(Writer* out, const World& world) {

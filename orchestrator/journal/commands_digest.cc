@@ -41,8 +41,10 @@ class Writer {
   }
 
   void Write(const engine::IsolateHost& order) {
-    Text("isolate-host");
+    // What was written before there was this stays as it was.
+    Text(order.sensor_anew.empty() ? "isolate-host" : "isolate-host-anew");
     Text(order.reason);
+    if (!order.sensor_anew.empty()) Text(order.sensor_anew);
   }
   void Write(const engine::Withdraw& order) {
     // By peer it is a kind of its own: what was written before stays as it was.

@@ -70,6 +70,7 @@ absl::StatusOr<en::FenceSeen> FromPb(const pb::Fence& fence) {
   out.dropped_packets = fence.dropped_packets();
   out.rules_digest = fence.rules_digest();
   out.broken_glass = {fence.broken_glass().begin(), fence.broken_glass().end()};
+  out.sensor_anew = fence.sensor_anew();
   return out;
 }
 
@@ -289,6 +290,8 @@ EventOr FromPb(const pb::IsolationOrdered& from) {
   out.by = OperatorId(from.by());
   out.reason = from.reason();
   out.confirmation = from.confirmation();
+  out.sensor_anew = from.sensor_anew();
+  out.roles = AllIds<RoleId>(from.roles());
   return out;
 }
 EventOr FromPb(const pb::RetryAsked& from) {

@@ -52,6 +52,7 @@ void Fill(const en::FenceSeen& fence, pb::Fence* out) {
   out->set_dropped_packets(fence.dropped_packets);
   out->set_rules_digest(fence.rules_digest);
   for (const std::string& one : fence.broken_glass) out->add_broken_glass(one);
+  out->set_sensor_anew(fence.sensor_anew);
 }
 
 void Fill(const en::CheckReport& report, pb::CheckReport* out) {
@@ -238,6 +239,8 @@ pb::IsolationOrdered ToPb(const en::IsolationOrdered& event) {
   out.set_by(event.by.str());
   out.set_reason(event.reason);
   out.set_confirmation(event.confirmation);
+  out.set_sensor_anew(event.sensor_anew);
+  AddAll(event.roles, out.mutable_roles());
   return out;
 }
 pb::RetryAsked ToPb(const en::RetryAsked& event) {

@@ -84,6 +84,7 @@ absl::StatusOr<engine::FenceSeen> FenceOf(const v1::FenceState& from) {
   for (const std::string& digest : from.broken_glass()) {
     fence.broken_glass.push_back(Cut(digest, kMaxName));
   }
+  fence.sensor_anew = Cut(from.sensor_anew(), kMaxName);
   return fence;
 }
 
@@ -225,6 +226,7 @@ struct OrderFiller {
 
   void operator()(const engine::IsolateHost& order) {
     out->mutable_isolate_host()->set_reason(order.reason);
+    out->mutable_isolate_host()->set_sensor_anew(order.sensor_anew);
   }
   void operator()(const engine::Withdraw& order) {
     if (!order.peers.empty()) {

@@ -180,6 +180,7 @@ TEST(Codec, KeepsWhatHostsNotice) {
   EXPECT_EQ(fence.fence, SomeFence());
   en::FenceSeen open = SomeFence();
   open.broken_glass = {"sha256:11"};
+  open.sensor_anew = "1a2b3c4d/7";
   const auto glass = RoundTrip(en::GlassBroken{
       HostId("db-1"), "sluice break-glass 1\n", "S", true, open});
   EXPECT_EQ(glass.host, HostId("db-1"));
@@ -257,7 +258,14 @@ TEST(Codec, KeepsWhatPeopleDo) {
     EXPECT_EQ(isolation.by, OperatorId("o"));
     EXPECT_EQ(isolation.reason, "calls home");
     EXPECT_EQ(isolation.confirmation, "s");
+    EXPECT_FALSE(isolation.sensor_anew);
   }
+  en::IsolationOrdered anew;
+  anew.scope = Scope::kHost;
+  anew.sensor_anew = true;
+  anew.roles = {RoleId("incident-commander"), RoleId("system-owner")};
+  EXPECT_TRUE(RoundTrip(anew).sensor_anew);
+  EXPECT_EQ(RoundTrip(anew).roles, anew.roles);
 
   const auto retry =
       RoundTrip(en::RetryAsked{{StepId("a"), StepId("b")}, OperatorId("o")});

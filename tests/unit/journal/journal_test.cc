@@ -202,6 +202,9 @@ TEST(CommandsDigest, IgnoresWordsAndSeesDeeds) {
   other.host = HostId("i");
   EXPECT_NE(CommandsDigest({other}), one);
   other = order;
+  other.what = engine::IsolateHost{"why", "1a2b3c4d/7"};
+  EXPECT_NE(CommandsDigest({other}), one);
+  other = order;
   other.what = engine::Withdraw{{}, "why"};
   EXPECT_NE(CommandsDigest({other}), one);
 }

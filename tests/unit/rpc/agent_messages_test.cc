@@ -30,5 +30,14 @@ TEST(AgentMessages, SendAWithdrawalByPeerAsAKindOfItsOwn) {
   EXPECT_EQ(plain.what_case(), v1::Order::kWithdraw);
 }
 
+TEST(AgentMessages, SayWhichActBeginsASensorAnew) {
+  engine::Order order{engine::OrderId("r/1/0"), HostId("db-1"),
+                      absl::Seconds(15), engine::IsolateHost{"why", "1a2b/7"}};
+  v1::Order out;
+  FillOrder(1, order, &out);
+  EXPECT_EQ(out.isolate_host().reason(), "why");
+  EXPECT_EQ(out.isolate_host().sensor_anew(), "1a2b/7");
+}
+
 }  // namespace
 }  // namespace sluice::rpc

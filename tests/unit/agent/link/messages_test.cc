@@ -52,6 +52,19 @@ TEST(Messages, ReadWithdrawalsByPeer) {
   EXPECT_FALSE(ReadOrder<Unreadable>(message).why.empty());
 }
 
+TEST(Messages, CarryTheActThatBeginsASensorAnewBothWays) {
+  v1::OrchestratorMessage message;
+  v1::IsolateHost* from = message.mutable_order()->mutable_isolate_host();
+  from->set_reason("cleaned");
+  EXPECT_EQ(ReadOrder<IsolateHost>(message).sensor_anew, "");
+  from->set_sensor_anew("1a2b3c4d/7");
+  EXPECT_EQ(ReadOrder<IsolateHost>(message).reason, "cleaned");
+  EXPECT_EQ(ReadOrder<IsolateHost>(message).sensor_anew, "1a2b3c4d/7");
+  Report report;
+  report.fence.sensor_anew = "1a2b3c4d/7";
+  EXPECT_EQ(ToProto(report).report().fence().sensor_anew(), "1a2b3c4d/7");
+}
+
 TEST(Messages, TurnAnUnknownOrderIntoAnAnswerableRefusal) {
   v1::OrchestratorMessage message;
   message.mutable_order()->set_id("r/1/0");
