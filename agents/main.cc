@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "agents/checks/reader.h"
 #include "agents/checks/workers.h"
 #include "agents/core/state.h"
 #include "agents/host/acting.h"
@@ -88,6 +89,8 @@ Workers::Options WorkerOptionsOf(const AgentConfig& config,
   };
   options.context.sensor = [sightings] { return sightings->notes(); };
   options.context.now = TimeSinceBoot;
+  // This very program, though an update may have put another in its place.
+  options.context.reader = {"/proc/self/exe", kReaderCommand};
   return options;
 }
 
@@ -575,6 +578,11 @@ int Main(int argc, char** argv) {
 }  // namespace sluice::agent
 
 int main(int argc, char** argv) {
+  // For the agent itself, which reads files by it; people have no use for it.
+  if (argc == 2 &&
+      absl::string_view(argv[1]) == sluice::agent::kReaderCommand) {
+    return sluice::agent::ReaderMain();
+  }
   sluice::agent::KeepHeapSmall();
   // Debian's Abseil looks for deadlocks at every lock: twice the time, and
   // thousands of streams do not come up with it.

@@ -35,8 +35,12 @@ constexpr char kHead[] = "sluice baseline 1\n";
 
 class Taking {
  public:
-  Taking(bool setuid_only, absl::Time until, const Stop& stop)
-      : setuid_only_(setuid_only), until_(until), stop_(stop) {}
+  Taking(bool setuid_only, absl::Time until, const Stop& stop,
+         const std::function<void(const std::string&)>& looking_at)
+      : setuid_only_(setuid_only),
+        until_(until),
+        stop_(stop),
+        looking_at_(looking_at) {}
 
   absl::Status Take(const std::string& path, int depth,
                     std::optional<dev_t> device);
@@ -51,6 +55,7 @@ class Taking {
   const bool setuid_only_;
   const absl::Time until_;
   const Stop& stop_;
+  const std::function<void(const std::string&)>& looking_at_;  // may be none
   std::map<std::string, std::string> entries_;  // path → the rest
   size_t bytes_ = 0;                            // of both
 };
@@ -110,6 +115,7 @@ absl::StatusOr<std::string> Taking::Digest(const std::string& path) const {
 absl::Status Taking::Take(const std::string& path, int depth,
                           std::optional<dev_t> device) {
   SLUICE_RETURN_IF_ERROR(CheckTime());
+  if (looking_at_) looking_at_(path);
   struct stat found = {};
   if (lstat(path.c_str(), &found) != 0) {
     return errno == ENOENT ? absl::OkStatus() : Add(path, "unreadable");
@@ -172,14 +178,20 @@ std::map<absl::string_view, absl::string_view> Entries(absl::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<std::string> TakeBaseline(const std::string& name,
-                                         const BaselineRule& rule,
-                                         absl::Time until, const Stop& stop) {
-  Taking taking(rule.setuid_only, until, stop);
+absl::StatusOr<std::string> TakeBaseline(
+    const std::string& name, const BaselineRule& rule, absl::Time until,
+    const Stop& stop,
+    const std::function<void(const std::string&)>& looking_at) {
+  Taking taking(rule.setuid_only, until, stop, looking_at);
   std::string text = absl::StrCat(kHead, "name ", name, "\n");
   for (const std::string& path : rule.paths) {
     absl::StrAppend(&text, "path ", path,
                     rule.setuid_only ? " setuid only" : "", "\n");
+    if (looking_at) looking_at(path);
+    if (path.find_first_of("*?[\\") == path.npos) {
+      SLUICE_RETURN_IF_ERROR(taking.Take(path, 0, std::nullopt));
+      continue;
+    }
     glob_t found = {};
     const int result = glob(path.c_str(), 0, nullptr, &found);
     absl::Status status;

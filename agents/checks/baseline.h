@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,10 +30,12 @@ inline constexpr absl::string_view kSignedBaseline = "baseline@sluice";
 //
 // Does not follow links and does not leave a path's file system. What cannot be
 // read is an entry that says so. DeadlineExceeded when `until` has passed,
-// ResourceExhausted beyond kMaxEntries entries.
-absl::StatusOr<std::string> TakeBaseline(const std::string& name,
-                                         const BaselineRule& rule,
-                                         absl::Time until, const Stop& stop);
+// ResourceExhausted beyond kMaxEntries entries. Each path goes to `looking_at`
+// before it is looked at.
+absl::StatusOr<std::string> TakeBaseline(
+    const std::string& name, const BaselineRule& rule, absl::Time until,
+    const Stop& stop,
+    const std::function<void(const std::string&)>& looking_at = nullptr);
 inline constexpr size_t kMaxEntries = 200'000;
 
 // "name …" and "path …" of a text, for comparing with the rule of today.

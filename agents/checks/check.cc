@@ -3,6 +3,8 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -10,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "agents/checks/connect.h"
+#include "agents/checks/reader.h"
 #include "agents/core/state.h"
 
 namespace sluice::agent {
@@ -18,25 +21,45 @@ namespace {
 using Kind = CheckResult (*)(const CheckSpec&, const CheckContext&,
                              const Stop&);
 
-constexpr std::pair<absl::string_view, Kind> kKinds[] = {
+// Where it waits for what may not answer.
+enum class Waits : uint8_t {
+  kHere,
+  kForAProgram,
+  kForFiles,  // in a reader
+};
+
+struct Known {
+  absl::string_view name;
+  Kind run;
+  Waits waits = Waits::kHere;
+};
+
+constexpr Known kKinds[] = {
     {"tcp", CheckTcp},
     {"http", CheckHttp},
     {"https", CheckHttp},
-    {"plugin", CheckPlugin},
+    {"plugin", CheckPlugin, Waits::kForAProgram},
     {"listeners", CheckListeners},
     {"dns", CheckDns},
     {"udp", CheckUdp},
     {"tls", CheckTls},
     {"grpc", CheckGrpc},
     {"systemd", CheckSystemd},
-    {"process", CheckProcess},
-    {"mount", CheckMount},
+    {"process", CheckProcess, Waits::kForFiles},
+    {"mount", CheckMount, Waits::kForFiles},
     {"clock", CheckClock},
-    {"packages", CheckPackages},
-    {"yara", CheckYara},
-    {"files", CheckFiles},
+    {"packages", CheckPackages, Waits::kForAProgram},
+    {"yara", CheckYara, Waits::kForAProgram},
+    {"files", CheckFiles, Waits::kForFiles},
     {"attempts", CheckAttempts},
 };
+
+const Known* Find(absl::string_view kind) {
+  const auto* const at =
+      std::find_if(std::begin(kKinds), std::end(kKinds),
+                   [&](const Known& one) { return one.name == kind; });
+  return at == std::end(kKinds) ? nullptr : at;
+}
 
 // What can be asked of a point over the network.
 bool IsAskedFromAfar(const CheckSpec& spec) {
@@ -119,26 +142,35 @@ std::vector<Prefix> Places(const CheckSpec& spec, const CheckContext& context) {
   return places;
 }
 
+bool RunsApart(absl::string_view kind) {
+  const Known* const known = Find(kind);
+  return known != nullptr && known->waits != Waits::kHere;
+}
+
 CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,
                      const Stop& stop) {
-  for (const auto& [name, run] : kKinds) {
-    if (name != spec.kind) continue;
-    if (!context.elsewhere.empty() && !IsAskedFromAfar(spec)) {
-      return Inconclusive(absl::StrCat(
-          context.elsewhere, " runs no agent, so nobody can look there for '",
-          OneLine(spec.kind, 40), "'; ask a person, with a `task`"));
-    }
-    if (Places(spec, context).empty() && !Arg(spec, "address").empty()) {
-      return Inconclusive(absl::StrCat(OneLine(Arg(spec, "address"), 60),
-                                       " is none of this host's addresses, "
-                                       "and it asks no other"));
-    }
-    CheckResult result = run(spec, context, stop);
-    result.reason = OneLine(result.reason, 400);
-    return result;
+  const Known* const known = Find(spec.kind);
+  if (known == nullptr) {
+    return Inconclusive(
+        absl::StrCat("this agent does not know checks of kind '",
+                     OneLine(spec.kind, 40), "'"));
   }
-  return Inconclusive(absl::StrCat("this agent does not know checks of kind '",
-                                   OneLine(spec.kind, 40), "'"));
+  if (!context.elsewhere.empty() && !IsAskedFromAfar(spec)) {
+    return Inconclusive(absl::StrCat(
+        context.elsewhere, " runs no agent, so nobody can look there for '",
+        OneLine(spec.kind, 40), "'; ask a person, with a `task`"));
+  }
+  if (Places(spec, context).empty() && !Arg(spec, "address").empty()) {
+    return Inconclusive(absl::StrCat(OneLine(Arg(spec, "address"), 60),
+                                     " is none of this host's addresses, "
+                                     "and it asks no other"));
+  }
+  CheckResult result =
+      known->waits == Waits::kForFiles && !context.reader.empty()
+          ? ReadApart(spec, context, stop)
+          : known->run(spec, context, stop);
+  result.reason = OneLine(result.reason, 400);
+  return result;
 }
 
 CheckResult RunCheckWithRetries(const CheckSpec& spec,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agents/checks/baseline.h"
 #include "agents/checks/stop.h"
@@ -47,12 +48,21 @@ struct CheckContext {
   std::string dpkg = "/usr/bin/dpkg";
   std::string rpm = "/usr/bin/rpm";
   std::string yara_program = "/usr/bin/yara";
+  // The command that reads files in a process of its own (reader.h); empty:
+  // this process reads them itself, as a reader does.
+  std::vector<std::string> reader;
+  // Called with each path before it is looked at, by what reads files.
+  std::function<void(const std::string&)> looking_at = nullptr;
   // What the kernel holds now, from any thread; and the boot-time clock.
   std::function<absl::StatusOr<FenceReading>()> fence = nullptr;
   // When, by whom and under which names, as far as it was seen.
   std::function<SensorNotes()> sensor = nullptr;
   std::function<absl::Duration()> now = nullptr;
 };
+
+// Whether a check of this kind waits for another process, which may hang for
+// all of the check's time where a file system does not answer.
+bool RunsApart(absl::string_view kind);
 
 // Runs the check once. A kind that is not known is inconclusive.
 CheckResult RunCheck(const CheckSpec& spec, const CheckContext& context,

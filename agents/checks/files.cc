@@ -62,6 +62,7 @@ CheckResult CheckFiles(const CheckSpec& spec, const CheckContext& context,
                      "it may be looked at, write it there"));
   }
   const std::string path = absl::StrCat(context.baseline_folder, "/", name);
+  if (context.looking_at) context.looking_at(path);
   const std::string before = ReadFile(path);
   if (before.empty()) {
     return Inconclusive(absl::StrCat("no baseline '", name,
@@ -78,7 +79,8 @@ CheckResult CheckFiles(const CheckSpec& spec, const CheckContext& context,
                              "' is not as this host signed it"));
   }
   const absl::StatusOr<std::string> now =
-      TakeBaseline(name, rule->second, absl::Now() + spec.timeout, stop);
+      TakeBaseline(name, rule->second, absl::Now() + spec.timeout, stop,
+                   context.looking_at);
   if (!now.ok()) return Inconclusive(std::string(now.status().message()));
   if (BaselineHead(before) != BaselineHead(*now)) {
     return Inconclusive(absl::StrCat(

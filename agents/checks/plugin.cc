@@ -154,7 +154,7 @@ CheckResult CheckPlugin(const CheckSpec& spec, const CheckContext& context,
   if (result->timed_out) {
     return Inconclusive(absl::StrCat(name, " did not end within ",
                                      absl::FormatDuration(timeout),
-                                     " and was killed"));
+                                     " and was killed", HungNote(*result)));
   }
   if (result->output_full) {
     return Inconclusive(

@@ -1,10 +1,10 @@
 #include "agents/checks/process.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <pwd.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -15,23 +15,24 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "agents/checks/hung.h"
+#include "agents/core/state.h"
 #include "common/contract.h"
+#include "common/status.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr off_t kMaxOutput = 64 << 10;
-constexpr rlim_t kMaxMemory = rlim_t{1} << 30;  // of addresses
 // Of the user it runs as; root is bounded by the service's own TasksMax.
 constexpr rlim_t kMaxProcesses = 128;
 constexpr int kNice = 10;
-constexpr absl::Duration kGrace = absl::Milliseconds(500);
-// For what was killed to be gone.
-constexpr absl::Duration kPatience = absl::Seconds(5);
 constexpr int kWordFd = 3;  // in the program, until it is one
 
 class Descriptor {
@@ -106,43 +107,6 @@ struct Files {
   int errors = -1;
 };
 
-// Its own process group, no signal masked or ignored, nothing of ours open.
-absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& argv,
-                            const Files& given) {
-  std::vector<char*> arguments = Arguments(argv);
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  if (given.input >= 0) {
-    posix_spawn_file_actions_adddup2(&files, given.input, 0);
-  } else {
-    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
-  }
-  posix_spawn_file_actions_adddup2(&files, given.output, 1);
-  posix_spawn_file_actions_adddup2(&files, given.errors, 2);
-  posix_spawn_file_actions_addclosefrom_np(&files, 3);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP |
-                                            POSIX_SPAWN_SETSIGMASK |
-                                            POSIX_SPAWN_SETSIGDEF);
-  pid_t pid = -1;
-  const int error = posix_spawnp(&pid, arguments[0], &files, &attributes,
-                                 arguments.data(), kEnvironment);
-  posix_spawn_file_actions_destroy(&files);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    return Errno(absl::StrCat("'", argv[0], "' could not be started"), error);
-  }
-  return pid;
-}
-
 // True when the process ended within `time`.
 bool WaitFor(int pidfd, absl::Duration time, const Stop* stop) {
   const absl::Time until = absl::Now() + time;
@@ -166,36 +130,10 @@ void SetStatus(int status, ProcessResult& result) {
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
 }
 
-// A unit's start script: what it leaves behind is the service.
-absl::StatusOr<ProcessResult> RunScript(const std::vector<std::string>& argv,
-                                        const Files& files,
-                                        absl::Duration timeout,
-                                        const Stop& stop) {
-  const absl::StatusOr<pid_t> pid = Spawn(argv, files);
-  if (!pid.ok()) return pid.status();
-  const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, *pid, 0)));
-  ProcessResult result;
-  if (pidfd.get() < 0 || !WaitFor(pidfd.get(), timeout, &stop)) {
-    result.stopped = stop.IsSet();
-    result.timed_out = !result.stopped;
-    kill(-*pid, SIGTERM);
-    if (pidfd.get() >= 0) WaitFor(pidfd.get(), kGrace, nullptr);
-    kill(-*pid, SIGKILL);
-  }
-  int status = 0;
-  while (waitpid(*pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  SetStatus(status, result);
-  return result;
-}
-
-// ── checks: whatever they start ends with them ──────────────────────────────
+// ── the program ─────────────────────────────────────────────────────────────
 //
-// A process of ours stands between the agent and the program. Whatever the
-// program starts, in a session of its own or orphaned twice, becomes that
-// process's child in the end (PR_SET_CHILD_SUBREAPER), and it ends all of its
-// children before it ends itself. It was forked from a process with threads, so
-// from there on nothing but system calls is made.
+// It is forked from a process with threads, so from there on nothing but system
+// calls is made.
 
 // What the supervisor and the program say to the agent.
 struct Word {
@@ -215,31 +153,142 @@ pid_t Clone() {
       syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
 }
 
+// It goes on with those in `mask`, and running others gives it none back.
+bool KeepCapabilities(uint64_t mask) {
+  if (mask == kAllCapabilities) return true;
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
+  __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct sets[_LINUX_CAPABILITY_U32S_3] = {};
+  if (syscall(SYS_capget, &head, sets) != 0) return false;
+  for (__user_cap_data_struct& set : sets) {
+    set.permitted &= static_cast<uint32_t>(mask);
+    set.effective = set.permitted;
+    set.inheritable = 0;
+    mask >>= 32;
+  }
+  return syscall(SYS_capset, &head, sets) == 0;
+}
+
+struct Limits {
+  bool check = true;  // its memory, its processes and its priority have bounds
+  uint64_t memory = kCheckMemory;
+  uint64_t capabilities = kAllCapabilities;
+};
+
+// Its own process group, no signal masked or ignored, nothing of ours open.
 [[noreturn]] void BecomeProgram(char* const* argv, char* const* environment,
-                                Files files, int word) {
+                                Files files, int word, Limits limits) {
   setpgid(0, 0);
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  const rlimit memory{kMaxMemory, kMaxMemory};
-  const rlimit processes{kMaxProcesses, kMaxProcesses};
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_AS, &memory);
-  setrlimit(RLIMIT_NPROC, &processes);
-  setrlimit(RLIMIT_CORE, &no_core);
-  setpriority(PRIO_PROCESS, 0, kNice);
+  if (limits.check) {
+    const rlimit memory{limits.memory, limits.memory};
+    const rlimit processes{kMaxProcesses, kMaxProcesses};
+    const rlimit no_core{0, 0};
+    setrlimit(RLIMIT_AS, &memory);
+    setrlimit(RLIMIT_NPROC, &processes);
+    setrlimit(RLIMIT_CORE, &no_core);
+    setpriority(PRIO_PROCESS, 0, kNice);
+  }
   if (files.input < 0) files.input = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (files.input >= 0 && dup2(files.input, 0) >= 0 &&
       dup2(files.output, 1) >= 0 && dup2(files.errors, 2) >= 0 &&
       dup2(word, kWordFd) >= 0) {
     close_range(kWordFd + 1, ~0U, 0);
     fcntl(kWordFd, F_SETFD, FD_CLOEXEC);
-    execvpe(argv[0], argv, environment);
+    if (KeepCapabilities(limits.capabilities)) {
+      execvpe(argv[0], argv, environment);
+    }
   }
   SayWord(kWordFd, {Word::Kind::kNotStarted, errno});
   _exit(127);
 }
+
+// Why it was not started, when it said so; else how it ended goes to `status`.
+absl::Status TakeWords(int fd, const std::string& program, int* status) {
+  fcntl(fd, F_SETFL, O_NONBLOCK);
+  Word said;
+  while (read(fd, &said, sizeof said) == sizeof said) {
+    if (said.kind == Word::Kind::kNotStarted) {
+      return Errno(absl::StrCat("'", program, "' could not be started"),
+                   said.value);
+    }
+    *status = said.value;
+  }
+  return absl::OkStatus();
+}
+
+// What is known of a program that hangs.
+struct Running {
+  std::string what;   // the same for the same again
+  std::string where;  // it hangs, for people; empty: its standard error ends so
+};
+
+std::string Where(const Running& running, const Files& files) {
+  bool ignored = false;
+  return running.where.empty()
+             ? OneLine(TakeOutput(files.errors, kMaxOutput, &ignored), 120)
+             : running.where;
+}
+
+int OpenPidfd(pid_t pid) {
+  // (Debian 12's <sys/pidfd.h> is not for C++.)
+  return static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+}
+
+// A unit's start script: what it leaves behind is the service.
+absl::StatusOr<ProcessResult> RunScript(const std::vector<std::string>& argv,
+                                        const Files& files,
+                                        const ProcessOptions& options,
+                                        const Running& running,
+                                        const Stop& stop) {
+  std::vector<char*> arguments = Arguments(argv);
+  int word[2];
+  if (pipe2(word, O_CLOEXEC) != 0) return Errno("no pipe", errno);
+  const Descriptor word_read(word[0]);
+  auto word_write = std::make_unique<Descriptor>(word[1]);
+  const pid_t pid = Clone();
+  if (pid == 0) {
+    BecomeProgram(arguments.data(), kEnvironment, files, word[1],
+                  {.check = false, .capabilities = options.capabilities});
+  }
+  if (pid < 0) {
+    return Errno(absl::StrCat("'", argv[0], "' could not be started"), errno);
+  }
+  word_write.reset();
+  auto pidfd = std::make_unique<Descriptor>(OpenPidfd(pid));
+  ProcessResult result;
+  if (pidfd->get() < 0 || !WaitFor(pidfd->get(), options.timeout, &stop)) {
+    result.stopped = stop.IsSet();
+    result.timed_out = !result.stopped;
+    kill(-pid, SIGTERM);
+    if (pidfd->get() >= 0) WaitFor(pidfd->get(), options.grace, nullptr);
+    kill(-pid, SIGKILL);
+    kill(pid, SIGKILL);
+    if (pidfd->get() >= 0 &&
+        !WaitFor(pidfd->get(), options.patience, nullptr)) {
+      HungProcesses::Here().Add(running.what, Where(running, files),
+                                {dup(pidfd->get())}, pid);
+      result.hung = HungProcesses::Here().Count();
+      return result;
+    }
+  }
+  int status = 0;
+  while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  SLUICE_RETURN_IF_ERROR(TakeWords(word_read.get(), argv[0], &status));
+  SetStatus(status, result);
+  return result;
+}
+
+// ── checks: whatever they start ends with them ──────────────────────────────
+//
+// A process of ours stands between the agent and the program. Whatever the
+// program starts, in a session of its own or orphaned twice, becomes that
+// process's child in the end (PR_SET_CHILD_SUBREAPER), and it ends all of its
+// children before it ends itself.
 
 // Kills each child there is now: of a tree, its top. When that has died its
 // children are ours.
@@ -293,7 +342,8 @@ bool KeepOnly(Files* files, int* control, int* word) {
 
 // `control` ends when the agent wants no more of it, or is no more.
 [[noreturn]] void Supervise(char* const* argv, char* const* environment,
-                            Files files, int control, int word) {
+                            Files files, int control, int word, Limits limits,
+                            int grace_ms) {
   setpgid(0, 0);
   if (!KeepOnly(&files, &control, &word)) _exit(1);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
@@ -302,15 +352,15 @@ bool KeepOnly(Files* files, int* control, int* word) {
     SayWord(word, {Word::Kind::kNotStarted, errno});
     _exit(1);
   }
-  if (child == 0) BecomeProgram(argv, environment, files, word);
+  if (child == 0) BecomeProgram(argv, environment, files, word, limits);
   const int program = static_cast<int>(syscall(SYS_pidfd_open, child, 0));
   pollfd entries[] = {{.fd = program, .events = POLLIN, .revents = 0},
                       {.fd = control, .events = POLLIN, .revents = 0}};
   while (poll(entries, 2, -1) < 0 && errno == EINTR) {
   }
-  if (entries[0].revents == 0) {
+  if (entries[0].revents == 0 && grace_ms > 0) {
     kill(-child, SIGTERM);
-    Waits(program, static_cast<int>(absl::ToInt64Milliseconds(kGrace)));
+    Waits(program, grace_ms);
   }
   // Not yet reaped, so the group's number cannot be anybody else's.
   kill(-child, SIGKILL);
@@ -326,9 +376,30 @@ bool KeepOnly(Files* files, int* control, int* word) {
   _exit(0);
 }
 
+// Ends a supervisor whose children do not: what hangs in the kernel cannot be
+// waited for and is left to init. Returns their pidfds, for whoever counts
+// them.
+std::vector<int> Abandon(pid_t supervisor) {
+  // A stopped one reaps nothing, so that no number here becomes another's.
+  kill(supervisor, SIGSTOP);
+  int status = 0;
+  while (waitpid(supervisor, &status, WUNTRACED) < 0 && errno == EINTR) {
+  }
+  if (!WIFSTOPPED(status)) return {};  // it has ended after all
+  std::vector<int> left;
+  std::ifstream children(
+      absl::StrCat("/proc/", supervisor, "/task/", supervisor, "/children"));
+  for (pid_t child = 0; children >> child;) {
+    const int pidfd = OpenPidfd(child);
+    if (pidfd >= 0) left.push_back(pidfd);
+  }
+  kill(supervisor, SIGKILL);
+  return left;
+}
+
 absl::StatusOr<ProcessResult> RunSupervised(
     const std::vector<std::string>& argv, const Files& files,
-    absl::Duration timeout, const Stop& stop) {
+    const ProcessOptions& options, const Running& running, const Stop& stop) {
   std::vector<char*> arguments = Arguments(argv);
   int control[2];
   int word[2];
@@ -338,39 +409,37 @@ absl::StatusOr<ProcessResult> RunSupervised(
   if (pipe2(word, O_CLOEXEC) != 0) return Errno("no pipe", errno);
   const Descriptor word_read(word[0]);
   auto word_write = std::make_unique<Descriptor>(word[1]);
+  const auto grace_ms =
+      static_cast<int>(absl::ToInt64Milliseconds(options.grace));
   const pid_t pid = Clone();
   if (pid == 0) {
     close(control[1]);
-    Supervise(arguments.data(), kEnvironment, files, control[0], word[1]);
+    Supervise(
+        arguments.data(), kEnvironment, files, control[0], word[1],
+        {.memory = options.most_memory, .capabilities = options.capabilities},
+        grace_ms);
   }
   if (pid < 0) {
     return Errno(absl::StrCat("'", argv[0], "' could not be started"), errno);
   }
   word_write.reset();
-  // (Debian 12's <sys/pidfd.h> is not for C++.)
-  const Descriptor pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  const Descriptor pidfd(OpenPidfd(pid));
   ProcessResult result;
-  if (pidfd.get() < 0 || !WaitFor(pidfd.get(), timeout, &stop)) {
+  if (pidfd.get() < 0 || !WaitFor(pidfd.get(), options.timeout, &stop)) {
     result.stopped = stop.IsSet();
     result.timed_out = !result.stopped;
     control_write.reset();
-    // What hangs in the kernel cannot be waited for; it is left to init.
-    if (pidfd.get() < 0 || !WaitFor(pidfd.get(), kPatience, nullptr)) {
-      kill(pid, SIGKILL);
+    if (pidfd.get() < 0 ||
+        !WaitFor(pidfd.get(), options.grace + options.patience, nullptr)) {
+      const std::vector<int> left = Abandon(pid);
+      HungProcesses::Here().Add(running.what, Where(running, files), left);
+      if (!left.empty()) result.hung = HungProcesses::Here().Count();
     }
   }
   while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
-  fcntl(word_read.get(), F_SETFL, O_NONBLOCK);
-  Word said;
   int status = SIGKILL;  // the program killed who watched it
-  while (read(word_read.get(), &said, sizeof said) == sizeof said) {
-    if (said.kind == Word::Kind::kNotStarted) {
-      return Errno(absl::StrCat("'", argv[0], "' could not be started"),
-                   said.value);
-    }
-    status = said.value;
-  }
+  SLUICE_RETURN_IF_ERROR(TakeWords(word_read.get(), argv[0], &status));
   SetStatus(status, result);
   return result;
 }
@@ -387,6 +456,15 @@ std::optional<UserIds> FindUser(const std::string& name) {
     return std::nullopt;
   }
   return UserIds{found->pw_uid, found->pw_gid};
+}
+
+std::string HungNote(const ProcessResult& result) {
+  if (result.hung == 0) return "";
+  return absl::StrCat("; its process hangs in the kernel (", result.hung,
+                      result.hung == 1 ? " does" : " do", " now; while ",
+                      HungProcesses::kMost,
+                      " do, no other is started): look for a mount whose "
+                      "server is gone");
 }
 
 std::vector<std::string> AsUser(const std::vector<std::string>& command,
@@ -423,10 +501,18 @@ absl::StatusOr<ProcessResult> RunProcess(const std::vector<std::string>& argv,
   }
   const Files files{input.get(), output.get(),
                     options.errors_apart ? apart.get() : output.get()};
+  const Running running{
+      options.what.empty()
+          ? absl::StrCat(absl::StrJoin(argv, "\n"), options.input)
+          : options.what,
+      options.errors_apart ? "" : OneLine(argv[0], 120)};
+  const bool keeps = options.leftovers == Leftovers::kKeep;
+  if (!keeps && options.bounded) {
+    SLUICE_RETURN_IF_ERROR(HungProcesses::Here().MayStart(running.what));
+  }
   absl::StatusOr<ProcessResult> result =
-      options.leftovers == Leftovers::kKill
-          ? RunSupervised(argv, files, options.timeout, stop)
-          : RunScript(argv, files, options.timeout, stop);
+      keeps ? RunScript(argv, files, options, running, stop)
+            : RunSupervised(argv, files, options, running, stop);
   if (!result.ok()) return result.status();
   result->output = TakeOutput(output.get(), most, &result->output_full);
   bool ignored = false;

@@ -3,7 +3,10 @@
 // memory and what it may print: a parser of an attacker's files has no place
 // inside the agent.
 
+#include <linux/capability.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 
@@ -15,12 +18,15 @@
 #include "absl/time/clock.h"
 #include "agents/checks/check.h"
 #include "agents/checks/process.h"
+#include "agents/checks/reader.h"
 #include "agents/core/state.h"
 
 namespace sluice::agent {
 namespace {
 
 constexpr size_t kMaxNamed = 3;
+// For what was killed to be gone: it starts little, and only reads.
+constexpr absl::Duration kPatience = absl::Milliseconds(250);
 
 std::string Named(const std::vector<std::string>& names, bool more) {
   const size_t shown = std::min(names.size(), kMaxNamed);
@@ -37,9 +43,9 @@ std::string Cut(const std::string& program, const ProcessResult& result,
                 absl::Duration timeout) {
   if (result.stopped) return "the agent is ending";
   if (result.timed_out) {
-    return absl::StrCat(program, " did not end within ",
-                        absl::FormatDuration(timeout),
-                        "; give the check more time");
+    return absl::StrCat(
+        program, " did not end within ", absl::FormatDuration(timeout),
+        result.hung == 0 ? "; give the check more time" : "", HungNote(result));
   }
   if (result.exit_code < 0) return absl::StrCat(program, " was ended");
   return "";
@@ -63,13 +69,6 @@ bool ParseDeviation(absl::string_view line, Deviation& found) {
   return true;
 }
 
-// Without links; empty: there is no such path.
-std::string Real(const std::string& path) {
-  std::error_code error;
-  const std::filesystem::path real = std::filesystem::canonical(path, error);
-  return error ? "" : real.string();
-}
-
 bool IsWithin(const std::string& path, const std::vector<std::string>& roots) {
   return std::any_of(roots.begin(), roots.end(), [&](const std::string& root) {
     return path == root || absl::StartsWith(path, absl::StrCat(root, "/"));
@@ -88,7 +87,8 @@ CheckResult CheckPackages(const CheckSpec& spec, const CheckContext& context,
   if (!std::filesystem::exists(context.dpkg, error)) {
     argv = {context.rpm, "--verify", "--all", "--nomtime"};
   }
-  const auto said = RunProcess(argv, spec.timeout, Leftovers::kKill, stop);
+  const auto said =
+      RunProcess(argv, {.timeout = spec.timeout, .patience = kPatience}, stop);
   if (!said.ok()) return Inconclusive(std::string(said.status().message()));
   const std::string cut = Cut(argv[0], *said, spec.timeout);
   if (!cut.empty()) return Inconclusive(cut);
@@ -132,12 +132,18 @@ CheckResult CheckYara(const CheckSpec& spec, const CheckContext& context,
                      "' are not among 'yara' in this host's agent.yaml; if "
                      "they may run, write them there"));
   }
+  const absl::Time until = absl::Now() + spec.timeout;
   std::vector<std::string> paths = rule->second.paths;
   if (const std::string path = Arg(spec, "path"); !path.empty()) {
     // Where it really is: who may write there could lead it elsewhere.
-    const std::string plain = Real(path);
-    std::transform(paths.begin(), paths.end(), paths.begin(), Real);
-    if (plain.empty() || !IsWithin(plain, paths)) {
+    paths.push_back(path);
+    absl::StatusOr<std::vector<std::string>> real =
+        RealPaths(paths, spec.timeout, context, stop);
+    if (!real.ok()) return Inconclusive(std::string(real.status().message()));
+    const std::string plain = std::move(real->back());
+    real->pop_back();
+    std::erase(*real, "");  // what is not there has nothing within
+    if (plain.empty() || !IsWithin(plain, *real)) {
       return Inconclusive(absl::StrCat(OneLine(path, 80),
                                        " is outside what this host's "
                                        "agent.yaml lets '",
@@ -145,7 +151,6 @@ CheckResult CheckYara(const CheckSpec& spec, const CheckContext& context,
     }
     paths = {plain};
   }
-  const absl::Time until = absl::Now() + spec.timeout;
   std::vector<std::string> matches;
   bool full = false;
   for (const std::string& path : paths) {
@@ -155,7 +160,11 @@ CheckResult CheckYara(const CheckSpec& spec, const CheckContext& context,
     const auto said =
         RunProcess({context.yara_program, "--recursive", "--no-follow-symlinks",
                     "--no-warnings", "--threads=1", rule->second.rules, path},
-                   left, Leftovers::kKill, stop);
+                   {.timeout = left,
+                    .capabilities = uint64_t{1} << CAP_DAC_READ_SEARCH,
+                    .grace = absl::ZeroDuration(),
+                    .patience = kPatience},
+                   stop);
     if (!said.ok()) return Inconclusive(std::string(said.status().message()));
     const std::string cut = Cut("yara", *said, spec.timeout);
     // What was found before it was cut off is found.

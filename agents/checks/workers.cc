@@ -1,6 +1,7 @@
 #include "agents/checks/workers.h"
 
 #include <atomic>
+#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -45,18 +46,25 @@ absl::Status RunUnit(const std::string& unit,
 }  // namespace
 
 Workers::Workers(Options options, std::function<void(Event)> done)
-    : options_(std::move(options)), done_(std::move(done)) {}
+    : options_(std::move(options)), done_(std::move(done)) {
+  here_.most = options_.threads;
+  apart_.most = options_.apart;
+}
 
 Workers::~Workers() {
   std::vector<std::thread> threads;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
-    tasks_.clear();
-    threads.swap(threads_);
+    for (Lane* lane : {&here_, &apart_}) {
+      lane->tasks.clear();
+      std::move(lane->threads.begin(), lane->threads.end(),
+                std::back_inserter(threads));
+    }
   }
   stop_.Set();
-  wake_.notify_all();
+  here_.wake.notify_all();
+  apart_.wake.notify_all();
   for (std::thread& thread : threads) thread.join();
 }
 
@@ -69,8 +77,9 @@ void Workers::Start(StartChecks command) {
   gathering->results.resize(command.checks.size());
   gathering->left = command.checks.size();
   for (size_t i = 0; i < command.checks.size(); ++i) {
-    Add([this, gathering, i, request = command.request,
-         check = command.checks[i]] {
+    Lane& lane = RunsApart(command.checks[i].spec.kind) ? apart_ : here_;
+    Add(lane, [this, gathering, i, request = command.request,
+               check = command.checks[i]] {
       gathering->results[i] = {
           check.id, RunCheckWithRetries(check.spec, options_.context, stop_)};
       if (--gathering->left == 0) {
@@ -89,8 +98,8 @@ void Workers::Start(StartTries command) {
   gathering->results.resize(command.flows.size());
   gathering->left = command.flows.size();
   for (size_t i = 0; i < command.flows.size(); ++i) {
-    Add([this, gathering, i, request = command.request,
-         timeout = command.timeout, flow = command.flows[i]] {
+    Add(here_, [this, gathering, i, request = command.request,
+                timeout = command.timeout, flow = command.flows[i]] {
       gathering->results[i] =
           options_.context.elsewhere.empty()
               ? TryFlow(flow, timeout, stop_)
@@ -105,7 +114,7 @@ void Workers::Start(StartTries command) {
 }
 
 void Workers::Start(StartUnitNow command) {
-  Add([this, command = std::move(command)] {
+  Add(here_, [this, command = std::move(command)] {
     const auto unit = options_.units.find(command.unit);
     done_(UnitStarted{
         command.request,
@@ -116,33 +125,33 @@ void Workers::Start(StartUnitNow command) {
   });
 }
 
-void Workers::Add(Task task) {
+void Workers::Add(Lane& lane, Task task) {
   {
     const std::lock_guard lock(mutex_);
     if (stopping_) return;
-    tasks_.push_back(std::move(task));
-    if (static_cast<int>(tasks_.size()) > idle_ &&
-        static_cast<int>(threads_.size()) < options_.threads) {
+    lane.tasks.push_back(std::move(task));
+    if (static_cast<int>(lane.tasks.size()) > lane.idle &&
+        static_cast<int>(lane.threads.size()) < lane.most) {
       try {
-        threads_.emplace_back([this] { Run(); });
+        lane.threads.emplace_back([this, &lane] { Run(lane); });
       } catch (const std::system_error&) {
         // Other processes have taken all there are. Those that run go on with
         // it, or the next task tries again.
       }
     }
   }
-  wake_.notify_one();
+  lane.wake.notify_one();
 }
 
-void Workers::Run() {
+void Workers::Run(Lane& lane) {
   std::unique_lock lock(mutex_);
   while (true) {
-    ++idle_;
-    wake_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
-    --idle_;
+    ++lane.idle;
+    lane.wake.wait(lock, [&] { return stopping_ || !lane.tasks.empty(); });
+    --lane.idle;
     if (stopping_) return;
-    const Task task = std::move(tasks_.front());
-    tasks_.pop_front();
+    const Task task = std::move(lane.tasks.front());
+    lane.tasks.pop_front();
     lock.unlock();
     task();
     lock.lock();

@@ -1,7 +1,9 @@
 // A few threads for what blocks: checks, tries, start scripts.
 //
-// Work waits in order when all threads are busy. A check can hold a thread for
-// as long as its own time and attempts allow.
+// Work waits in order when all threads of its lane are busy. A check can hold
+// a thread for as long as its own time and attempts allow; those that wait for
+// other processes, which dead mounts can hold, have a lane of their own, so
+// that the rest does not wait for them.
 
 #pragma once
 
@@ -26,6 +28,7 @@ class Workers {
     CheckContext context;
     std::map<std::string, std::vector<std::string>> units;  // start argv
     int threads = 8;  // at most; made when needed
+    int apart = 10;   // the same, for checks that wait for other processes
   };
 
   // `done` is called from any of the threads, one event a command.
@@ -43,19 +46,25 @@ class Workers {
  private:
   using Task = std::function<void()>;
 
-  void Add(Task task);
-  void Run();
+  struct Lane {
+    int most = 0;  // threads
+    std::condition_variable wake;
+    std::deque<Task> tasks;
+    std::vector<std::thread> threads;
+    int idle = 0;
+  };
+
+  void Add(Lane& lane, Task task);
+  void Run(Lane& lane);
 
   const Options options_;
   const std::function<void(Event)> done_;
   Stop stop_;
 
   std::mutex mutex_;
-  std::condition_variable wake_;
-  std::deque<Task> tasks_;            // guarded by mutex_
-  std::vector<std::thread> threads_;  // guarded by mutex_
-  int idle_ = 0;                      // guarded by mutex_
-  bool stopping_ = false;             // guarded by mutex_
+  Lane here_;  // guarded by mutex_, as all below
+  Lane apart_;
+  bool stopping_ = false;
 };
 
 }  // namespace sluice::agent

@@ -61,7 +61,8 @@ absl::StatusOr<std::string> DriverProcess::Run(const std::string& input) {
                                                     {.timeout = rule_.timeout,
                                                      .input = input,
                                                      .most_output = kMaxOutput,
-                                                     .errors_apart = true},
+                                                     .errors_apart = true,
+                                                     .bounded = false},
                                                     stop);
   {
     const std::lock_guard lock(mutex_);
@@ -146,6 +147,7 @@ ActingPoint::ActingPoint(const AgentConfig& config, Options options,
   workers.context = ChecksFor(options_.point, RuleOf(config, options_.point),
                               options_.checks);
   workers.threads = 4;
+  workers.apart = 4;
   workers_ = std::make_unique<Workers>(
       std::move(workers), [this](Event event) { Post(std::move(event)); });
 }

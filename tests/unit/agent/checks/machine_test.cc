@@ -5,14 +5,20 @@
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "agents/checks/check.h"
+#include "agents/checks/hung.h"
 #include "tests/unit/agent/checks/local_server.h"
 
 namespace sluice::agent {
@@ -100,6 +106,73 @@ TEST_F(Machine, WhatIsNotMountedFailsAndTheRootIs) {
       << "22 1 0:1 / /no/such\\040place rw - nfs server:/ rw\n";
   EXPECT_THAT(Run("mount", {{"path", "/no/such place"}}).reason,
               HasSubstr("does not answer"));
+}
+
+// What reads for a check reads attackers' files, and is believed as little.
+TEST_F(Machine, AReaderThatGivesNoAnswerIsInconclusive) {
+  const auto ask = [&](const std::string& script, int seconds = 5) {
+    context_.reader = {Program("reader", script)};
+    const Stop stop;
+    return RunCheck({.kind = "mount",
+                     .args = {{"path", "/proc"}},
+                     .timeout = absl::Seconds(seconds)},
+                    context_, stop);
+  };
+  const std::string all = R"("reason":"r","details":["d"]})";
+  EXPECT_EQ(ask(absl::StrCat(R"(echo '{"verdict":0,)", all, "'")),
+            (CheckResult{Verdict::kPass, "r", "", {"d"}}));
+  EXPECT_EQ(ask(absl::StrCat(R"(echo '{"verdict":1,)", all, "'")).verdict,
+            Verdict::kFail);
+  for (const char* script :
+       {"exit 0", "echo pass", R"(echo '{"verdict":0}')",
+        R"(echo '{"verdict":7,"reason":"r","details":[]}')",
+        R"(echo '{"verdict":0,"reason":"r","details":[[]]}')",
+        R"(echo '{"verdict":0,"reason":"r","details":[]}'; exit 1)",
+        "head -c 65000 /dev/zero | tr '\\0' '['", "head -c 1000000 /dev/zero",
+        "kill -9 $$"}) {
+    EXPECT_EQ(ask(script).verdict, Verdict::kInconclusive) << script;
+  }
+  EXPECT_THAT(ask("echo -n /srv/x >&2; kill -9 $$").reason,
+              HasSubstr("ended by signal Killed at /srv/x"));
+  const absl::Time began = absl::Now();
+  EXPECT_THAT(
+      ask("trap '' TERM; echo -n /srv/x >&2; while :; do :; done", 1).reason,
+      HasSubstr("/srv/x did not answer within 1s"));
+  EXPECT_LT(absl::Now() - began, absl::Seconds(30));
+  context_.reader = {"/no/reader"};
+  EXPECT_THAT(Run("process", {{"name", "x"}}).reason,
+              HasSubstr("could not be started"));
+}
+
+TEST(Hung, ProcessesCountUntilTheyEnd) {
+  HungProcesses hung;
+  const auto start = [&](const std::string& what) {
+    const pid_t pid = fork();
+    if (pid == 0) {
+      pause();
+      _exit(0);
+    }
+    hung.Add(what, "/srv/x",
+             {static_cast<int>(syscall(SYS_pidfd_open, pid, 0))}, pid);
+    return pid;
+  };
+  std::vector<pid_t> all;
+  for (size_t i = 0; i < HungProcesses::kMost; ++i) {
+    EXPECT_TRUE(hung.MayStart("another").ok()) << i;
+    all.push_back(start(absl::StrCat(i)));
+    EXPECT_EQ(hung.Count(), i + 1);
+  }
+  EXPECT_THAT(std::string(hung.MayStart("another").message()),
+              HasSubstr("10 processes of checks hang"));
+  EXPECT_THAT(std::string(hung.MayStart("3").message()),
+              HasSubstr("/srv/x still does not answer"));
+  kill(all[3], SIGKILL);
+  while (hung.Count() == HungProcesses::kMost) std::this_thread::yield();
+  EXPECT_TRUE(hung.MayStart("3").ok());
+  EXPECT_FALSE(hung.MayStart("4").ok());
+  for (const pid_t pid : all) kill(pid, SIGKILL);
+  while (hung.Count() > 0) std::this_thread::yield();
+  EXPECT_EQ(waitpid(-1, nullptr, WNOHANG), -1);  // each was reaped
 }
 
 TEST(Clock, IsJudgedByWhatItsTimeServiceSays) {
