@@ -64,7 +64,9 @@ void VoidRoundsAbove(Turn& turn, int number, const std::string& why) {
   for (const int other : above) VoidRoundOf(turn, other, why);
 }
 
-void GoOnWithout(Turn& turn, int number, const CheckId& id) {
+// `anew`: nobody had waived it yet. More time for one that is waived changes
+// nothing of what is watched, and so no soak begins again by it.
+void GoOnWithout(Turn& turn, int number, const CheckId& id, bool anew) {
   Step& step = turn.step(number);
   VoidRoundsAbove(turn, number, absl::StrCat(id.str(), " was waived"));
   std::erase_if(step.doubtful,
@@ -76,7 +78,7 @@ void GoOnWithout(Turn& turn, int number, const CheckId& id) {
   }
   if (step.stop != Stop::kNone) return;
   VoidRoundOf(turn, number, absl::StrCat(id.str(), " was waived"));
-  if (!Has(turn.plan().planned(number).watch, id)) return;
+  if (!anew || !Has(turn.plan().planned(number).watch, id)) return;
   if (In<Soaking>(step) || In<Accepting>(step)) {
     ForgetStepOrders(turn, number);
     StartSoak(turn, number);
@@ -166,7 +168,9 @@ void ApplyWaiver(Turn& turn, const WaiverGiven& event) {
   const int asked = turn.plan().FindStep(event.step);
   std::vector<CheckId> checks = {event.check};
   if (event.check.empty()) checks = NotPassing(turn.world, asked);
+  std::set<CheckId> anew;
   for (const CheckId& id : checks) {
+    if (!turn.run().waivers.contains(id)) anew.insert(id);
     const Waiver waiver{event.by, event.reason, event.until};
     turn.Say(
         "waiver", event.by.str(),
@@ -176,7 +180,8 @@ void ApplyWaiver(Turn& turn, const WaiverGiven& event) {
   }
   for (int i = 0; i < turn.plan().size(); ++i) {
     for (const CheckId& id : checks) {
-      if (RunsCheck(turn.world, i, id)) GoOnWithout(turn, i, id);
+      if (!RunsCheck(turn.world, i, id)) continue;
+      GoOnWithout(turn, i, id, anew.contains(id));
     }
   }
 }

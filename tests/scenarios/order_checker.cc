@@ -24,15 +24,17 @@ const PlannedStep* OrderChecker::OwnerOf(const GrantId& grant) const {
   return it == owners_.end() ? nullptr : it->second;
 }
 
+bool OrderChecker::HasAgent(const HostId& id) const {
+  const PlannedHost* host = plan_->FindHost(id);
+  return host == nullptr || host->has_agent();
+}
+
 // Nobody's program looks at it: it is as well as people say that its points
 // are closed, until they are opened by its own gate.
 bool OrderChecker::IsByHand(const PlannedStep& step) const {
   return step.health.empty() &&
          std::all_of(step.hosts.begin(), step.hosts.end(),
-                     [&](const HostId& id) {
-                       const PlannedHost* host = plan_->FindHost(id);
-                       return host != nullptr && !host->has_agent();
-                     });
+                     [&](const HostId& id) { return !HasAgent(id); });
 }
 
 bool OrderChecker::IsHealthy(const StepId& id) const {
@@ -43,8 +45,19 @@ bool OrderChecker::IsHealthy(const StepId& id) const {
         [&](const HostId& host) { return closed_.contains(host); });
   }
   const auto it = well_.find(id);
-  if (step == nullptr || it == well_.end()) return false;
-  std::set<HostId> well = it->second;
+  if (step == nullptr) return false;
+  std::set<HostId> well;
+  if (it != well_.end()) well = it->second;
+  // Where no program looks, people say that it is closed, and answer for each
+  // check by a waiver.
+  const bool answered_for =
+      std::all_of(step->health.begin(), step->health.end(),
+                  [&](const auto& check) { return IsWaived(check.id); });
+  for (const HostId& host : step->hosts) {
+    if (!HasAgent(host) && answered_for && closed_.contains(host)) {
+      well.insert(host);
+    }
+  }
   const auto doubted = doubted_.find(id);
   if (doubted != doubted_.end()) {
     for (const auto& [host, check] : doubted->second) {
@@ -82,12 +95,16 @@ void OrderChecker::Left(const Order& order) {
     if (!withdraw->peers.empty()) return;
     for (const GrantId& grant : withdraw->grants) Unwell(order.host, grant);
   } else if (const auto* propose = std::get_if<engine::Propose>(&order.what)) {
-    const std::string digest = Sha256(propose->body.str());
-    voided_[digest];
-    bodies_[digest] = propose->body.str();
+    Shown(propose->body.str());
   } else if (const auto* open = std::get_if<engine::OpenFlows>(&order.what)) {
     CheckOpen(order, *open);
   }
+}
+
+void OrderChecker::Shown(const std::string& body) {
+  const std::string digest = Sha256(body);
+  voided_[digest];
+  bodies_[digest] = body;
 }
 
 void OrderChecker::Unwell(const HostId& host, const GrantId& grant) {
@@ -273,6 +290,22 @@ bool OrderChecker::IsWaived(const CheckId& check) const {
 void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
   now_ = std::max(now_, now);
   if (plan_ == nullptr) return;
+  Take(event);
+  // No report says when a step with people's points in it became well.
+  for (const PlannedStep& step : plan_->steps) {
+    if (std::all_of(step.hosts.begin(), step.hosts.end(),
+                    [&](const HostId& host) { return HasAgent(host); })) {
+      continue;
+    }
+    if (!IsHealthy(step.id)) {
+      well_by_hand_.erase(step.id);
+    } else if (well_by_hand_.insert(step.id).second) {
+      well_since_[step.id] = now_;
+    }
+  }
+}
+
+void OrderChecker::Take(const engine::Event& event) {
   if (const auto* watch = std::get_if<engine::WatchChanged>(&event)) {
     // Not healthy for as long as a watched check does not pass.
     auto& doubted = doubted_[watch->step];
@@ -317,6 +350,14 @@ void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
   const auto* checks = std::get_if<engine::RunChecks>(&order.what);
   const auto* done = std::get_if<engine::ChecksDone>(&report->detail);
   if (checks == nullptr || checks->checks.empty()) return;
+  // One that came in after others is what is asked about, until it passes.
+  const std::set<const PlannedStep*>& came_in = entered_[order.host];
+  const bool newcomer =
+      std::any_of(came_in.begin(), came_in.end(), [&](const PlannedStep* one) {
+        return !one->health.empty() &&
+               one->health[0].id == checks->checks[0].id &&
+               !well_[one->id].contains(order.host);
+      });
   for (const PlannedStep& step : plan_->steps) {
     if (step.health.empty() || step.health[0].id != checks->checks[0].id) {
       continue;
@@ -348,7 +389,7 @@ void OrderChecker::Saw(const engine::Event& event, absl::Time now) {
       const bool was_well = IsHealthy(step.id);
       well_[step.id].insert(order.host);
       if (!was_well) well_since_[step.id] = now_;
-    } else {
+    } else if (!newcomer) {
       well_[step.id].erase(order.host);
     }
   }

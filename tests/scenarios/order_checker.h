@@ -31,6 +31,8 @@ class OrderChecker {
              const std::map<std::string, std::vector<Flow>>& open,
              const std::function<uint64_t(const HostId&)>& quarantine_number);
   void Left(const engine::Order& order);
+  // A body that people may decide on, where no host is shown it.
+  void Shown(const std::string& body);
   // What people are asked to do by hand, after each event: a task opens no
   // sooner than an order would.
   void Asked(const std::vector<engine::PointTaskView>& tasks);
@@ -42,6 +44,8 @@ class OrderChecker {
   void CheckNeeds(const PlannedStep& owner, const std::string& what);
   void CheckTask(const engine::PointTaskView& task);
   void CheckPeers(const engine::PointTaskView& task);
+  void Take(const engine::Event& event);
+  bool HasAgent(const HostId& host) const;
   bool IsByHand(const PlannedStep& step) const;
   void Unwell(const HostId& host, const GrantId& grant);
   const PlannedStep* OwnerOf(const GrantId& grant) const;
@@ -55,6 +59,7 @@ class OrderChecker {
   std::map<GrantId, const PlannedStep*> owners_;
   std::map<StepId, std::set<HostId>> well_;  // hosts that passed its health
   std::map<StepId, absl::Time> well_since_;
+  std::set<StepId> well_by_hand_;  // well now, with points that people work
   std::map<StepId, std::set<std::pair<HostId, CheckId>>> doubted_;
   // Externals that came in on a host after the system's own flows: the health
   // that is asked for next is about these.

@@ -30,13 +30,15 @@ struct Drawn {
 
 class Estate {
  public:
-  Estate(Random& random, int most_systems) : random_(random) {
+  Estate(Random& random, Random& hands, int most_systems)
+      : random_(random), hands_(hands) {
     const int systems =
         random_.Between(2, std::clamp(most_systems, 2, kMostNames));
     for (int i = 0; i < systems; ++i) AddSystem(i);
     if (systems >= 4 && random_.Percent(25)) JoinTwo();
     if (random_.Percent(60)) externals_ = random_.Between(1, 2);
     if (externals_ > 0) drawn_.back().serves = true;
+    DrawByHand();
   }
 
   std::string Text() {
@@ -60,7 +62,12 @@ class Estate {
         absl::StrAppend(&text,
                         ", vital: [{external: storage, port: 3260/tcp}]");
       }
-      absl::StrAppend(&text, "}\n");
+      absl::StrAppend(&text, by_hand_.contains(i) ? ManualText() : "",
+                      i == behind_ ? ", behind: [switch-1]" : "", "}\n");
+    }
+    if (behind_ > 0) {
+      absl::StrAppend(&text, "  switch-1: {address: [10.9.2.1]", ManualText(),
+                      "}\n");
     }
     if (externals_ > 0 || vital_) {
       absl::StrAppend(&text, "externals:\n");
@@ -82,6 +89,28 @@ class Estate {
   }
 
  private:
+  // In one estate of eight people work a point or two: a host's, or a switch
+  // before one that has an agent.
+  void DrawByHand() {
+    if (!hands_.Percent(12)) return;
+    const int switched = hands_.Percent(40) ? hands_.Between(1, hosts_) : 0;
+    if (!(switched == 1 && vital_)) behind_ = switched;
+    const int points = hands_.Between(behind_ > 0 ? 0 : 1, 2);
+    for (int i = 0; i < points; ++i) {
+      const int host = hands_.Between(1, hosts_);
+      if (host != behind_ && !(host == 1 && vital_)) by_hand_.insert(host);
+    }
+  }
+
+  std::string ManualText() {
+    static const std::vector<std::string> kOwners = {
+        "", ", owner: technical-lead", ", owner: system-owner"};
+    return absl::StrCat(
+        ", enforcement: manual, instructions: {close: pull the cable, open: "
+        "plug the cable in",
+        hands_.Pick(kOwners), "}");
+  }
+
   std::string NewHost() { return absl::StrCat("h-", ++hosts_); }
 
   void AddSystem(int number) {
@@ -257,17 +286,20 @@ class Estate {
   }
 
   Random& random_;
+  Random& hands_;
   std::vector<Drawn> drawn_;
   int hosts_ = 0;
   int externals_ = 0;
   bool vital_ = false;
+  std::set<int> by_hand_;
+  int behind_ = 0;  // the host that stands behind a switch
   std::vector<std::string> joint_;
 };
 
 }  // namespace
 
-std::string DrawManifest(Random& random, int most_systems) {
-  return Estate(random, most_systems).Text();
+std::string DrawManifest(Random& random, Random& hands, int most_systems) {
+  return Estate(random, hands, most_systems).Text();
 }
 
 absl::StatusOr<std::shared_ptr<const Plan>> LoadPlan(

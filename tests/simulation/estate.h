@@ -14,8 +14,9 @@
 
 namespace sluice::simulation {
 
-// A manifest without mistakes, of 2 to `most_systems` systems.
-std::string DrawManifest(Random& random, int most_systems);
+// A manifest without mistakes, of 2 to `most_systems` systems. `hands` draws
+// whether people work some of its points, and changes nothing else.
+std::string DrawManifest(Random& random, Random& hands, int most_systems);
 
 // The plan of a manifest's texts; remembers the last few, since every start of
 // an orchestrator asks again.

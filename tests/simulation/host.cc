@@ -70,7 +70,8 @@ Host::Host(World& world, const PlannedHost& planned, uint64_t seed)
       planned_(planned),
       random_(seed, absl::StrCat("host ", planned.id.str())),
       management_(ManagementOf(world.plan(), planned)),
-      kernel_([this] { return boot_clock(); }) {
+      kernel_([this] { return boot_clock(); }),
+      point_(planned.vital) {
   rate_ = 1.0 + random_.Between(-200, 200) * 1e-6;
   clock_.Start(world.now(), random_.Time(absl::Minutes(5), absl::Hours(500)),
                rate_);
@@ -91,6 +92,7 @@ void Host::Boot() {
                  random_.Time(absl::Seconds(4), absl::Seconds(30)), rate_);
   }
   powered_ = true;
+  if (by_hand()) return;
   boot_id_ = absl::StrCat(id().str(), "-boot-", ++boots_);
   kernel_.Boot();
   world_.watchers().Rebooted(*this);
@@ -146,8 +148,13 @@ void Host::StartAgent() {
   options.version = "simulated";
   options.management = management_;
   options.vital = planned_.vital;
+  suspended_ = file_damaged;
+  if (suspended_) {
+    options.trust.suspended = "cannot use its agent.yaml (drawn)";
+  }
   for (const PlannedStep& step : world_.plan().steps) {
-    if (!step.start_unit.empty()) options.units.insert(step.start_unit);
+    if (suspended_ || step.start_unit.empty()) continue;
+    options.units.insert(step.start_unit);
   }
   for (const sluice::Approver& approver : world_.plan().approvers) {
     options.trust.approvers.push_back(

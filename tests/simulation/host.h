@@ -14,6 +14,7 @@
 #include "orchestrator/planner/plan.h"
 #include "tests/simulation/agenda.h"
 #include "tests/simulation/kernel.h"
+#include "tests/simulation/manual_point.h"
 #include "tests/simulation/random.h"
 #include "tests/toys/toy_signature.h"
 
@@ -35,7 +36,8 @@ class Host {
   Host(World& world, const PlannedHost& planned, uint64_t seed);
 
   // ── life ──────────────────────────────────────────────────────────────────
-  void Boot();  // the kernel is new; the agent starts
+  // The kernel is new; the agent starts. What people work is as it was.
+  void Boot();
   void Reboot(absl::Duration down);
   void KillAgent();  // the kernel stays; a supervisor starts it again
   void StartAgent();
@@ -57,12 +59,18 @@ class Host {
   absl::Duration Lateness() const;  // of its checks, drawn by faults
   Kernel& kernel() { return kernel_; }
   const Kernel& kernel() const { return kernel_; }
+  // People work it: no agent ever runs there, and its kernel is nobody's.
+  bool by_hand() const { return !planned_.has_agent(); }
+  ManualPoint& point() { return point_; }
+  const ManualPoint& point() const { return point_; }
   StateDisk& disk() { return disk_; }
   const StateDisk& disk() const { return disk_; }
   const agent::AgentState* state() const {
     return core_ == nullptr ? nullptr : &core_->state();
   }
   const std::string& boot_id() const { return boot_id_; }
+  // Its agent runs by the copy of a file that could not be read.
+  bool suspended() const { return suspended_; }
   const std::vector<Flow>& management() const { return management_; }
 
   // Its disk writes nothing and does not answer, until it does.
@@ -78,6 +86,10 @@ class Host {
   // What its checks say, by id; the rest pass.
   std::map<CheckId, CheckResult> verdicts;
   bool rolled_back = false;
+  // Its agent.yaml cannot be read: from its next start on its agent goes by
+  // the copy of the last one. That names everybody here: what suspends them
+  // is all that keeps it from believing them.
+  bool file_damaged = false;
 
  private:
   void Do(const agent::ChangeFence& command);
@@ -101,6 +113,7 @@ class Host {
   DriftingClock clock_;
   double rate_ = 1.0;
   Kernel kernel_;
+  ManualPoint point_;
   StateDisk disk_;
   int disk_hangs_ = 0;
   std::vector<agent::SaveState> unanswered_;
@@ -109,6 +122,7 @@ class Host {
   std::string boot_id_;
   std::unique_ptr<agent::AgentCore> core_;
   uint64_t life_ = 0;  // what belongs to an earlier process is void
+  bool suspended_ = false;
   int crash_after_ = 0;
   std::deque<agent::Event> events_;
   bool busy_ = false;

@@ -287,7 +287,20 @@ void Orchestrator::Announced(const runtime::HistoryLine& line) {
 
 absl::Time Orchestrator::Turned(const runtime::Glimpse& glimpse) {
   world_.watchers().TurnEnded(*this, glimpse);
+  if (world_.by_hand()) TellOfHands(glimpse);
   return absl::InfiniteFuture();
+}
+
+void Orchestrator::TellOfHands(const runtime::Glimpse& glimpse) {
+  const engine::View view = glimpse.engine.MakeView(glimpse.now);
+  for (const engine::GateView& gate : view.gates) {
+    if (gate.body_digest.empty() || shown_.contains(gate.body_digest)) continue;
+    const auto detail = glimpse.engine.MakeGateDetail(gate.id, glimpse.now);
+    if (!detail.ok() || detail->body.empty()) continue;
+    shown_.insert(gate.body_digest);
+    world_.watchers().Shown(*this, gate.body_digest, detail->body);
+  }
+  world_.watchers().Asked(*this, view.point_tasks);
 }
 
 }  // namespace sluice::simulation

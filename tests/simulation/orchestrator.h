@@ -109,6 +109,7 @@ class Orchestrator : public Peer,
   absl::Time Turned(const runtime::Glimpse& glimpse) override;
 
   void Tell(const HostId& host, uint64_t stream, engine::Event event);
+  void TellOfHands(const runtime::Glimpse& glimpse);
   void TurnBy(absl::Time when);
   void Turn();
 
@@ -130,6 +131,7 @@ class Orchestrator : public Peer,
     uint64_t renewals = 0;
   };
   std::map<HostId, Attachment> streams_;
+  std::set<std::string> shown_;  // bodies, by digest
 };
 
 }  // namespace sluice::simulation

@@ -22,7 +22,7 @@ bool Has(const std::vector<RoleId>& roles, const RoleId& role) {
 }  // namespace
 
 People::People(World& world, uint64_t seed)
-    : world_(world), random_(seed, "people") {}
+    : world_(world), random_(seed, "people"), hands_(seed, "hands") {}
 
 void People::Begin() {
   pushed_at_ = isolated_at_ = world_.now();
@@ -41,12 +41,12 @@ std::vector<RoleId> People::RolesOf(const OperatorId& by) const {
   return approver == nullptr ? std::vector<RoleId>() : approver->roles;
 }
 
-absl::Duration People::Patience() {
+absl::Duration People::Patience(Random& random) {
   if (diligent_) {
-    return random_.Time(absl::Milliseconds(500), absl::Seconds(3));
+    return random.Time(absl::Milliseconds(500), absl::Seconds(3));
   }
-  return random_.Time(absl::Milliseconds(500), absl::Seconds(12)) +
-         (slow > absl::ZeroDuration() ? random_.Time(absl::ZeroDuration(), slow)
+  return random.Time(absl::Milliseconds(500), absl::Seconds(12)) +
+         (slow > absl::ZeroDuration() ? random.Time(absl::ZeroDuration(), slow)
                                       : absl::ZeroDuration());
 }
 
@@ -55,6 +55,7 @@ void People::LookAgain() {
   Orchestrator& orchestrator = world_.primary();
   orchestrator.Look([this, &orchestrator](const runtime::Glimpse& glimpse) {
     view_ = glimpse.engine.MakeView(glimpse.now);
+    told_at_ = glimpse.now;
     world_.watchers().Looked(orchestrator, glimpse, view_);
     for (const engine::GateView& gate : view_.gates) {
       if (gate.body_digest.empty() || bodies_.contains(gate.body_digest)) {
@@ -64,6 +65,8 @@ void People::LookAgain() {
       if (detail.ok()) bodies_[gate.body_digest] = detail->body;
     }
     Answer(view_);
+    if (world_.by_hand()) WorkByHand(view_);
+    if (world_.by_hand()) LookInstead(view_);
     Push(view_);
   });
 }
@@ -157,7 +160,7 @@ void People::Answer(const engine::View& view) {
       const int times = twice > 0 && random_.Percent(twice) ? 2 : 1;
       for (int i = 0; i < times; ++i) {
         world_.agenda().After(
-            Patience(), [this, by = approver.id, gate = gate, go, i] {
+            Patience(random_), [this, by = approver.id, gate = gate, go, i] {
               // Twice: the second time the other way, now and then.
               Decide(by, gate, i == 0 ? go : go != random_.Percent(40));
             });
@@ -169,10 +172,11 @@ void People::Answer(const engine::View& view) {
     for (const Approver& approver : world_.plan().approvers) {
       if (!task.owner.empty() && !Has(approver.roles, task.owner)) continue;
       if (!free(task.id.str(), approver.id)) break;
-      world_.agenda().After(Patience(), [this, by = approver.id, id = task.id] {
-        world_.Trace("people", by.str(), " signs ", id.str());
-        Ask(engine::TaskSigned{id, by, RolesOf(by), "done", ""});
-      });
+      world_.agenda().After(
+          Patience(random_), [this, by = approver.id, id = task.id] {
+            world_.Trace("people", by.str(), " signs ", id.str());
+            Ask(engine::TaskSigned{id, by, RolesOf(by), "done", ""});
+          });
       break;
     }
   }
@@ -187,7 +191,9 @@ void People::Push(const engine::View& view) {
   if (!active) {
     const bool all =
         std::all_of(view.hosts.begin(), view.hosts.end(), [](const auto& host) {
-          return host.fence == "quarantined" && host.standing_flows == 0;
+          // A run that starts asks for the points that people work.
+          return host.link == "manual" ||
+                 (host.fence == "quarantined" && host.standing_flows == 0);
         });
     if (!all || !isolated_once_) {
       if (isolated_once_ && now - isolated_at_ < absl::Seconds(20)) return;

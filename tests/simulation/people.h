@@ -47,20 +47,29 @@ class People {
   void See(const engine::View& view, absl::Time now);
   void Answer(const engine::View& view);
   void Push(const engine::View& view);
+  void WorkByHand(const engine::View& view);
+  void Take(const engine::PointTaskView& task);
+  void Say(const engine::PointTaskView& task, const OperatorId& by, bool done,
+           const std::string& saw, absl::Duration wait);
+  void LookInstead(const engine::View& view);
   std::vector<RoleId> RolesOf(const OperatorId& by) const;
-  absl::Duration Patience();
+  absl::Duration Patience(Random& random);
 
   World& world_;
   Random random_;
+  Random hands_;  // what is drawn for work by hand changes nothing else
   bool diligent_ = false;
   bool finished_ = false;
   bool isolated_once_ = false;
   absl::Time isolated_at_;
   absl::Time pushed_at_;
   engine::View view_;
+  absl::Time told_at_;                         // by the orchestrator's own time
   std::map<std::string, std::string> bodies_;  // as they were shown
   // What is on its way, so that nobody answers the same thing at each look.
   std::map<std::pair<std::string, OperatorId>, absl::Time> busy_;
+  std::map<HostId, absl::Time> at_work_;  // at a point, until then
+  std::map<StepId, absl::Time> looked_;
 };
 
 }  // namespace sluice::simulation

@@ -51,6 +51,10 @@ bool Traffic::Send(const Session& session, bool from_client, bool syn) {
     Host* host = world_.FindHost(id);
     if (host == nullptr) continue;
     if (!host->powered()) return false;
+    if (host->by_hand()) {
+      if (host->point().Passes(session.flow)) continue;
+      return false;
+    }
     if (!host->kernel().Passes(tuple, from_client, syn)) {
       world_.watchers().Refused(session, from_client);
       return false;

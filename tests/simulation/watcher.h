@@ -18,6 +18,7 @@
 #include "common/flow.h"
 #include "orchestrator/engine/command.h"
 #include "orchestrator/engine/event.h"
+#include "orchestrator/engine/view.h"
 #include "orchestrator/journal/journal.h"
 #include "orchestrator/runtime/inbox.h"
 #include "orchestrator/runtime/ports.h"
@@ -68,6 +69,12 @@ class Watcher {
   virtual void Welcomed(const Orchestrator&, const HostId&,
                         uint64_t /*epoch*/) {}
   virtual void TurnEnded(const Orchestrator&, const runtime::Glimpse&) {}
+  // Where people work points: a body that they may decide on now, and then all
+  // that they are asked to do by hand, at the end of each turn.
+  virtual void Shown(const Orchestrator&, const std::string& /*digest*/,
+                     const std::string& /*body*/) {}
+  virtual void Asked(const Orchestrator&,
+                     const std::vector<engine::PointTaskView>&) {}
 
   // ── people ────────────────────────────────────────────────────────────────
   // A person truly signed this, wherever it goes from here.
@@ -99,7 +106,7 @@ class Watcher {
   // A packet of `session` passed every fence on its way.
   virtual void Passed(const Session&, const Tuple&, bool /*from_client*/,
                       bool /*syn*/) {}
-  // A fence refused one.
+  // A fence refused one. What people work refuses without a word.
   virtual void Refused(const Session&, bool /*from_client*/) {}
 };
 

@@ -40,6 +40,14 @@ class Watchers : public Watcher {
                  const runtime::Glimpse& glimpse) override {
     Tell(&Watcher::TurnEnded, o, glimpse);
   }
+  void Shown(const Orchestrator& o, const std::string& digest,
+             const std::string& body) override {
+    Tell(&Watcher::Shown, o, digest, body);
+  }
+  void Asked(const Orchestrator& o,
+             const std::vector<engine::PointTaskView>& tasks) override {
+    Tell(&Watcher::Asked, o, tasks);
+  }
   void Signed(const engine::DecisionMade& decision) override {
     Tell(&Watcher::Signed, decision);
   }

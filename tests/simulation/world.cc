@@ -6,7 +6,6 @@
 #include <iterator>
 
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_replace.h"
 #include "common/contract.h"
 #include "tests/simulation/estate.h"
 #include "tests/simulation/watchers.h"
@@ -22,14 +21,10 @@ constexpr uint64_t kMostSteps = 1'000'000;
 
 absl::Time StartOfAll() { return absl::FromUnixSeconds(1'795'000'000); }
 
-// Nobody stands before a simulated machine: one that people work has an agent
-// here, or its checks would say nothing for ever.
 std::string ReadManifest(const std::string& path) {
   std::ifstream in(path);
   SLUICE_CHECK(in.good());
-  const std::string text{std::istreambuf_iterator<char>(in), {}};
-  return absl::StrReplaceAll(text,
-                             {{"enforcement: manual", "enforcement: kernel"}});
+  return std::string{std::istreambuf_iterator<char>(in), {}};
 }
 
 }  // namespace
@@ -37,8 +32,9 @@ std::string ReadManifest(const std::string& path) {
 World::World(const Options& options)
     : options_(options), start_(StartOfAll()), agenda_(start_) {
   Random estate(options.seed, "estate");
+  Random hands(options.seed, "estate by hand");
   manifest_ = options.manifest.empty()
-                  ? DrawManifest(estate, options.most_systems)
+                  ? DrawManifest(estate, hands, options.most_systems)
                   : ReadManifest(options.manifest);
   SetManifest(manifest_);
 
@@ -46,6 +42,7 @@ World::World(const Options& options)
   watchers_ = std::make_unique<Watchers>(&checkers_);
   for (const PlannedHost& host : plan_->hosts) {
     hosts_.emplace(host.id, std::make_unique<Host>(*this, host, options.seed));
+    by_hand_ = by_hand_ || !host.has_agent();
   }
   network_ = std::make_unique<Network>(*this, options.seed);
   AddOrchestrator();

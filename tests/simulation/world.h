@@ -81,6 +81,8 @@ class World {
   int AddPeer(Peer* peer);
   Peer& peer(int number) { return *peers_[static_cast<size_t>(number)]; }
   bool healed() const { return healed_; }
+  // Whether people work a point of the estate.
+  bool by_hand() const { return by_hand_; }
   // The manifest as people have it now: what an orchestrator that starts reads.
   const std::string& newest_manifest() const { return newest_manifest_; }
   void SetManifest(const std::string& text);
@@ -128,6 +130,7 @@ class World {
   };
   std::vector<Drawn> faults_;
   bool healed_ = false;
+  bool by_hand_ = false;
   std::vector<Violation> violations_;
   std::vector<std::string> trace_;
 };

@@ -28,6 +28,9 @@ class Votes : public Checker {
     if (const auto* report = std::get_if<engine::OrderReported>(&event)) {
       NoteInspection(*report);
     }
+    if (const auto* word = std::get_if<engine::PointReported>(&event)) {
+      CheckMay(*word);
+    }
     const auto* decision = std::get_if<engine::DecisionMade>(&event);
     if (decision != nullptr && !decision->go) {
       refused_.insert(decision->body_digest);
@@ -90,7 +93,23 @@ class Votes : public Checker {
     checks_.erase(asked);
   }
 
-  // Between asking people and opening, inspections ran again on enough hosts.
+  // The word of one whom the point is for, and who says what they saw.
+  void CheckMay(const engine::PointReported& word) {
+    const PlannedHost* host = world_.plan().FindHost(word.host);
+    const Approver* by = world_.plan().FindApprover(word.by);
+    const RoleId owner = host == nullptr ? RoleId() : host->instructions.owner;
+    const bool may =
+        by != nullptr &&
+        (owner.empty() || std::find(by->roles.begin(), by->roles.end(),
+                                    owner) != by->roles.end());
+    if (may && !word.saw.empty()) return;
+    Violate(absl::StrCat(
+        word.by.str(), " is believed on ", word.task.str(),
+        may ? ", and says nothing of what they saw" : ", which is not theirs"));
+  }
+
+  // Between asking people and opening, inspections ran again on enough hosts,
+  // but for those where no program can.
   void CheckInspected(const engine::Order& order,
                       const engine::OpenFlows& open) {
     const auto proposed = proposed_.find(open.release_digest);
@@ -105,6 +124,8 @@ class Votes : public Checker {
       if (!opens) continue;
       int inspected = 0;
       for (const HostId& host : step.hosts) {
+        const PlannedHost* planned = world_.plan().FindHost(host);
+        if (planned != nullptr && !planned->has_agent()) ++inspected;
         const auto at = inspected_.find({step.inspect[0].id, host});
         if (at != inspected_.end() && at->second >= proposed->second) {
           ++inspected;

@@ -53,16 +53,33 @@ class OrderOfThings : public Checker {
     } else if (const auto* open = std::get_if<engine::OpenFlows>(&order.what)) {
       CheckSoaked(*open);
     }
+    Judge();
+  }
+
+  // As an order does, so does a task open.
+  void Shown(const Orchestrator& orchestrator, const std::string&,
+             const std::string& body) override {
+    if (orchestrator.number() == 0) checker_.Shown(body);
+  }
+  void Asked(const Orchestrator& orchestrator,
+             const std::vector<engine::PointTaskView>& tasks) override {
+    if (orchestrator.number() != 0 || blind_) return;
+    checker_.Asked(tasks);
+    Judge();
+  }
+
+ private:
+  void Judge() {
     for (; said_ < checker_.violations().size(); ++said_) {
       const std::string& text = checker_.violations()[said_];
       // Votes are S10's; a body whose proposal could not leave is the hosts' to
       // refuse.
       if (absl::StartsWith(text, "S1: ")) Violate(text.substr(4));
+      if (absl::StartsWith(text, "S5: ")) Violate(text);
       if (absl::StartsWith(text, "S8: ")) Violate(text);
     }
   }
 
- private:
   // The first time that all of a system's health passed, since it was isolated.
   void NoteHealth(const engine::OrderReported& report) {
     const auto asked = checks_.find(report.order);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
+#include "orchestrator/planner/opening.h"
 #include "tests/simulation/checkers/quorum.h"
 #include "tests/simulation/world.h"
 
@@ -44,8 +45,43 @@ class Authority : public Checker {
     bodies_.emplace(digest, *body);
   }
 
+  void Shown(const Orchestrator& orchestrator, const std::string& digest,
+             const std::string& body) override {
+    const absl::StatusOr<ReleaseOrder> read = ReleaseOrder::Parse(body);
+    if (orchestrator.number() != 0 || !read.ok()) return;
+    if (Sha256(body) == digest) shown_.emplace(digest, *read);
+  }
+
+  // People are asked to open only what a release order names for the point, to
+  // which enough people said go. What they do is their own.
+  void Asked(const Orchestrator& orchestrator,
+             const std::vector<engine::PointTaskView>& tasks) override {
+    if (orchestrator.number() != 0) return;
+    for (const engine::PointTaskView& task : tasks) {
+      if (task.verb != "open" || !asked_.insert(task.id).second) continue;
+      const auto body = shown_.find(task.release);
+      if (body != shown_.end() &&
+          QuorumMet(body->second, said_go_[task.release], world_.plan()) &&
+          Names(body->second, task)) {
+        continue;
+      }
+      return Violate(absl::StrCat(
+          task.id.str(), " asks to open ", task.flows.size(), " flows under ",
+          ShortDigest(task.release),
+          body == shown_.end() ? ", which nobody was shown"
+                               : ", which does not name them all, or to which "
+                                 "not enough people said go"));
+    }
+  }
+
   void Opened(const Host& host, const std::vector<Opening>& openings) override {
     for (const Opening& opening : openings) {
+      // What stood before its file was damaged stands.
+      if (host.suspended() && !opening.digest.empty()) {
+        return Violate(absl::StrCat(host.id().str(), " opened ",
+                                    opening.flow.Line(),
+                                    ", and its agent.yaml cannot be read"));
+      }
       bool covered = false;
       if (!opening.digest.empty()) {
         covered = Covers(host, opening.digest, opening.flow);
@@ -76,6 +112,29 @@ class Authority : public Checker {
     return QuorumMet(bodies_.at(digest), said_go_[digest], world_.plan());
   }
 
+  // By any plan there was, the flows of the order's own digest are these and
+  // perhaps more.
+  bool Names(const ReleaseOrder& body, const engine::PointTaskView& task) {
+    const ReleaseOrder::Host* line = body.Find(task.host);
+    if (line == nullptr) return false;
+    std::set<HostId> part;
+    for (const ReleaseOrder::Host& one : body.hosts) part.insert(one.id);
+    for (const std::shared_ptr<const Plan>& plan : world_.all_plans()) {
+      std::vector<Flow> all;
+      for (const auto& [grant, flows] :
+           FlowsAmong(*plan, body.steps, part, task.host)) {
+        all.insert(all.end(), flows.begin(), flows.end());
+      }
+      if (FlowsDigest(all) != line->flows_digest) continue;
+      return std::all_of(task.flows.begin(), task.flows.end(),
+                         [&](const engine::PointFlow& flow) {
+                           return std::find(all.begin(), all.end(),
+                                            flow.flow) != all.end();
+                         });
+    }
+    return false;
+  }
+
   bool IsNamed(const Host& host, const Opening& opening) {
     const std::pair key(host.id(), opening.digest);
     const std::set<GrantId>& named = named_[key];
@@ -87,6 +146,8 @@ class Authority : public Checker {
 
   std::map<std::string, std::set<OperatorId>> said_go_;
   std::map<std::string, ReleaseOrder> bodies_;
+  std::map<std::string, ReleaseOrder> shown_;  // to people who work points
+  std::set<TaskId> asked_;
   // By host and release order: each flow's grants; what orders to open named.
   std::map<std::pair<HostId, std::string>, std::map<Flow, std::set<GrantId>>>
       flows_;

@@ -36,9 +36,12 @@ class IsolationFirst : public Checker {
                 uint64_t) override {
     if (orchestrator.number() == 0) attached_.insert(host);
   }
-  void Recorded(const Orchestrator& orchestrator, const journal::Record&,
+  void Recorded(const Orchestrator& orchestrator, const journal::Record& record,
                 const engine::Event& event) override {
     if (orchestrator.number() != 0) return;
+    if (const auto* word = std::get_if<engine::PointReported>(&event)) {
+      spoken_[word->host] = record.sequence;
+    }
     // What left before left with an earlier write.
     left_.clear();
     if (const auto* lost = std::get_if<engine::AgentLost>(&event)) {
@@ -59,6 +62,7 @@ class IsolationFirst : public Checker {
     attached_.clear();
     told_.clear();
     left_.clear();
+    by_hand_.clear();
   }
 
   void Answered(const Orchestrator& orchestrator, const engine::Event& event,
@@ -69,12 +73,34 @@ class IsolationFirst : public Checker {
       const bool meant =
           order->scope == Scope::kAll ||
           (order->scope == Scope::kHost && order->host == host.id);
+      // People are asked by the end of the turn; see Asked().
+      if (meant && !host.has_agent() && answer.recorded &&
+          orchestrator.number() == 0) {
+        by_hand_[host.id] = answer.sequence;
+      }
       if (!meant || told_.contains(host.id)) continue;
       if (!attached_.contains(host.id) || !orchestrator.Attached(host.id)) {
         continue;
       }
       return Violate(absl::StrCat("'isolated' was answered and ", host.id.str(),
                                   " was not told"));
+    }
+  }
+
+  // Who works a point is asked to close it, unless they have spoken since.
+  void Asked(const Orchestrator& orchestrator,
+             const std::vector<engine::PointTaskView>& tasks) override {
+    if (orchestrator.number() != 0) return;
+    for (const auto& [host, sequence] : std::exchange(by_hand_, {})) {
+      const bool asked = std::any_of(
+          tasks.begin(), tasks.end(), [&](const engine::PointTaskView& task) {
+            return task.host == host && task.verb == "isolate";
+          });
+      if (asked || spoken_[host] > sequence) continue;
+      return Violate(
+          absl::StrCat("'isolated' was answered and nobody is asked "
+                       "to close ",
+                       host.str()));
     }
   }
 
@@ -147,6 +173,8 @@ class IsolationFirst : public Checker {
   std::string left_;           // with this write, and isolates nothing
   std::set<HostId> told_;      // and has not reported since
   std::set<HostId> attached_;  // welcomed
+  std::map<HostId, uint64_t> by_hand_;  // isolated by this record
+  std::map<HostId, uint64_t> spoken_;   // of it, by this record
   std::map<HostId, int> opened_;
   std::set<HostId> welcomed_;
   std::set<std::pair<HostId, agent::OrderId>> isolations_;

@@ -60,6 +60,39 @@ class StaleHands : public Checker {
     }
   }
 
+  // A person's word counts for a task that they were asked, once.
+  void Asked(const Orchestrator& orchestrator,
+             const std::vector<engine::PointTaskView>& tasks) override {
+    if (orchestrator.number() != 0) return;
+    asked_.clear();
+    for (const engine::PointTaskView& task : tasks) {
+      asked_[task.id] = task.order;
+    }
+  }
+  void Heard(const Orchestrator& orchestrator,
+             const engine::Event& event) override {
+    const auto* word = std::get_if<engine::PointReported>(&event);
+    if (word == nullptr || orchestrator.number() != 0) return;
+    const auto task = asked_.find(word->task);
+    if (task == asked_.end() || task->second != word->order) return;
+    in_time_.insert({word->task, word->order});
+  }
+  void LostTail(const Orchestrator&) override { spoken_.clear(); }
+  void Recorded(const Orchestrator& orchestrator, const journal::Record&,
+                const engine::Event& event) override {
+    const auto* word = std::get_if<engine::PointReported>(&event);
+    if (word == nullptr || orchestrator.number() != 0) return;
+    if (!in_time_.contains({word->task, word->order})) {
+      return Violate(absl::StrCat(word->by.str(), " is believed on ",
+                                  word->task.str(),
+                                  ", which nobody is asked for"));
+    }
+    if (!spoken_.insert(word->order).second) {
+      Violate(absl::StrCat(word->by.str(), " is believed on ", word->task.str(),
+                           ", which was answered"));
+    }
+  }
+
   void Opened(const Host& host, const std::vector<Opening>& openings) override {
     Known& known = Of(host);
     for (const Opening& opening : openings) {
@@ -99,6 +132,9 @@ class StaleHands : public Checker {
   };
   Known& Of(const Host& host) { return known_[host.id()]; }
 
+  std::map<TaskId, engine::OrderId> asked_;
+  std::set<std::pair<TaskId, engine::OrderId>> in_time_;
+  std::set<engine::OrderId> spoken_;
   std::map<HostId, Known> known_;
   std::set<std::pair<HostId, agent::OrderId>> isolations_;
 };

@@ -28,6 +28,14 @@ class Honesty : public Checker {
     }
   }
 
+  void Heard(const Orchestrator&, const engine::Event& event) override {
+    const auto* word = std::get_if<engine::PointReported>(&event);
+    if (word == nullptr || !word->done) return;
+    if (absl::StrContains(word->task.str(), "/isolate-")) {
+      closed_.insert(word->host);
+    }
+  }
+
   void AgentStarted(const Host& host) override {
     started_[host.id()] = world_.now();
   }
@@ -82,6 +90,7 @@ class Honesty : public Checker {
       }
     }
     for (const engine::HostView& host : view.hosts) {
+      if (host.link == "manual") CheckWord(host);
       CheckFence(orchestrator, host);
     }
     if (asked_ == 0) return;
@@ -103,13 +112,56 @@ class Honesty : public Checker {
     const PlannedStep* step = world_.plan().FindStep(view.id);
     if (step == nullptr) return;
     for (const HostId& host : step->hosts) {
+      const PlannedHost* planned = world_.plan().FindHost(host);
+      if (planned != nullptr && !planned->has_agent()) {
+        CheckHand(view, host);
+        continue;
+      }
       if (!lost_.contains(host)) continue;
       return Violate(absl::StrCat(view.id.str(), " is shown as ", view.state,
                                   ", and ", host.str(), " is lost"));
     }
   }
 
-  // UDP that a host of it sends cannot be tried, and is said to be untried.
+  // What rests on a person's word is said to.
+  void CheckHand(const engine::StepView& view, const HostId& host) {
+    const std::string word = absl::StrCat("by hand: ", host.str(), " is ");
+    const bool said = std::any_of(
+        view.notes.begin(), view.notes.end(), [&](const std::string& note) {
+          return absl::StartsWith(note, word) ||
+                 absl::StrContains(note,
+                                   absl::StrCat(host.str(), " is not part"));
+        });
+    if (!said) {
+      return Violate(absl::StrCat(view.id.str(), " is shown as ", view.state,
+                                  ", and nobody says that people work ",
+                                  host.str()));
+    }
+    for (const engine::CheckReport& check : view.checks) {
+      if (check.result.verdict != Verdict::kPass) continue;
+      if (check.result.said_by != absl::StrCat("host ", host.str())) continue;
+      return Violate(absl::StrCat(check.id.str(), " is shown as passed on ",
+                                  host.str(), ", where no program looks"));
+    }
+  }
+
+  // Closed is what somebody said, and that nobody measured it is said too.
+  void CheckWord(const engine::HostView& view) {
+    const bool spoke = closed_.contains(view.id);
+    if (view.fence == "open" || view.leased_flows > 0 ||
+        (view.fence == "quarantined" && !spoke)) {
+      return Violate(absl::StrCat(view.id.str(), " is shown as ", view.fence,
+                                  ", and nobody said so"));
+    }
+    if (view.fence != "quarantined") return;
+    if (!absl::StrContains(view.said, "not measured")) {
+      Violate(absl::StrCat(view.id.str(), " is shown as closed, and not that ",
+                           "nobody measured it"));
+    }
+  }
+
+  // UDP that a host of it sends cannot be tried, and is said to be untried;
+  // nothing that leaves from where no program runs can.
   void CheckUntried(const engine::StepView& view) {
     const PlannedStep* step = world_.plan().FindStep(view.id);
     if (step == nullptr || !step->external.empty()) return;
@@ -119,7 +171,9 @@ class Honesty : public Checker {
       if (grant == nullptr || grant->strength != Strength::kHard) continue;
       const bool udp = std::any_of(
           grant->flows.begin(), grant->flows.end(), [&](const auto& flow) {
-            return flow.flow.protocol == Protocol::kUdp &&
+            const PlannedHost* from = world_.plan().FindHost(flow.client);
+            const bool by_hand = from != nullptr && !from->has_agent();
+            return (by_hand || flow.flow.protocol == Protocol::kUdp) &&
                    std::find(step->hosts.begin(), step->hosts.end(),
                              flow.client) != step->hosts.end();
           });
@@ -151,6 +205,7 @@ class Honesty : public Checker {
   }
 
   std::set<HostId> lost_;
+  std::set<HostId> closed_;  // of those that people work, by their word
   std::map<HostId, absl::Time> since_;
   std::map<HostId, absl::Time> started_;
   std::set<std::pair<HostId, agent::OrderId>> isolations_;

@@ -21,7 +21,7 @@ Draw DrawOrchestratorDies, DrawOrchestratorDiesWriting,
     DrawOrchestratorDiesSending, DrawOrchestratorFreezes, DrawAgentDies,
     DrawAgentDiesBetween;
 // host.cc
-Draw DrawReboot, DrawRollBack, DrawPowerCut;
+Draw DrawReboot, DrawRollBack, DrawPowerCut, DrawAgentFileDamaged;
 // clock.cc
 Draw DrawWallClock, DrawDrift;
 // disk.cc

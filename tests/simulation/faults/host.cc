@@ -40,8 +40,34 @@ class RollsBack : public Fault {
   const size_t saves_;
 };
 
+class DamagesFile : public Fault {
+ public:
+  explicit DamagesFile(HostId host) : host_(std::move(host)) {}
+  std::string Text() const override {
+    return absl::StrCat("the agent.yaml of ", host_.str(),
+                        " cannot be read for ", Seconds(lasts));
+  }
+  void Begin(World& world) override {
+    world.host(host_).file_damaged = true;
+    world.host(host_).KillAgent();
+  }
+  // Somebody mends it, and starts the agent again.
+  void End(World& world) override {
+    world.host(host_).file_damaged = false;
+    world.host(host_).KillAgent();
+  }
+
+ private:
+  const HostId host_;
+};
+
 }  // namespace
 
+std::unique_ptr<Fault> DrawAgentFileDamaged(World& world, Random& random) {
+  auto fault = std::make_unique<DamagesFile>(AnyHost(world, random));
+  fault->lasts = absl::Seconds(random.Between(5, 60));
+  return fault;
+}
 std::unique_ptr<Fault> DrawReboot(World& world, Random& random) {
   const HostId host = AnyHost(world, random);
   return std::make_unique<Reboots>(std::vector<HostId>{host},

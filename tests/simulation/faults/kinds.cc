@@ -8,6 +8,7 @@ const std::vector<FaultKind>& FaultKinds() {
       {"agent-dies-between", 3, DrawAgentDiesBetween},
       {"agent-disk-full", 1, DrawAgentDiskFull},
       {"agent-disk-hangs", 0, DrawAgentDiskHangs},
+      {"agent-file-damaged", 0, DrawAgentFileDamaged},
       {"captured", 2, DrawCaptured},
       {"check-fails", 3, DrawCheckFails},
       {"check-inconclusive", 1, DrawCheckInconclusive},
