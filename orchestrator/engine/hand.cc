@@ -77,7 +77,8 @@ const Round* FindRound(const World& world, const std::string& digest) {
   return nullptr;
 }
 
-// What a release order opens at the point: exactly what people decided on.
+// What a release order opens at the point: exactly what people decided on, but
+// for what reaches a host that was isolated since. An agent remembers that.
 std::map<GrantId, std::vector<PointFlow>> ReleasedFlows(const World& world,
                                                         const HostId& host,
                                                         const OpenFlows& open) {
@@ -86,7 +87,9 @@ std::map<GrantId, std::vector<PointFlow>> ReleasedFlows(const World& world,
   if (round == nullptr || round->plan == nullptr) return all;
   std::set<HostId> part;
   for (const ReleaseOrder::Host& line : round->order.hosts) {
-    part.insert(line.id);
+    const auto state = round->hosts.find(line.id);
+    const bool is_void = state != round->hosts.end() && state->second.is_void;
+    if (!is_void) part.insert(line.id);
   }
   const std::map<GrantId, std::vector<Flow>> opening =
       FlowsAmong(*round->plan, round->order.steps, part, host);

@@ -242,18 +242,25 @@ void OrderChecker::CheckTask(const engine::PointTaskView& task) {
                      ", which nobody closed before its release order"));
   }
   for (const engine::PointFlow& flow : task.flows) {
-    const PlannedStep* owner = nullptr;
+    // Two systems on one host may need the same flow: it may be either's.
+    const size_t before = violations_.size();
+    bool owned = false;
+    bool fine = false;
     for (const PlannedGrant& grant : plan_->grants) {
-      for (const HostFlow& planned : grant.flows) {
-        if (planned.flow == flow.flow) owner = OwnerOf(grant.id);
-      }
+      const PlannedStep* owner = OwnerOf(grant.id);
+      const bool has = std::any_of(
+          grant.flows.begin(), grant.flows.end(),
+          [&](const HostFlow& planned) { return planned.flow == flow.flow; });
+      if (!has || owner == nullptr) continue;
+      owned = true;
+      const size_t said = violations_.size();
+      CheckNeeds(*owner, absl::StrCat(task.id.str(), " opens"));
+      fine = fine || violations_.size() == said;
     }
-    if (owner == nullptr) {
-      violations_.push_back(
-          absl::StrCat(task.id.str(), ": nobody owns ", flow.flow.Line()));
-      continue;
-    }
-    CheckNeeds(*owner, absl::StrCat(task.id.str(), " opens"));
+    if (fine) violations_.resize(before);
+    if (owned) continue;
+    violations_.push_back(
+        absl::StrCat(task.id.str(), ": nobody owns ", flow.flow.Line()));
   }
 }
 

@@ -64,8 +64,8 @@ class OnDisk : public Checker {
     const bool accepted =
         std::holds_alternative<agent::ReleaseAnswer>(report->detail) &&
         std::get<agent::ReleaseAnswer>(report->detail).accepts;
-    const bool frozen =
-        std::holds_alternative<agent::EvidenceFrozen>(report->detail);
+    const auto* evidence = std::get_if<agent::EvidenceFrozen>(&report->detail);
+    const bool frozen = evidence != nullptr;
     const bool kept = kept_.contains(report->order);
     if (report->outcome != agent::Outcome::kDone) return;
     // S5's exception says so.
@@ -74,7 +74,10 @@ class OnDisk : public Checker {
     // Answered again, what was written down then is so still, whatever waits
     // for the disk by now.
     const std::pair<HostId, agent::OrderId> said(host.id(), report->order);
-    if (host.disk().serial >= report->fence.state_serial) {
+    // So is evidence that is in what the disk took last, though more waits.
+    const bool there =
+        frozen && absl::StrContains(host.disk().text, evidence->digest);
+    if (there || host.disk().serial >= report->fence.state_serial) {
       written_.insert(said);
     } else if (!written_.contains(said)) {
       Violate(absl::StrCat(host.id().str(), " says ", report->order.str(),
