@@ -14,8 +14,6 @@ namespace {
 // A table that is touched over and over is looked at so often and no more.
 constexpr absl::Duration kLookAgain = absl::Milliseconds(200);
 constexpr absl::Duration kSaveAgain = absl::Seconds(5);
-// A shorter lease is not worth a timer, and no timer at all is for ever.
-constexpr absl::Duration kShortestLease = absl::Seconds(1);
 
 }  // namespace
 

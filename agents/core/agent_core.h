@@ -239,8 +239,13 @@ class AgentCore {
   std::string stale_;       // why this orchestrator is not obeyed; empty: it is
   bool contested_ = false;  // another claimed the epoch of the one we obey
 
+  // A shorter lease is not worth a timer, and no timer at all is for ever.
+  static constexpr absl::Duration kShortestLease = absl::Seconds(1);
+
   // Orders.
   std::deque<Order> waiting_;  // jobs to be
+  // When those of them that open came: no lease counts from later (S3).
+  std::map<OrderId, absl::Duration> heard_;
   std::deque<Job> ready_;      // jobs whose work is done, to be written down
   std::optional<Job> job_;
   std::vector<Report> overtaken_;  // answered with the isolation that did it

@@ -138,6 +138,7 @@ void AgentCore::On(const OrderReceived& event) {
   } else if (isolation) {
     waiting_.push_front(order);  // S5: ahead of all other work
   } else {
+    if (std::holds_alternative<OpenFlows>(order.what)) heard_[order.id] = now_;
     waiting_.push_back(order);
   }
 }
@@ -233,6 +234,9 @@ void AgentCore::Carry(const Order& order, const Propose& what) {
 }
 
 void AgentCore::Carry(const Order& order, const OpenFlows& what) {
+  const auto came = heard_.extract(order.id);
+  const absl::Duration waited =
+      came.empty() ? absl::ZeroDuration() : now_ - came.mapped();
   const absl::StatusOr<KnownRelease*> admitted =
       AdmitOpening(what, state_, TrustNow(options_.trust, state_, now_), now_);
   if (!admitted.ok()) {
@@ -263,7 +267,18 @@ void AgentCore::Carry(const Order& order, const OpenFlows& what) {
   });
   // A grant may have no flow here, while its peers are out: it holds its lease
   // all the same, though no guard stands for it.
-  if (open.empty()) release.guard_until = now_ + LeaseNow(release);
+  if (open.empty()) {
+    // S3: whoever gave the order may have failed right after it.
+    const absl::Duration lease = std::min(
+        LeaseNow(release),
+        absl::Seconds(release.host(state_.host).lease_seconds) - waited);
+    if (waited > absl::ZeroDuration() && lease < kShortestLease) {
+      Refuse(order.id,
+             "it waited longer for this host's disk than its lease lasts");
+      return;
+    }
+    release.guard_until = now_ + lease;
+  }
   if (flows.empty()) {
     job.calls.push_back(fence::Read{});
   } else {

@@ -39,6 +39,7 @@ class Estate {
     if (random_.Percent(60)) externals_ = random_.Between(1, 2);
     if (externals_ > 0) drawn_.back().serves = true;
     DrawByHand();
+    DrawDriven();
   }
 
   std::string Text() {
@@ -61,6 +62,9 @@ class Estate {
       if (vital_ && i == 1) {
         absl::StrAppend(&text,
                         ", vital: [{external: storage, port: 3260/tcp}]");
+      }
+      if (i == driven_) {
+        absl::StrAppend(&text, ", enforcement: driven, through: h-", through_);
       }
       absl::StrAppend(&text, by_hand_.contains(i) ? ManualText() : "",
                       i == behind_ ? ", behind: [switch-1]" : "", "}\n");
@@ -89,7 +93,7 @@ class Estate {
   }
 
  private:
-  // In one estate of eight people work a point or two: a host's, or a switch
+  // In one estate of ten people work a point or two: a host's, or a switch
   // before one that has an agent.
   void DrawByHand() {
     if (!hands_.Percent(12)) return;
@@ -100,6 +104,17 @@ class Estate {
       const int host = hands_.Between(1, hosts_);
       if (host != behind_ && !(host == 1 && vital_)) by_hand_.insert(host);
     }
+  }
+
+  // In one of ten a host is an appliance that another's agent drives.
+  void DrawDriven() {
+    const int driven = hands_.Between(1, hosts_);
+    const int through = hands_.Between(1, hosts_);
+    if (!hands_.Percent(16) || driven == through) return;
+    if (by_hand_.contains(driven) || by_hand_.contains(through)) return;
+    if (driven == behind_ || (driven == 1 && vital_)) return;
+    driven_ = driven;
+    through_ = through;
   }
 
   std::string ManualText() {
@@ -293,6 +308,8 @@ class Estate {
   bool vital_ = false;
   std::set<int> by_hand_;
   int behind_ = 0;  // the host that stands behind a switch
+  int driven_ = 0;
+  int through_ = 0;  // whose agent drives it
   std::vector<std::string> joint_;
 };
 

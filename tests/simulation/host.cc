@@ -71,18 +71,68 @@ Host::Host(World& world, const PlannedHost& planned, uint64_t seed)
       random_(seed, absl::StrCat("host ", planned.id.str())),
       management_(ManagementOf(world.plan(), planned)),
       kernel_([this] { return boot_clock(); }),
-      point_(planned.vital) {
+      appliance_(planned.vital) {
   rate_ = 1.0 + random_.Between(-200, 200) * 1e-6;
   clock_.Start(world.now(), random_.Time(absl::Minutes(5), absl::Hours(500)),
                rate_);
 }
 
-absl::Duration Host::boot_clock() const { return clock_.Read(world_.now()); }
+absl::Duration Host::boot_clock() const {
+  return driven() ? acting()->boot_clock() : clock_.Read(world_.now());
+}
+
+Host* Host::acting() const { return world_.FindHost(planned_.acting); }
+
+std::vector<Host*> Host::Driven() const {
+  std::vector<Host*> points;
+  for (const auto& [other, host] : world_.hosts()) {
+    if (host->driven() && host->acting() == this) points.push_back(host.get());
+  }
+  return points;
+}
+
+void Host::StopDriven() {
+  for (Host* point : Driven()) {
+    point->core_.reset();
+    ++point->life_;
+    point->crash_after_ = 0;
+    point->events_.clear();
+    point->unanswered_.clear();
+    world_.network().Vanish(point->id());
+  }
+}
+
+bool Host::quarantined() const {
+  return driven() ? appliance_.closed() : kernel_.quarantined();
+}
+
+std::map<Flow, std::set<std::string>> Host::OpenFlows() const {
+  if (!driven()) return kernel_.OpenFlows();
+  std::map<Flow, std::set<std::string>> open;
+  for (const Flow& flow : appliance_.open()) {
+    const bool kept = std::find(planned_.vital.begin(), planned_.vital.end(),
+                                flow) != planned_.vital.end();
+    if (!kept) open[flow].insert("");
+  }
+  return open;
+}
+
+uint64_t Host::Changes() const {
+  return driven() ? appliance_.changes() : kernel_.changes();
+}
+
+agent::Fence& Host::Port() {
+  if (driven()) return *driven_fence_;
+  return kernel_;
+}
 
 void Host::SetRate(double rate) {
   clock_.Start(world_.now(), boot_clock(), rate);
   rate_ = rate;
   if (running()) SetAlarm(deadline_);
+  for (Host* point : Driven()) {
+    if (point->running()) point->SetAlarm(point->deadline_);
+  }
 }
 
 void Host::Boot() {
@@ -93,6 +143,10 @@ void Host::Boot() {
   }
   powered_ = true;
   if (by_hand()) return;
+  if (driven()) {
+    if (!running()) StartAgent();
+    return;
+  }
   boot_id_ = absl::StrCat(id().str(), "-boot-", ++boots_);
   kernel_.Boot();
   world_.watchers().Rebooted(*this);
@@ -102,11 +156,15 @@ void Host::Boot() {
 void Host::Reboot(absl::Duration down) {
   world_.Trace(id().str(), "goes down");
   powered_ = false;
-  core_.reset();
-  ++life_;
-  events_.clear();
-  unanswered_.clear();
-  world_.network().Vanish(id());
+  // An appliance comes back as it was; its driver's agent is elsewhere.
+  if (!driven()) {
+    core_.reset();
+    ++life_;
+    events_.clear();
+    unanswered_.clear();
+    world_.network().Vanish(id());
+    StopDriven();
+  }
   world_.agenda().After(down, [this] {
     if (powered_) return;
     world_.Trace(id().str(), "boots");
@@ -115,7 +173,7 @@ void Host::Reboot(absl::Duration down) {
 }
 
 void Host::RollBack(size_t saves) {
-  if (disk_.older.empty()) return;
+  if (disk_.older.empty() || driven()) return;
   saves = std::min(saves, disk_.older.size());
   disk_.text = disk_.older[disk_.older.size() - saves];
   disk_.older.clear();
@@ -124,6 +182,7 @@ void Host::RollBack(size_t saves) {
 }
 
 void Host::KillAgent() {
+  if (driven()) return acting()->KillAgent();
   if (!running()) return;
   world_.Trace(id().str(), "its agent dies");
   core_.reset();
@@ -132,6 +191,7 @@ void Host::KillAgent() {
   events_.clear();
   unanswered_.clear();
   world_.network().Vanish(id());
+  StopDriven();
   const uint64_t life = life_;
   const absl::Duration wait =
       random_.Time(absl::Milliseconds(200), absl::Seconds(5));
@@ -141,14 +201,29 @@ void Host::KillAgent() {
 }
 
 void Host::StartAgent() {
+  if (driven() && !acting()->running()) return;  // it starts with that one
   ++life_;
   agent::CoreOptions options;
+  if (driven()) {
+    boot_id_ = acting()->boot_id_;
+    options.driven_by = acting()->id();
+    using Mood = ApplianceDriver::Mood;
+    driver_ = std::make_unique<ApplianceDriver>(&appliance_, [this] {
+      if (!powered_ || !kernel_.Read().ok()) return Mood::kAway;
+      return kernel_.troubled() ? Mood::kIdles : Mood::kWell;
+    });
+    driven_fence_ = std::make_unique<agent::CommandFence>(
+        agent::CommandFence::Options{.point = id(),
+                                     .addresses = planned_.addresses,
+                                     .now = [this] { return boot_clock(); }},
+        driver_.get());
+  }
   options.estate = world_.plan().estate;
   options.host = id();
   options.version = "simulated";
-  options.management = management_;
+  if (!driven()) options.management = management_;
   options.vital = planned_.vital;
-  suspended_ = file_damaged;
+  suspended_ = file_damaged || (driven() && acting()->file_damaged);
   if (suspended_) {
     options.trust.suspended = "cannot use its agent.yaml (drawn)";
   }
@@ -192,6 +267,9 @@ void Host::StartAgent() {
     world_.network().Dial(
         *this, random_.Time(absl::Milliseconds(20), absl::Milliseconds(800)));
   }
+  for (Host* point : Driven()) {
+    if (running() && !point->running()) point->StartAgent();
+  }
 }
 
 void Host::Feed(Event event) {
@@ -200,7 +278,7 @@ void Host::Feed(Event event) {
   if (busy_) return;
   busy_ = true;
   const uint64_t life = life_;
-  const uint64_t changes = kernel_.changes();
+  const uint64_t changes = Changes();
   seen_open_.clear();
   seen_changes_ = changes;
   int turns = 0;
@@ -224,9 +302,9 @@ void Host::Feed(Event event) {
     }
     if (life != life_) break;
   }
-  if (kernel_.changes() != changes) {
+  if (Changes() != changes) {
     std::vector<Opening> openings;
-    for (const auto& [flow, digests] : kernel_.OpenFlows()) {
+    for (const auto& [flow, digests] : OpenFlows()) {
       const auto before = seen_open_.find(flow);
       for (const std::string& digest : digests) {
         if (before != seen_open_.end() && before->second.contains(digest)) {
@@ -243,7 +321,8 @@ void Host::Feed(Event event) {
 }
 
 void Host::SetAlarm(absl::Duration deadline) {
-  const absl::Time at = clock_.When(deadline, world_.now());
+  DriftingClock& clock = driven() ? acting()->clock_ : clock_;
+  const absl::Time at = clock.When(deadline, world_.now());
   if (at >= alarm_ || at == absl::InfiniteFuture()) return;
   alarm_ = at;
   const uint64_t life = life_;
@@ -269,23 +348,24 @@ void Host::Do(const agent::ChangeFence& command) {
   namespace fence = agent::fence;
   agent::FenceDone done{.request = command.request};
   absl::StatusOr<agent::FenceReading> reading = agent::FenceReading();
+  agent::Fence& port = Port();
   const bool reads = std::holds_alternative<fence::Read>(command.call);
   const auto* renew = std::get_if<fence::Renew>(&command.call);
-  if (!reads && renew == nullptr && kernel_.changes() == seen_changes_) {
-    seen_open_ = kernel_.OpenFlows();
+  if (!reads && renew == nullptr && Changes() == seen_changes_) {
+    seen_open_ = OpenFlows();
   }
   if (const auto* call = std::get_if<fence::Replace>(&command.call)) {
-    reading = kernel_.Replace(call->rules);
+    reading = port.Replace(call->rules);
   } else if (const auto* open = std::get_if<fence::Open>(&command.call)) {
-    reading = kernel_.Open(open->digest, open->lease, open->flows);
+    reading = port.Open(open->digest, open->lease, open->flows);
   } else if (const auto* take = std::get_if<fence::Remove>(&command.call)) {
-    reading = kernel_.Remove(take->digest, take->flows);
+    reading = port.Remove(take->digest, take->flows);
   } else if (renew != nullptr) {
-    done.status = kernel_.Renew(renew->leases);
+    done.status = port.Renew(renew->leases);
   } else if (const auto* keep = std::get_if<fence::Confirm>(&command.call)) {
-    reading = kernel_.Confirm(keep->digest, keep->flows);
+    reading = port.Confirm(keep->digest, keep->flows);
   } else {
-    reading = kernel_.Read();
+    reading = port.Read();
   }
   if (reading.ok()) {
     done.reading = *std::move(reading);

@@ -13,8 +13,8 @@
 #include "agents/core/agent_core.h"
 #include "orchestrator/planner/plan.h"
 #include "tests/simulation/agenda.h"
+#include "tests/simulation/appliance.h"
 #include "tests/simulation/kernel.h"
-#include "tests/simulation/manual_point.h"
 #include "tests/simulation/random.h"
 #include "tests/toys/toy_signature.h"
 
@@ -61,8 +61,13 @@ class Host {
   const Kernel& kernel() const { return kernel_; }
   // People work it: no agent ever runs there, and its kernel is nobody's.
   bool by_hand() const { return !planned_.has_agent(); }
-  ManualPoint& point() { return point_; }
-  const ManualPoint& point() const { return point_; }
+  // An agent elsewhere runs its driver, and dies with that host.
+  bool driven() const { return planned_.grade == Grade::kDriven; }
+  Appliance& appliance() { return appliance_; }
+  const Appliance& appliance() const { return appliance_; }
+  // What is true of whatever closes there, its kernel or an appliance.
+  bool quarantined() const;
+  std::map<Flow, std::set<std::string>> OpenFlows() const;
   StateDisk& disk() { return disk_; }
   const StateDisk& disk() const { return disk_; }
   const agent::AgentState* state() const {
@@ -103,6 +108,11 @@ class Host {
   void Do(const agent::Note& command);
   void Later(absl::Duration wait, agent::Event event);
   void SetAlarm(absl::Duration deadline);
+  Host* acting() const;
+  std::vector<Host*> Driven() const;  // by this host's agent
+  void StopDriven();
+  uint64_t Changes() const;
+  agent::Fence& Port();
   agent::FlowTried Try(const Flow& flow) const;
 
   World& world_;
@@ -113,7 +123,9 @@ class Host {
   DriftingClock clock_;
   double rate_ = 1.0;
   Kernel kernel_;
-  ManualPoint point_;
+  Appliance appliance_;
+  std::unique_ptr<ApplianceDriver> driver_;
+  std::unique_ptr<agent::CommandFence> driven_fence_;  // of one process
   StateDisk disk_;
   int disk_hangs_ = 0;
   std::vector<agent::SaveState> unanswered_;

@@ -24,6 +24,12 @@ int Network::PeerOf(const HostId& host) const {
   return at == streams_.end() ? -1 : at->second->peer;
 }
 
+// A driven point speaks from the host that acts for it.
+bool Network::IsCut(const HostId& host, Way way) const {
+  const HostId& from = world_.host(host).planned().speaker();
+  return cut.contains({host, way}) || cut.contains({from, way});
+}
+
 void Network::Dial(Host& host, absl::Duration wait) {
   const uint64_t dial = ++dials_[host.id()];
   world_.agenda().After(wait, [this, &host, dial] {
@@ -36,8 +42,8 @@ void Network::Connect(Host& host) {
   const HostId& id = host.id();
   const auto elsewhere = bent.find(id);
   const int number = elsewhere == bent.end() ? 0 : elsewhere->second;
-  if (!world_.peer(number).Listens() || cut.contains({id, Way::kUp}) ||
-      cut.contains({id, Way::kDown})) {
+  if (!world_.peer(number).Listens() || IsCut(id, Way::kUp) ||
+      IsCut(id, Way::kDown)) {
     Dial(host, random_.Time(absl::Milliseconds(200), absl::Seconds(5)));
     return;
   }
@@ -91,7 +97,7 @@ void Network::Carry(const HostId& host, StreamPtr stream, Way way,
 void Network::Arrive(const HostId& host, StreamPtr stream, Way way,
                      std::function<void()> deliver) {
   if (!(way == Way::kUp ? stream->there : stream->here)) return;
-  if (!cut.contains({host, way})) {
+  if (!IsCut(host, way)) {
     stream->stuck_since = absl::InfiniteFuture();
     deliver();
     return;

@@ -108,6 +108,7 @@ class Network {
              std::function<void()> deliver);
   void Arrive(const HostId& host, StreamPtr stream, Way way,
               std::function<void()> deliver);
+  bool IsCut(const HostId& host, Way way) const;
   void EndHere(const HostId& host, const StreamPtr& stream);
   void EndThere(const HostId& host, const StreamPtr& stream,
                 const std::string& why);

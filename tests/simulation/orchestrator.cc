@@ -207,7 +207,7 @@ void Orchestrator::Tell(const HostId& host, uint64_t stream,
                         engine::Event event) {
   if (!running()) return;
   world_.Trace("orchestrator", ReportText(event));
-  // A driven point's agent here is that of whoever acts for it.
+  // A driven point's agent is that of whoever acts for it.
   const PlannedHost* planned = world_.plan().FindHost(host);
   const HostId speaker = planned == nullptr ? host : planned->speaker();
   if (loop_->inbox()

@@ -61,7 +61,7 @@ void People::Take(const engine::PointTaskView& task) {
   const auto act = [&] {
     world_.agenda().After(comes, [this, task, by] {
       world_.Trace(task.host.str(), by.str(), " does ", task.id.str());
-      world_.host(task.host).point().Do(task);
+      world_.host(task.host).appliance().Do(task);
     });
   };
   const int mood = diligent_ ? 100 : hands_.Between(0, 99);

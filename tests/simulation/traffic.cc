@@ -51,8 +51,8 @@ bool Traffic::Send(const Session& session, bool from_client, bool syn) {
     Host* host = world_.FindHost(id);
     if (host == nullptr) continue;
     if (!host->powered()) return false;
-    if (host->by_hand()) {
-      if (host->point().Passes(session.flow)) continue;
+    if (host->by_hand() || host->driven()) {
+      if (host->appliance().Passes(session.flow)) continue;
       return false;
     }
     if (!host->kernel().Passes(tuple, from_client, syn)) {

@@ -20,6 +20,7 @@ class Survivors : public Checker {
   }
 
   void SaidBy(const Host& host, const agent::Message& message) override {
+    if (host.driven()) return;  // its driver says that it cuts no session
     const auto* report = std::get_if<agent::Report>(&message);
     if (report == nullptr || report->outcome != agent::Outcome::kDone) return;
     // A repeated answer is about an isolation that was before.

@@ -135,22 +135,23 @@ class IsolationFirst : public Checker {
                                   " refuses to be isolated: ", report->reason));
     }
     if (report->outcome != agent::Outcome::kDone) return;
-    if (!host.kernel().quarantined()) {
+    if (!host.quarantined()) {
       return Violate(absl::StrCat(host.id().str(),
                                   " says it is isolated and has no fence"));
     }
     // A repeated answer comes later, and flows may be open again by then.
     if (!done_.insert({host.id(), report->order}).second) return;
-    if (!host.kernel().OpenFlows().empty()) {
+    if (!host.OpenFlows().empty()) {
       Violate(absl::StrCat(host.id().str(),
                            " says it is isolated and has flows open"));
     }
   }
 
  private:
-  // A disk that does not answer has half a second, for the one before.
+  // A disk that does not answer has half a second, for the one before; an
+  // appliance has what its driver takes.
   void ExpectSoon(const Host& host) {
-    if (host.kernel().troubled()) return;
+    if (host.kernel().troubled() || host.driven()) return;
     const int troubles = host.kernel().troubles();
     const uint64_t life = host.life();
     const int opened = opened_[host.id()];

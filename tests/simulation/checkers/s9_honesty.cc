@@ -199,7 +199,7 @@ class Honesty : public Checker {
     // Another process than the one this stream was of: it breaks soon.
     const auto started = started_.find(view.id);
     if (started != started_.end() && started->second > since_[view.id]) return;
-    if (host.kernel().quarantined()) return;
+    if (host.quarantined()) return;
     Violate(absl::StrCat(view.id.str(),
                          " is shown as quarantined and has no fence"));
   }

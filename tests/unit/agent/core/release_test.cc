@@ -335,6 +335,40 @@ TEST(Lease, ThatRanOutIsNotRenewedButOpensAgainUnderTheSameOrder) {
   EXPECT_TRUE(host.Passes(kDbFlow));
 }
 
+// S3: whoever gave the order may have failed while it waited.
+TEST(Lease, OfAnOrderThatWaitedForTheDiskCountsFromWhenItCame) {
+  ReleasedHost host;
+  const OpenFlows opening = host.Opening();
+  host.Freeze("r/4/0", "apps/2");
+  host.body = host.Body("apps/2");
+  host.disk_hangs = true;
+  host.Order("r/5/0", host.Proposal("apps/2"));
+  host.Order("r/6/0", opening);
+  host.Pass(absl::Seconds(3));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  host.EndHang();
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  host.Pass(absl::Seconds(56));
+  EXPECT_TRUE(host.Passes(kDbFlow));
+  host.Pass(absl::Seconds(2));
+  EXPECT_FALSE(host.Passes(kDbFlow));
+}
+
+TEST(Lease, ThatRanOutWhileItsOrderWaitedForTheDiskOpensNothing) {
+  ReleasedHost host(4);
+  const OpenFlows opening = host.Opening();
+  host.Freeze("r/4/0", "apps/2");
+  host.body = host.Body("apps/2");
+  host.disk_hangs = true;
+  host.Order("r/5/0", host.Proposal("apps/2"));
+  host.Order("r/6/0", opening);
+  host.Pass(absl::Milliseconds(4500));
+  host.EndHang();
+  EXPECT_FALSE(host.Passes(kDbFlow));
+  EXPECT_EQ(host.Last<Report>().outcome, Outcome::kRefused);
+  EXPECT_THAT(host.Last<Report>().reason, HasSubstr("waited longer"));
+}
+
 TEST(Lease, IsNotRenewedPastTheValidity) {
   ReleasedHost host(60, 30, 100);
   host.Give("r/4/0", host.Opening());
