@@ -37,6 +37,7 @@
 #include "agents/host/sightings.h"
 #include "agents/host/state_store.h"
 #include "agents/host/status_command.h"
+#include "agents/isolation/command_fence.h"
 #include "agents/isolation/nft.h"
 #include "agents/isolation/nftables_fence.h"
 #include "agents/isolation/observe_table.h"
@@ -116,9 +117,10 @@ std::vector<std::unique_ptr<ActingPoint>> OpenPoints(
 }
 
 // SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`),
-// SIGUSR2 says that a release lies in the state directory.
+// SIGUSR2 says that a release lies in the state directory, or a point's.
 void WatchSignals(const sigset_t& signals, const std::string& state,
-                  Driver& driver) {
+                  Driver& driver,
+                  const std::vector<std::unique_ptr<ActingPoint>>& points) {
   timespec tidy_after = {.tv_sec = 5};  // the first time: it has started
   while (true) {
     const int number = sigtimedwait(&signals, nullptr, &tidy_after);
@@ -132,6 +134,8 @@ void WatchSignals(const sigset_t& signals, const std::string& state,
       continue;
     }
     if (number == SIGUSR2) {
+      for (const auto& point : points) point->TakeRelease();
+      if (!IsReleaseAsked(state)) continue;
       absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state);
       if (release.ok()) {
         driver.Post(*std::move(release));
@@ -320,7 +324,8 @@ absl::Status Serve(const AgentConfig& config,
   if (!packets.ok()) Log(std::string(packets.status().message()));
   link->Start();
   for (const auto& point : points) point->Dial(config.orchestrators, read);
-  std::thread watcher([&] { WatchSignals(signals, config.state, driver); });
+  std::thread watcher(
+      [&] { WatchSignals(signals, config.state, driver, points); });
   driver.Run();
   Log("ending; the kernel's rules stay as they are");
   watcher.join();
@@ -361,6 +366,7 @@ absl::StatusOr<std::string> QuarantineRules(const AgentConfig& config) {
 
 struct ReleaseArguments {
   ReleaseWish wish;
+  std::string point;        // that this host's agent acts for; else the host
   std::string draft;        // write the text here, and no more
   std::string signed_text;  // use this one, and the signature beside it
   std::string key;
@@ -371,6 +377,11 @@ void AddRelease(CLI::App& release, ReleaseArguments* to) {
       .add_option("--reason", to->wish.reason,
                   "Why: it stands in the orchestrator's journal later")
       ->type_name("TEXT");
+  release
+      .add_option("--point", to->point,
+                  "Open this point, that this host's agent acts for, and not "
+                  "the host")
+      ->type_name("POINT");
   release.add_flag("--everything", to->wish.everything,
                    "Take the whole fence down");
   release
@@ -399,13 +410,28 @@ void AddRelease(CLI::App& release, ReleaseArguments* to) {
 
 absl::StatusOr<std::string> Release(const AgentConfig& config,
                                     const ReleaseArguments& asked) {
-  NftablesFence fence(RulesetOptionsOf(config));
-  const CoreOptions options = CoreOptionsOf(config, kVersion);
+  SLUICE_ASSIGN_OR_RETURN(const ReleaseOf of,
+                          ReleaseTarget(config, asked.point));
+  const auto now =
+      [&](const std::string& text,
+          const std::string& signature) -> absl::StatusOr<std::string> {
+    if (!of.driven) {
+      NftablesFence fence(RulesetOptionsOf(config));
+      return ReleaseNow(CoreOptionsOf(config, kVersion), of, text, signature,
+                        fence, Log);
+    }
+    const DriverRule& rule = config.drivers.at(of.host);
+    DriverProcess program(rule);
+    CommandFence fence(
+        {.point = of.host, .addresses = rule.addresses, .now = TimeSinceBoot},
+        &program);
+    return ReleaseNow(CoreOptionsFor(of.host, config, kVersion), of, text,
+                      signature, fence, Log);
+  };
   if (!asked.signed_text.empty()) {
     SLUICE_ASSIGN_OR_RETURN(const ReleasedLocally release,
                             ReadSignedRelease(asked.signed_text));
-    return ReleaseNow(options, config.state, release.text, release.signature,
-                      fence, Log);
+    return now(release.text, release.signature);
   }
   if (asked.key.empty() == asked.draft.empty()) {
     return absl::InvalidArgumentError(
@@ -414,18 +440,20 @@ absl::StatusOr<std::string> Release(const AgentConfig& config,
   }
   SLUICE_ASSIGN_OR_RETURN(
       const std::string text,
-      DraftRelease(config, asked.wish, ReadBootId(), TimeSinceBoot()));
+      DraftRelease(config, of, asked.wish, ReadBootId(), TimeSinceBoot()));
   if (!asked.draft.empty()) {
     SLUICE_RETURN_IF_ERROR(WriteSecretFile(asked.draft, text));
-    return absl::StrCat(text, "\nSign it where the key is, then use it here:\n",
-                        "  ssh-keygen -Y sign -n ", signed_as::kBreakGlass,
-                        " -f KEY ", asked.draft,
-                        "\n  sluice-agent release --signed ", asked.draft);
+    return absl::StrCat(
+        text, "\nSign it where the key is, then use it here:\n",
+        "  ssh-keygen -Y sign -n ", signed_as::kBreakGlass, " -f KEY ",
+        asked.draft, "\n  sluice-agent release ",
+        of.driven ? absl::StrCat("--point ", asked.point, " ") : "",
+        "--signed ", asked.draft);
   }
   std::cout << text << std::flush;
   SLUICE_ASSIGN_OR_RETURN(const std::string signature,
                           SignRelease(config, asked.key, text));
-  return ReleaseNow(options, config.state, text, signature, fence, Log);
+  return now(text, signature);
 }
 
 int Main(int argc, char** argv) {

@@ -166,7 +166,8 @@ void AgentCore::OnGlassBroken() {
                     flow) != job.reading.standing.end()) {
         continue;
       }
-      Fail(absl::StrCat(flow.Line(), " does not stand in the kernel's rules"));
+      Fail(absl::StrCat(flow.Line(), " does not stand in what ", Holder(),
+                        " holds"));
       return;
     }
   }
@@ -188,13 +189,18 @@ void AgentCore::TellOfGlass(const Job& job) {
   const bool done = open && job.report.outcome == Outcome::kDone;
   std::string sentence = job.report.reason;
   if (done) {
+    std::string what = "This host is open: its fence is down";
+    if (!job.glass.flows.empty()) {
+      what = absl::StrCat(job.glass.flows.size(), " flows are open ",
+                          options_.driven_by.empty()
+                              ? std::string("on this host")
+                              : absl::StrCat("at ", options_.host.str()));
+    }
     sentence = absl::StrCat(
-        job.glass.flows.empty()
-            ? std::string("This host is open: its fence is down")
-            : absl::StrCat(job.glass.flows.size(),
-                           " flows are open on this host"),
-        ", read back from its kernel. Its peers' fences are their own. It "
-        "stays so until the next isolation.");
+        what, ", read back from ",
+        options_.driven_by.empty() ? "its kernel" : "its driver",
+        ". Its peers' fences are their own. It stays so until the next "
+        "isolation.");
   } else if (open) {
     sentence = absl::StrCat(
         "This host is open, but not for sure after a "

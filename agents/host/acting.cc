@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "agents/core/state.h"
+#include "agents/host/release_command.h"
 #include "common/status.h"
 
 namespace sluice::agent {
@@ -100,9 +101,8 @@ void DriverProcess::Interrupt() {
 
 absl::StatusOr<std::unique_ptr<ActingPoint>> ActingPoint::Open(
     const AgentConfig& config, Options options) {
-  SLUICE_ASSIGN_OR_RETURN(FileStateStore store,
-                          FileStateStore::Open(absl::StrCat(
-                              config.state, "/point-", options.point.str())));
+  SLUICE_ASSIGN_OR_RETURN(FileStateStore store, FileStateStore::Open(PointState(
+                                                    config, options.point)));
   return std::unique_ptr<ActingPoint>(
       new ActingPoint(config, std::move(options), std::move(store)));
 }
@@ -110,6 +110,7 @@ absl::StatusOr<std::unique_ptr<ActingPoint>> ActingPoint::Open(
 ActingPoint::ActingPoint(const AgentConfig& config, Options options,
                          FileStateStore store)
     : options_(std::move(options)),
+      state_(PointState(config, options_.point)),
       store_(std::move(store)),
       program_(RuleOf(config, options_.point)),
       fence_({.point = options_.point,
@@ -142,7 +143,13 @@ ActingPoint::ActingPoint(const AgentConfig& config, Options options,
                         const std::lock_guard lock(mutex_);
                         if (link_) link_->HangUp(why);
                       },
-                  .log = log});
+                  .log = log,
+                  .tell_root =
+                      [this, log](const TellRoot& tell) {
+                        const absl::Status said =
+                            WriteReleaseAnswer(state_, tell);
+                        if (!said.ok()) log(std::string(said.message()));
+                      }});
   Workers::Options workers;
   workers.context = ChecksFor(options_.point, RuleOf(config, options_.point),
                               options_.checks);
@@ -169,6 +176,16 @@ void ActingPoint::Post(Event event) {
   const bool urgent = IsUrgent(event);
   driver_->Post(std::move(event));
   if (urgent) fence_.Interrupt();
+}
+
+void ActingPoint::TakeRelease() {
+  if (!IsReleaseAsked(state_)) return;
+  absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state_);
+  if (release.ok()) {
+    Post(*std::move(release));
+  } else {
+    options_.log(std::string(release.status().message()));
+  }
 }
 
 void ActingPoint::Start(const std::string& boot_id, uint64_t fresh_number) {

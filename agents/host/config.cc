@@ -612,6 +612,10 @@ CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version) {
   return options;
 }
 
+std::string PointState(const AgentConfig& config, const HostId& point) {
+  return absl::StrCat(config.state, "/point-", point.str());
+}
+
 CoreOptions CoreOptionsFor(const HostId& point, const AgentConfig& config,
                            std::string version) {
   CoreOptions options = CoreOptionsOf(config, std::move(version));

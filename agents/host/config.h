@@ -130,6 +130,9 @@ std::string StateWitness(const AgentConfig& config);
 // What of it the fence has to know.
 RulesetOptions RulesetOptionsOf(const AgentConfig& config);
 
+// Where its agent keeps what it knows of a point that it acts for.
+std::string PointState(const AgentConfig& config, const HostId& point);
+
 // What of it the core has to know.
 CoreOptions CoreOptionsOf(const AgentConfig& config, std::string version);
 // The same of a point that it acts for. REQUIRES: one of config.drivers.

@@ -37,6 +37,8 @@ constexpr char kSignature[] = "-----BEGIN SSH SIGNATURE-----";
 constexpr char kDraft[] = "release.text";
 constexpr char kRequest[] = "release.request";
 constexpr char kAnswer[] = "release.answer";
+// Opening a point asks at the most so many things of its driver.
+constexpr int kDriverCalls = 8;
 
 std::string In(const std::string& directory, absl::string_view name) {
   return absl::StrCat(directory, "/", name);
@@ -86,7 +88,22 @@ std::optional<absl::StatusOr<std::string>> ReadAnswer(
 
 }  // namespace
 
+absl::StatusOr<ReleaseOf> ReleaseTarget(const AgentConfig& config,
+                                        const std::string& point) {
+  if (point.empty()) return ReleaseOf{config.host, config.state};
+  const auto rule = config.drivers.find(HostId(point));
+  if (rule == config.drivers.end()) {
+    return absl::NotFoundError(absl::StrCat(
+        "this host acts for no point '", OneLine(point, 60),
+        "': the points are those under `drivers` in its agent.yaml; run this "
+        "on the host whose agent acts for it"));
+  }
+  return ReleaseOf{rule->first, PointState(config, rule->first), true,
+                   rule->second.timeout};
+}
+
 absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
+                                         const ReleaseOf& of,
                                          const ReleaseWish& wish,
                                          const std::string& boot_id,
                                          absl::Duration now) {
@@ -97,11 +114,17 @@ absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
         "{key: …}` there");
   }
   SLUICE_ASSIGN_OR_RETURN(const std::string on_disk,
-                          FileStateStore::ReadState(config.state));
+                          FileStateStore::ReadState(of.state));
   SLUICE_ASSIGN_OR_RETURN(const AgentState state, AgentState::Decode(on_disk));
   if (state.mode != Mode::kQuarantined) {
     return absl::FailedPreconditionError(
-        "this host is not in quarantine, so there is nothing to open");
+        absl::StrCat(of.driven ? of.host.str() : "this host",
+                     " is not in quarantine, so there is nothing to open"));
+  }
+  if (of.driven && wish.everything) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no driver takes the fence of ", of.host.str(),
+                     " away: name what is to open with --flow, one for each"));
   }
   BreakGlass glass;
   SLUICE_ASSIGN_OR_RETURN(glass.flows, FlowsOf(wish));
@@ -116,12 +139,11 @@ absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
         "--valid is how long the text may be used, such as 30m");
   }
   glass.estate = config.estate;
-  glass.host = config.host;
+  glass.host = of.host;
   glass.quarantine_number = state.quarantine_number;
   // The boot that whoever is to judge the text knows: in a container of
   // systemd's, the agent in its unit's box sees another than a shell does.
-  glass.boot =
-      FileStateStore::Holder(config.state) > 0 ? state.boot_id : boot_id;
+  glass.boot = FileStateStore::Holder(of.state) > 0 ? state.boot_id : boot_id;
   glass.drafted_seconds = absl::ToInt64Seconds(now);
   glass.valid_seconds = absl::ToInt64Seconds(valid);
   glass.reason = OneLine(wish.reason, BreakGlass::kLongestReason + 1);
@@ -179,6 +201,10 @@ absl::StatusOr<ReleasedLocally> ReadSignedRelease(const std::string& file) {
   return release;
 }
 
+bool IsReleaseAsked(const std::string& state_directory) {
+  return access(In(state_directory, kRequest).c_str(), F_OK) == 0;
+}
+
 absl::StatusOr<ReleasedLocally> ReadReleaseRequest(
     const std::string& state_directory) {
   const std::string path = In(state_directory, kRequest);
@@ -202,13 +228,17 @@ absl::Status WriteReleaseAnswer(const std::string& state_directory,
 }
 
 absl::StatusOr<std::string> ReleaseNow(
-    const CoreOptions& options, const std::string& state_directory,
-    const std::string& text, const std::string& signature, Fence& fence,
+    const CoreOptions& options, const ReleaseOf& of, const std::string& text,
+    const std::string& signature, Fence& fence,
     const std::function<void(const std::string&)>& log) {
-  const std::string request_path = In(state_directory, kRequest);
-  const std::string answer_path = In(state_directory, kAnswer);
+  const std::string request_path = In(of.state, kRequest);
+  const std::string answer_path = In(of.state, kAnswer);
+  const std::string look = of.driven
+                               ? absl::StrCat("at ", of.host.str(), " itself")
+                               : std::string("at `nft list table inet sluice`");
   RootRequest request;
   request.signal = SIGUSR2;
+  request.patience += kDriverCalls * of.driver_timeout;
   request.prepare = [&] {
     unlink(answer_path.c_str());
     return WriteSecretFile(request_path, absl::StrCat(text, signature));
@@ -216,29 +246,28 @@ absl::StatusOr<std::string> ReleaseNow(
   request.answer = [&, digest = Sha256(text)] {
     return ReadAnswer(answer_path, digest);
   };
-  request.late = [](pid_t agent,
-                    absl::Duration patience) -> absl::StatusOr<std::string> {
-    return absl::DeadlineExceededError(
-        absl::StrCat("the agent, process ", agent, ", gave no answer within ",
-                     absl::FormatDuration(patience),
-                     "; look at its log and at `nft list table inet sluice`"));
+  request.late = [&look](
+                     pid_t agent,
+                     absl::Duration patience) -> absl::StatusOr<std::string> {
+    return absl::DeadlineExceededError(absl::StrCat(
+        "the agent, process ", agent, ", gave no answer within ",
+        absl::FormatDuration(patience), "; look at its log and ", look));
   };
-  auto held = AskOrHold(state_directory, request);
+  auto held = AskOrHold(of.state, request);
   if (!held.ok()) return held.status();
   if (const auto* said = std::get_if<std::string>(&*held)) return *said;
   unlink(request_path.c_str());  // left by a holder that was no agent
   std::optional<TellRoot> told;
-  DriverPorts ports =
-      AlonePorts(fence, std::get<FileStateStore>(*held), log);
+  DriverPorts ports = AlonePorts(fence, std::get<FileStateStore>(*held), log);
   ports.tell_root = [&told](const TellRoot& tell) { told = tell; };
   Driver driver(options, std::move(ports));
   driver.Start(ReadBootId(), static_cast<uint64_t>(std::time(nullptr)));
   driver.Post(ReleasedLocally{text, signature});
   driver.Drain();
   if (!told.has_value()) {
-    return absl::DeadlineExceededError(
-        "the disk of this host does not answer, so nothing is for sure; look "
-        "at `nft list table inet sluice`");
+    return absl::DeadlineExceededError(absl::StrCat(
+        "the disk of this host does not answer, so nothing is for sure; look ",
+        look));
   }
   if (!told->done) return absl::FailedPreconditionError(told->sentence);
   return absl::StrCat(told->sentence,

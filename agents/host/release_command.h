@@ -17,6 +17,17 @@
 
 namespace sluice::agent {
 
+// What a release opens: this host, or a point that its agent acts for.
+struct ReleaseOf {
+  HostId host;
+  std::string state;                   // its directory
+  bool driven = false;                 // it is such a point
+  absl::Duration driver_timeout = {};  // of one call
+};
+// NotFound when agent.yaml names no such point. Empty: the host.
+absl::StatusOr<ReleaseOf> ReleaseTarget(const AgentConfig& config,
+                                        const std::string& point);
+
 struct ReleaseWish {
   std::string reason;
   bool everything = false;
@@ -24,9 +35,10 @@ struct ReleaseWish {
   std::string valid = "30m";       // how long the text may be used
 };
 
-// The text to be signed, about this host as its state on disk says it is;
+// The text to be signed, about what is to open as its state on disk says it is;
 // `boot_id` counts while no agent runs here.
 absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
+                                         const ReleaseOf& of,
                                          const ReleaseWish& wish,
                                          const std::string& boot_id,
                                          absl::Duration now);
@@ -39,15 +51,18 @@ absl::StatusOr<std::string> SignRelease(const AgentConfig& config,
                                         const std::string& text);
 
 // Asks the agent that is running, or does it itself when none is. Returns a
-// sentence about what the kernel holds now.
+// sentence about what the kernel, or the driven point, lets pass now. `options`
+// and `fence` are of what is to open.
 absl::StatusOr<std::string> ReleaseNow(
-    const CoreOptions& options, const std::string& state_directory,
-    const std::string& text, const std::string& signature, Fence& fence,
+    const CoreOptions& options, const ReleaseOf& of, const std::string& text,
+    const std::string& signature, Fence& fence,
     const std::function<void(const std::string&)>& log);
 
 // ── for the running agent ───────────────────────────────────────────────────
 
-// What ReleaseNow() left for it in the state directory.
+// Whether ReleaseNow() has left something for it in the state directory.
+bool IsReleaseAsked(const std::string& state_directory);
+// What that is.
 absl::StatusOr<ReleasedLocally> ReadReleaseRequest(
     const std::string& state_directory);
 absl::Status WriteReleaseAnswer(const std::string& state_directory,

@@ -13,7 +13,6 @@
 namespace sluice::agent {
 namespace {
 
-constexpr absl::Duration kPatience = absl::Seconds(10);
 // Between two looks at another process.
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
 
@@ -28,20 +27,20 @@ std::optional<absl::StatusOr<std::string>> Ask(const std::string& directory,
         "the agent, process ", agent,
         ", could not be asked: ", std::strerror(errno), "; run this as root"));
   }
-  const absl::Time until = absl::Now() + kPatience;
+  const absl::Time until = absl::Now() + request.patience;
   while (absl::Now() < until) {
     if (auto answer = request.answer(); answer.has_value()) return answer;
     if (FileStateStore::Holder(directory) != agent) return std::nullopt;
     absl::SleepFor(kPoll);  // polls another process
   }
-  return request.late(agent, kPatience);
+  return request.late(agent, request.patience);
 }
 
 }  // namespace
 
 absl::StatusOr<std::variant<std::string, FileStateStore>> AskOrHold(
     const std::string& state_directory, const RootRequest& request) {
-  const absl::Time until = absl::Now() + kPatience;
+  const absl::Time until = absl::Now() + request.patience;
   while (true) {
     if (const pid_t agent = FileStateStore::Holder(state_directory);
         agent > 0) {

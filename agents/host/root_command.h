@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "agents/host/driver.h"
 #include "agents/host/state_store.h"
 #include "agents/isolation/fence.h"
@@ -21,6 +22,7 @@ namespace sluice::agent {
 // How the agent is asked.
 struct RootRequest {
   int signal = 0;  // by which it is told
+  absl::Duration patience = absl::Seconds(10);
   // Before it is told.
   std::function<absl::Status()> prepare;
   // What it answered; none: nothing yet.

@@ -6,6 +6,7 @@ Exit code 77 when namespaces cannot be made here.
 """
 
 import os
+import subprocess
 import sys
 import time
 import unittest
@@ -219,6 +220,99 @@ class ThroughTheRouter(DriverTest):
                      "connected", "plc-1 is spoken for again")
         self.assertEqual(estate.host("plc-1")["fence"], "quarantined")
         self.assertGreater(session.carries(), 0)
+
+
+class BreakGlass(DriverTest):
+    """The way out for a point when no orchestrator is there."""
+
+    KEPT = "tcp 10.78.0.21 10.79.0.5 7001"
+    OTHER = "tcp 10.79.0.5 10.78.0.11 7003"
+
+    def setUp(self):
+        super().setUp()
+        sluice = self.estate.sluice
+        self.key, public = sluice.key("safe"), sluice.make_key("safe")
+        sluice.make_key("thief")
+        for host in AGENTS:
+            sluice._change(f"agents/{host}/agent.yaml",
+                           {"break-glass": {"key": public}})
+            self.estate.supervisor.stop(f"agent-{host}")
+            sluice.start_agent(host)
+        self.estate.until(
+            lambda s: len(self.estate._connected(s)) == 4, "four streams")
+        self.estate.isolate_all()
+        self.estate.supervisor.stop("orchestrator")
+
+    def release(self, host, *what, key=None):
+        done = subprocess.run(
+            self.estate.lab.enter(host) +
+            [f"{self.estate.sluice.bin}/sluice-agent", "release", "--reason",
+             "its machine burnt", "--key", key or self.key, "--config",
+             f"{self.estate.sluice.folder}/agents/{host}/agent.yaml", *what],
+            capture_output=True, text=True, check=False, timeout=90,
+            stdin=subprocess.DEVNULL)
+        return done.returncode, " ".join((done.stdout + done.stderr).split())
+
+    def opens(self, host, *what):
+        code, said = self.release(host, *what)
+        self.assertEqual(code, 0, said)
+        return said
+
+    def test_opens_a_point_by_its_acting_agent_and_without_it(self):
+        estate = self.estate
+        point = ("--point", "plc-1")
+        before = estate.table()
+        draft = f"{estate.folder}/draft"
+        for what, why, key in (
+                (("--point", "plc-9", "--flow", self.KEPT),
+                 "acts for no point 'plc-9'", None),
+                ((*point, "--everything"), "no driver takes the fence", None),
+                ((*point, "--flow", self.KEPT), "not signed with the break",
+                 estate.sluice.key("thief"))):
+            code, said = self.release("fw-1", *what, key=key)
+            self.assertNotEqual(code, 0, said)
+            self.assertIn(why, said)
+        # A text about the host opens no point.
+        agent = [f"{estate.sluice.bin}/sluice-agent", "release", "--config",
+                 f"{estate.sluice.folder}/agents/fw-1/agent.yaml"]
+        estate.lab.run("fw-1", [*agent, "--reason", "r", "--flow", self.KEPT,
+                                "--draft", draft])
+        subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n",
+                        "break-glass@sluice", "-f", self.key, draft],
+                       check=True, stdin=subprocess.DEVNULL,
+                       capture_output=True)
+        said = subprocess.run(
+            estate.lab.enter("fw-1") + [*agent, *point, "--signed", draft],
+            capture_output=True, text=True, check=False).stderr
+        self.assertIn("about host fw-1", said)
+        self.assertEqual(estate.table(), before)
+
+        # At both ends, and where it passes.
+        for host in ("engine-1", "fw-1"):
+            self.opens(host, "--flow", self.KEPT)
+        self.assertFalse(estate.reach("engine-1", "plc-1"))
+        said = self.opens("fw-1", *point, "--flow", self.KEPT)
+        self.assertIn("1 flows are open at plc-1, read back from its driver",
+                      said)
+        self.assertEqual(estate.passing(), {("engine-1", "plc-1", 4)})
+        # The same with no agent there.
+        for host in ("store-1", "fw-1"):
+            self.opens(host, "--flow", self.OTHER)
+        estate.supervisor.stop("agent-fw-1")
+        self.opens("fw-1", *point, "--flow", self.OTHER)
+        opened = {("engine-1", "plc-1", 4), ("plc-1", "store-1", 4)}
+        self.assertEqual(estate.passing(), opened)
+
+        # It stays, is said once somebody hears it, and ends by an isolation.
+        estate.sluice.start_orchestrator()
+        estate.sluice.start_agent("fw-1")
+        estate.until(lambda _: "plc-1 was opened by its root with its "
+                     "break-glass key" in " ".join(estate.command(
+                         "duty-commander", "history").split()), "the alarm")
+        self.assertEqual(estate.passing(), opened)
+        estate.command("duty-commander", "isolate", "--host", "plc-1",
+                       "--reason", "enough")
+        self.assertEqual(estate.passing(), set())
 
 
 class DriversThatAreWrong(DriverTest):
