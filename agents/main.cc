@@ -231,6 +231,7 @@ absl::Status Serve(const AgentConfig& config,
   std::optional<Mode> mode;  // as it was read back
   Readiness readiness(NotifyServiceManager);
   uint64_t said_in = 0;  // the quarantine whose neighbours were named
+  std::shared_ptr<const SensorPast> past;
   std::unique_ptr<AgentLink> link;
   std::unique_ptr<Workers> workers;
   Driver driver(
@@ -253,6 +254,8 @@ absl::Status Serve(const AgentConfig& config,
        .fence_judged =
            [&](const std::string& problem, const AgentState& state) {
              readiness.Judge(problem, state);
+             if (observer && past != state.past) observer->Wake();
+             past = state.past;
              if (!problem.empty()) return;
              mode = state.mode;
              if (observer) observer->Judged(state.mode);
@@ -262,6 +265,12 @@ absl::Status Serve(const AgentConfig& config,
              }
              said_in = state.quarantine_number;
              SayOtherTables(RulesetOptionsOf(config).table);
+           },
+       .notes =
+           [&sightings] {
+             SensorNotes notes = sightings.notes();
+             notes.taken = absl::Now();
+             return notes;
            },
        .tell_root =
            [&config](const TellRoot& tell) {

@@ -22,7 +22,10 @@ namespace sluice::agent {
 namespace {
 
 constexpr size_t kMaxNamed = 3;
-constexpr size_t kMaxLines = 40;  // of evidence, of each kind
+constexpr size_t kMaxLines = 40;        // of evidence, of each kind
+constexpr size_t kMaxLinesBefore = 16;  // the same, of what was before
+// What of a verdict reaches people; its end is cut off.
+constexpr size_t kMaxReason = 390;
 
 struct Declared {
   Protocol protocol = Protocol::kTcp;
@@ -121,10 +124,11 @@ void Sort(const std::vector<Prefix>& estate, std::vector<Attempt>& attempts) {
 // "203.0.113.66 443/tcp (outside, 12 times, by curl, user root), … and 4 more".
 // REQUIRES: sorted.
 std::string Named(const std::vector<Attempt>& attempts,
-                  const std::vector<Prefix>& estate, const SensorNotes& notes) {
+                  const std::vector<Prefix>& estate, const SensorNotes& notes,
+                  size_t most = kMaxNamed) {
   std::vector<std::string> named;
   for (const Attempt& attempt : attempts) {
-    if (named.size() == kMaxNamed) break;
+    if (named.size() == most) break;
     const char* where = estate.empty()                   ? ""
                         : Contains(estate, attempt.peer) ? "in the estate, "
                                                          : "outside, ";
@@ -133,8 +137,8 @@ std::string Named(const std::vector<Attempt>& attempts,
                                  By(NoteOf(notes, attempt)), ")"));
   }
   std::string text = absl::StrJoin(named, ", ");
-  if (attempts.size() > kMaxNamed) {
-    absl::StrAppend(&text, " and ", attempts.size() - kMaxNamed, " more");
+  if (attempts.size() > most) {
+    absl::StrAppend(&text, " and ", attempts.size() - most, " more");
   }
   return text;
 }
@@ -156,24 +160,27 @@ std::string Names(const std::map<std::string, Sighting>& names) {
   return text;
 }
 
+std::string Clock(absl::Time time) {
+  return absl::FormatTime("%m-%d %H:%M:%S", time, absl::UTCTimeZone());
+}
+
 // ", from 11-22 05:10:11 to 11-22 05:20:02 UTC": by this host's clock.
 std::string When(const Sighting* sighting) {
   if (sighting == nullptr || sighting->last == absl::InfinitePast()) return "";
-  const auto at = [](absl::Time time) {
-    return absl::FormatTime("%m-%d %H:%M:%S", time, absl::UTCTimeZone());
-  };
   return sighting->first == sighting->last
-             ? absl::StrCat(", at ", at(sighting->last), " UTC")
-             : absl::StrCat(", from ", at(sighting->first), " to ",
-                            at(sighting->last), " UTC");
+             ? absl::StrCat(", at ", Clock(sighting->last), " UTC")
+             : absl::StrCat(", from ", Clock(sighting->first), " to ",
+                            Clock(sighting->last), " UTC");
 }
 
 class Lines {
  public:
-  explicit Lines(const SensorNotes& notes) : notes_(notes) {}
+  explicit Lines(const SensorNotes& notes, size_t most = kMaxLines)
+      : notes_(notes), most_(most) {}
 
+  void Say(std::string line) { lines_.push_back(std::move(line)); }
   void Add(absl::string_view what, const std::vector<Attempt>& attempts) {
-    for (size_t i = 0; i < attempts.size() && i < kMaxLines; ++i) {
+    for (size_t i = 0; i < attempts.size() && i < most_; ++i) {
       const Attempt& attempt = attempts[i];
       const Sighting* note = NoteOf(notes_, attempt);
       lines_.push_back(absl::StrCat(what, " ", attempt.peer.Address(), " ",
@@ -185,7 +192,7 @@ class Lines {
   void AddNames() {
     size_t added = 0;
     for (const auto& [name, seen] : notes_.names) {
-      if (added++ == kMaxLines) break;
+      if (added++ == most_) break;
       lines_.push_back(absl::StrCat("name asked for: ", name, ", ",
                                     Times(seen.times), When(&seen), By(&seen)));
     }
@@ -198,11 +205,12 @@ class Lines {
 
  private:
   void More(absl::string_view what, size_t all) {
-    if (all <= kMaxLines) return;
-    lines_.push_back(absl::StrCat(what, " ", all - kMaxLines, " more"));
+    if (all <= most_) return;
+    lines_.push_back(absl::StrCat(what, " ", all - most_, " more"));
   }
 
   const SensorNotes& notes_;
+  const size_t most_;
   std::vector<std::string> lines_;
 };
 
@@ -223,40 +231,176 @@ size_t Peers(const std::vector<Attempt>& attempts) {
   return peers.size();
 }
 
+Kinds SortOut(const std::vector<Attempt>& attempts,
+              const std::vector<Declared>& declared,
+              const std::vector<Prefix>& estate) {
+  Kinds kinds;
+  for (const Attempt& attempt : attempts) {
+    if (attempt.packets == 0) continue;
+    if (!attempt.outbound) {
+      kinds.incoming.push_back(attempt);
+    } else if (IsDeclared(declared, attempt)) {
+      kinds.early.push_back(attempt);
+    } else if (Contains(estate, attempt.peer)) {
+      kinds.estate.push_back(attempt);
+    } else if (!StaysOnTheLink(attempt.peer)) {
+      kinds.outside.push_back(attempt);
+    }
+  }
+  for (auto* kind :
+       {&kinds.outside, &kinds.estate, &kinds.early, &kinds.incoming}) {
+    Sort(estate, *kind);
+  }
+  return kinds;
+}
+
+std::vector<Attempt> Undeclared(const Kinds& kinds) {
+  std::vector<Attempt> all = kinds.outside;
+  all.insert(all.end(), kinds.estate.begin(), kinds.estate.end());
+  return all;
+}
+
+// What the sensor held before a person had it begin anew. It is judged as what
+// it holds now is, and hidden by nothing (S9).
+class Before {
+ public:
+  Before(const SensorPast* past, const std::vector<Declared>& declared,
+         const std::vector<Prefix>& estate)
+      : past_(past), estate_(estate) {
+    if (past == nullptr) return;
+    std::vector<Attempt> attempts;
+    for (const auto& [key, seen] : past->held.peers) {
+      attempts.push_back(
+          {key.outbound, key.protocol, key.peer, key.port, seen.times});
+    }
+    kinds_ = SortOut(attempts, declared, estate);
+  }
+
+  // "; before its sensor was begun anew at 11-22 10:41:03 UTC, 2 undeclared
+  // addresses, the last 203.0.113.66 443/tcp (outside, 12 times)". Empty: it
+  // never was.
+  std::string Clause() const {
+    if (past_ == nullptr || past_->begun.empty()) return "";
+    const std::vector<Attempt> undeclared = Undeclared(kinds_);
+    if (undeclared.empty() && !past_->peers_full) {
+      return absl::StrCat("; its sensor ", Begun(),
+                          ", with nothing undeclared before");
+    }
+    const std::string count = absl::StrCat(
+        past_->peers_full ? "at least " : "", Peers(undeclared), " undeclared ",
+        Peers(undeclared) == 1 ? "address" : "addresses");
+    if (undeclared.empty()) {
+      return absl::StrCat("; before its sensor ", Begun(), ", ", count);
+    }
+    const Attempt last =
+        *std::max_element(undeclared.begin(), undeclared.end(),
+                          [&](const Attempt& a, const Attempt& b) {
+                            return std::pair(NoteOf(past_->held, a)->last, a) <
+                                   std::pair(NoteOf(past_->held, b)->last, b);
+                          });
+    return absl::StrCat("; before its sensor ", Begun(), ", ", count,
+                        ", the last ", Named({last}, estate_, SensorNotes()));
+  }
+
+  std::vector<std::string> TakeLines() const {
+    if (past_ == nullptr) return {};
+    Lines lines(past_->held, kMaxLinesBefore);
+    if (past_->times > past_->begun.size()) {
+      lines.Say(absl::StrCat(
+          "sensor begun anew: ", Times(past_->times - past_->begun.size()),
+          " before these"));
+    }
+    for (const SensorPast::Begun& one : past_->begun) {
+      lines.Say(absl::StrCat("sensor ", one.done ? "" : "perhaps ",
+                             "begun anew", At(one), ", in quarantine ",
+                             one.quarantine_number, ": ", one.reason));
+    }
+    lines.Add("before, undeclared, outside:", kinds_.outside);
+    lines.Add("before, undeclared, in the estate:", kinds_.estate);
+    for (const auto& [what, attempts] :
+         {std::pair("declared, merely early", &kinds_.early),
+          std::pair("tried to come in", &kinds_.incoming)}) {
+      if (attempts->empty()) continue;
+      const size_t peers = Peers(*attempts);
+      lines.Say(absl::StrCat("before, ", what, ": ", peers,
+                             peers == 1 ? " address" : " addresses"));
+    }
+    if (!past_->held.names.empty()) {
+      lines.Say(
+          absl::StrCat("before, names asked for: ", Names(past_->held.names)));
+    }
+    if (past_->peers_full || past_->held.names_full) {
+      lines.Say("before: some more, there was no room for them");
+    }
+    return lines.Take();
+  }
+
+ private:
+  static std::string At(const SensorPast::Begun& one) {
+    return one.at == absl::InfinitePast()
+               ? ""
+               : absl::StrCat(" at ", Clock(one.at), " UTC");
+  }
+  std::string Begun() const {
+    const SensorPast::Begun& last = past_->begun.back();
+    return absl::StrCat("was ", last.done ? "" : "perhaps ", "begun anew",
+                        past_->times == 1
+                            ? ""
+                            : absl::StrCat(" ", past_->times, " times, last"),
+                        At(last));
+  }
+
+  const SensorPast* const past_;
+  const std::vector<Prefix>& estate_;
+  Kinds kinds_;
+};
+
 // REQUIRES: each kind is sorted.
 CheckResult Judge(const FenceReading& reading, absl::Duration now,
                   absl::Duration wanted, const Kinds& kinds,
-                  const std::vector<Prefix>& estate, const SensorNotes& notes) {
-  std::vector<Attempt> undeclared = kinds.outside;
-  undeclared.insert(undeclared.end(), kinds.estate.begin(), kinds.estate.end());
+                  const std::vector<Prefix>& estate, const SensorNotes& notes,
+                  const std::string& before) {
+  const std::vector<Attempt> undeclared = Undeclared(kinds);
   const std::string names =
       notes.names.empty()
           ? ""
           : absl::StrCat("; names it asked for: ", Names(notes.names));
   // A sign is a sign, however short the watch was.
   if (!undeclared.empty()) {
-    return Fail(absl::StrCat("tried to reach ",
-                             Named(undeclared, estate, notes), names));
+    const auto naming = [&](size_t most) {
+      return absl::StrCat("tried to reach ",
+                          Named(undeclared, estate, notes, most), before);
+    };
+    size_t most = kMaxNamed;
+    std::string text = naming(most);
+    // What was before is not what is cut off.
+    while (!before.empty() && text.size() > kMaxReason && most > 1) {
+      text = naming(--most);
+    }
+    return Fail(absl::StrCat(text, names));
   }
   if (reading.mode != Mode::kQuarantined) {
-    return Inconclusive("this host is not in quarantine, so nothing watches");
+    return Inconclusive(absl::StrCat(
+        "this host is not in quarantine, so nothing watches", before));
   }
   if (reading.sensor_full) {
-    return Inconclusive(
+    return Inconclusive(absl::StrCat(
         "the sensor is full, so it missed what came later: find what calls so "
-        "many addresses");
+        "many addresses",
+        before));
   }
   if (!reading.watching_since.has_value()) {
-    return Inconclusive("since when the sensor has watched is not known");
+    return Inconclusive(
+        absl::StrCat("since when the sensor has watched is not known", before));
   }
   const absl::Duration watched = now - *reading.watching_since;
   if (watched < wanted) {
     return Inconclusive(absl::StrCat("watched for ", Span(watched), " of ",
                                      Span(wanted), "; nothing undeclared yet",
-                                     names));
+                                     before, names));
   }
-  std::string text =
-      absl::StrCat("no sign found: nothing undeclared in ", Span(watched));
+  std::string text = absl::StrCat("no sign found: nothing undeclared in ",
+                                  Span(watched), before);
   if (!kinds.early.empty()) {
     absl::StrAppend(&text,
                     "; declared and merely early: ", Peers(kinds.early));
@@ -272,32 +416,24 @@ CheckResult JudgeInFull(const FenceReading& reading, absl::Duration now,
                         absl::Duration wanted,
                         const std::vector<Declared>& declared,
                         const std::vector<Prefix>& estate,
-                        const SensorNotes& notes) {
-  Kinds kinds;
-  for (const Attempt& attempt : reading.attempts) {
-    if (attempt.packets == 0) continue;
-    if (!attempt.outbound) {
-      kinds.incoming.push_back(attempt);
-    } else if (IsDeclared(declared, attempt)) {
-      kinds.early.push_back(attempt);
-    } else if (Contains(estate, attempt.peer)) {
-      kinds.estate.push_back(attempt);
-    } else if (!StaysOnTheLink(attempt.peer)) {
-      kinds.outside.push_back(attempt);
-    }
-  }
+                        const SensorNotes& notes, const SensorPast* past) {
+  const Kinds kinds = SortOut(reading.attempts, declared, estate);
+  const Before before(past, declared, estate);
   Lines lines(notes);
   for (const auto& [what, attempts] :
        {std::pair("undeclared, outside:", &kinds.outside),
         std::pair("undeclared, in the estate:", &kinds.estate),
         std::pair("declared, merely early:", &kinds.early),
         std::pair("tried to come in:", &kinds.incoming)}) {
-    Sort(estate, *attempts);
     lines.Add(what, *attempts);
   }
   lines.AddNames();
-  CheckResult result = Judge(reading, now, wanted, kinds, estate, notes);
+  CheckResult result =
+      Judge(reading, now, wanted, kinds, estate, notes, before.Clause());
   result.details = lines.Take();
+  for (std::string& line : before.TakeLines()) {
+    result.details.push_back(std::move(line));
+  }
   return result;
 }
 
@@ -323,7 +459,8 @@ CheckResult CheckAttempts(const CheckSpec& spec, const CheckContext& context,
   if (!reading.ok())
     return Inconclusive(std::string(reading.status().message()));
   return JudgeInFull(*reading, context.now(), *wanted, declared, estate,
-                     context.sensor ? context.sensor() : SensorNotes());
+                     context.sensor ? context.sensor() : SensorNotes(),
+                     context.past.get());
 }
 
 }  // namespace sluice::agent

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,6 +59,8 @@ struct CheckContext {
   // When, by whom and under which names, as far as it was seen.
   std::function<SensorNotes()> sensor = nullptr;
   std::function<absl::Duration()> now = nullptr;
+  // What the sensor held before it was begun anew; none: it never was.
+  std::shared_ptr<const SensorPast> past = nullptr;
 };
 
 // Whether a check of this kind waits for another process, which may hang for

@@ -73,15 +73,17 @@ void Workers::Start(StartChecks command) {
     done_(ChecksFinished{command.request, {}});
     return;
   }
+  const auto context = std::make_shared<CheckContext>(options_.context);
+  context->past = std::move(command.past);
   const auto gathering = std::make_shared<Gathering<NamedResult>>();
   gathering->results.resize(command.checks.size());
   gathering->left = command.checks.size();
   for (size_t i = 0; i < command.checks.size(); ++i) {
     Lane& lane = RunsApart(command.checks[i].spec.kind) ? apart_ : here_;
-    Add(lane, [this, gathering, i, request = command.request,
+    Add(lane, [this, context, gathering, i, request = command.request,
                check = command.checks[i]] {
       gathering->results[i] = {
-          check.id, RunCheckWithRetries(check.spec, options_.context, stop_)};
+          check.id, RunCheckWithRetries(check.spec, *context, stop_)};
       if (--gathering->left == 0) {
         done_(ChecksFinished{request, std::move(gathering->results)});
       }

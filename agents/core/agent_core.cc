@@ -245,7 +245,7 @@ void AgentCore::RunDue() {
   for (auto& [step, watching] : watches_) {
     if (watching.running != 0 || now_ < watching.next) continue;
     watching.running = ++last_request_;
-    out_.push_back(StartChecks{watching.running, watching.checks});
+    out_.push_back(StartChecks{watching.running, watching.checks, state_.past});
   }
   if (now_ >= repair_at_) {
     repair_at_ = absl::InfiniteDuration();

@@ -67,6 +67,15 @@ class AgentCore {
   const std::string& fence_problem() const { return fence_problem_; }
 
  private:
+  // What the answer awaited is about, while the sensor begins anew.
+  enum class SensorStep : uint8_t {
+    kNone,   // it goes on, or is done
+    kFence,  // closed, the sensor as it was
+    kSave,   // what it held is written down
+    kLook,   // what it holds beside that
+    kEmpty,  // it is empty
+  };
+
   // An order that changes the fence or the state. One at a time; the others
   // wait, isolation ahead of all (S5).
   struct Job {
@@ -92,6 +101,11 @@ class AgentCore {
     std::vector<GrantId> grants;
     std::vector<Flow> gone;  // kWithdraw: must not be there any more
     BrokenGlass glass;       // kGlass
+    // kIsolate: the sensor begins anew once the fence is up and what it holds
+    // is on disk.
+    SensorStep sensor = SensorStep::kNone;
+    SensorPast::Begun begins;
+    std::shared_ptr<const SensorPast> past_before;
     absl::Duration began;
     uint64_t request = 0;  // of the command it waits for
     FenceReading reading;
@@ -146,9 +160,15 @@ class AgentCore {
   // "the kernel", or what is in its place.
   std::string Holder() const;
 
+  // sensor_anew.cc: a person had the sensor begin anew.
+  void BeginSensor(const IsolateHost& what, Job& job) const;
+  void OnSensorRead(const FenceDone& event);
+  void OnPastSaved(const absl::Status& status);
+  void KeepSensor(const std::string& why);
+
   // fence_calls.cc: the fence's answers.
   void On(const FenceDone& event);
-  uint64_t Call(fence::Call call, Purpose purpose);
+  uint64_t Call(fence::Call call, Purpose purpose, bool notes = false);
   void JudgeReading(const FenceDone& event, Purpose purpose);
   void OnStartReading(const FenceDone& event);
   void OnLeaseReading(const FenceReading& reading);

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "agents/core/message.h"
+#include "agents/core/observed.h"
 #include "agents/core/order.h"
 #include "agents/core/state.h"
 #include "agents/isolation/fence.h"
@@ -46,6 +48,7 @@ using Call = std::variant<Replace, Open, Remove, Renew, Confirm, Read>;
 struct ChangeFence {
   uint64_t request = 0;
   fence::Call call;
+  bool notes = false;  // the answer has FenceDone::notes
 };
 // Answered by StateSaved once the state would survive a power cut.
 struct SaveState {
@@ -56,6 +59,7 @@ struct SaveState {
 struct StartChecks {
   uint64_t request = 0;
   std::vector<NamedCheck> checks;
+  std::shared_ptr<const SensorPast> past = nullptr;  // AgentState's
 };
 // Answered by TriesFinished.
 struct StartTries {

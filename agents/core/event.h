@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "agents/core/message.h"
+#include "agents/core/observed.h"
 #include "agents/core/order.h"
 #include "agents/core/state.h"
 #include "agents/isolation/fence.h"
@@ -75,6 +77,8 @@ struct FenceDone {
   uint64_t request = 0;
   absl::Status status;
   FenceReading reading;
+  // What was seen besides the fence's counters, where it was asked for.
+  std::optional<SensorNotes> notes = std::nullopt;
 };
 struct StateSaved {
   uint64_t request = 0;

@@ -38,11 +38,11 @@ const FenceReading::Leased* FindLeased(const FenceReading& reading,
 
 }  // namespace
 
-uint64_t AgentCore::Call(fence::Call call, Purpose purpose) {
+uint64_t AgentCore::Call(fence::Call call, Purpose purpose, bool notes) {
   const uint64_t request = ++last_request_;
   if (Changes(call)) last_change_ = request;
   calls_[request] = purpose;
-  out_.push_back(ChangeFence{request, std::move(call)});
+  out_.push_back(ChangeFence{request, std::move(call), notes});
   return request;
 }
 
@@ -365,6 +365,7 @@ FenceState AgentCore::StateOf(const FenceReading& reading) const {
   for (const BrokenGlass& glass : state_.glass) {
     if (glass.in_force) state.broken_glass.push_back(Sha256(glass.text));
   }
+  if (state_.past != nullptr) state.sensor_anew = state_.past->LastDone();
   const std::vector<Flow> standing = Sorted(reading.standing);
   for (const auto& [digest, release] : state_.releases) {
     FenceState::Release shown;

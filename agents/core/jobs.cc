@@ -54,8 +54,11 @@ void AgentCore::Begin(Job job) {
 // The next thing the job waits for, or its end.
 void AgentCore::Advance() {
   Job& job = *job_;
-  if (job.next_call < job.calls.size()) {
-    job.request = Call(job.calls[job.next_call++], Purpose::kJob);
+  if (job.sensor == SensorStep::kSave) {
+    SaveJob();
+  } else if (job.next_call < job.calls.size()) {
+    job.request = Call(job.calls[job.next_call++], Purpose::kJob,
+                       /*notes=*/job.sensor != SensorStep::kNone);
   } else if (job.save_last) {
     job.save_last = false;
     Keep();
@@ -113,6 +116,11 @@ void AgentCore::OnJobSaved(const absl::Status& status) {
   Job& job = *job_;
   job.saving = false;
   job.request = 0;
+  if (job.sensor == SensorStep::kSave) {
+    OnPastSaved(status);
+    Advance();
+    return;
+  }
   const bool closes =
       job.kind == Job::Kind::kIsolate || job.kind == Job::Kind::kWithdraw;
   if (!status.ok() && closes) {
@@ -145,6 +153,7 @@ void AgentCore::OnJobFence(const FenceDone& event) {
   } else if (!job.failed && job.next_call == job.calls.size()) {
     OnFenced();
   }
+  if (job.sensor != SensorStep::kNone) OnSensorRead(event);
   Advance();
 }
 

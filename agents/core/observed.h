@@ -5,10 +5,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "agents/isolation/fence.h"
 #include "common/flow.h"
 #include "common/prefix.h"
 
@@ -68,6 +71,45 @@ struct SensorNotes {
   std::map<PeerKey, Sighting> peers;
   std::map<std::string, Sighting> names;  // whose addresses were asked for
   bool names_full = false;
+  absl::Time taken = absl::InfinitePast();  // by this host's clock
+};
+
+// What the sensor held before a person had it begin anew: kept for good, so
+// that whoever decides later sees that there was something. Bounded.
+struct SensorPast {
+  static constexpr size_t kMaxBegun = 4;
+  static constexpr size_t kMaxPeers = 256;
+  static constexpr size_t kMaxNames = 32;
+  static constexpr size_t kMaxName = 253;
+
+  struct Begun {
+    std::string act;     // IsolateHost::sensor_anew
+    std::string reason;  // and who ordered it, as the orchestrator said
+    uint64_t quarantine_number = 0;
+    absl::Time at = absl::InfinitePast();  // by this host's clock; in ms
+    // Else its account was written down, and nobody knows whether the sensor
+    // was emptied then.
+    bool done = false;
+
+    friend bool operator==(const Begun&, const Begun&) = default;
+  };
+  uint64_t times = 0;       // that it was begun anew
+  std::deque<Begun> begun;  // the newest of them, oldest first
+  SensorNotes held;         // together
+  bool peers_full = false;  // some were left out of `held`
+
+  // The last act that was carried out; empty: none.
+  std::string LastDone() const;
+  // Whether it is known that this act was, as far as that is remembered.
+  bool Did(const std::string& act) const;
+
+  // Adds what the sensor holds now. What is there since the same moment is the
+  // same and counts once. What goes out is kept before what comes in, and what
+  // was seen last before the rest.
+  void Add(const std::vector<Attempt>& attempts, const SensorNotes& notes);
+
+  // The beginning that is under way: a repeated one takes its own place.
+  void Begin(Begun begun);
 };
 
 struct Observations {

@@ -169,6 +169,7 @@ void AgentCore::Carry(const Order& order, const IsolateHost& what) {
   Job job;
   job.kind = Job::Kind::kIsolate;
   job.report.order = order.id;
+  BeginSensor(what, job);
   job.calls.push_back(fence::Replace{RulesWithoutLeases()});
   job.save_last = true;
   job.keep_answer = true;
@@ -185,7 +186,8 @@ void AgentCore::Carry(const Order& order, const FreezeEvidence& what) {
     return;
   }
   StartPending(order);
-  out_.push_back(StartChecks{last_request_, Bounded(what.inspections)});
+  out_.push_back(
+      StartChecks{last_request_, Bounded(what.inspections), state_.past});
 }
 
 // What the host's own file does not allow of what will be asked, so that people
@@ -320,7 +322,7 @@ void AgentCore::Carry(const Order& order, const RunChecks& what) {
     return;
   }
   StartPending(order);
-  out_.push_back(StartChecks{last_request_, Bounded(what.checks)});
+  out_.push_back(StartChecks{last_request_, Bounded(what.checks), state_.past});
 }
 
 void AgentCore::Carry(const Order& order, const StartUnit& what) {

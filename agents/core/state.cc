@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/types/span.h"
 #include "common/contract.h"
 #include "common/digest.h"
 #include "common/status.h"
@@ -83,7 +85,7 @@ class Reader {
   }
 
   template <typename Number>
-  absl::StatusOr<Number> ToNumber(absl::string_view word) {
+  absl::StatusOr<Number> ToNumber(absl::string_view word) const {
     Number number = 0;
     if (!absl::SimpleAtoi(word, &number)) {
       return Error(absl::StrCat("'", word.substr(0, 20), "' is no number"));
@@ -194,6 +196,132 @@ absl::Status ReadGlass(Reader& reader, AgentState& state) {
   return absl::OkStatus();
 }
 
+// Any bytes as one word: what may not stand in one is "%" and two hex digits.
+std::string Word(absl::string_view text) {
+  constexpr absl::string_view kHex = "0123456789abcdef";
+  std::string word = text.empty() ? "%" : "";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte > ' ' && byte < 0x7f && c != '%') {
+      word += c;
+    } else {
+      word += {'%', kHex[byte >> 4], kHex[byte & 15]};
+    }
+  }
+  return word;
+}
+
+// What Word() did not write comes out as something that it writes otherwise,
+// so that the state's text does not fit.
+std::string Unword(absl::string_view word) {
+  std::string text;
+  for (size_t i = 0; i < word.size(); ++i) {
+    if (word[i] == '%' && i + 2 < word.size()) {
+      text += absl::HexStringToBytes(word.substr(i + 1, 2));
+      i += 2;
+    } else if (word[i] != '%') {
+      text += word[i];
+    }
+  }
+  return text;
+}
+
+int64_t Ms(absl::Time time) {
+  return time == absl::InfinitePast() ? 0 : absl::ToUnixMillis(time);
+}
+
+absl::Time TimeOf(int64_t ms) {
+  return ms == 0 ? absl::InfinitePast() : absl::FromUnixMillis(ms);
+}
+
+constexpr size_t kSightingWords = 7;
+
+std::string SightingWords(const Sighting& one) {
+  return absl::StrCat(one.times, " ", Ms(one.first), " ", Ms(one.last), " ",
+                      Word(one.process.command), " ", one.process.id, " ",
+                      Word(one.process.unit), " ", Word(one.process.user));
+}
+
+absl::StatusOr<Sighting> ReadSighting(
+    const Reader& reader, absl::Span<const absl::string_view> words) {
+  Sighting one;
+  SLUICE_ASSIGN_OR_RETURN(one.times, reader.ToNumber<uint64_t>(words[0]));
+  SLUICE_ASSIGN_OR_RETURN(const int64_t first,
+                          reader.ToNumber<int64_t>(words[1]));
+  SLUICE_ASSIGN_OR_RETURN(const int64_t last,
+                          reader.ToNumber<int64_t>(words[2]));
+  one.first = TimeOf(first);
+  one.last = TimeOf(last);
+  one.process.command = Unword(words[3]);
+  SLUICE_ASSIGN_OR_RETURN(one.process.id, reader.ToNumber<int>(words[4]));
+  one.process.unit = Unword(words[5]);
+  one.process.user = Unword(words[6]);
+  return one;
+}
+
+absl::StatusOr<std::shared_ptr<const SensorPast>> ReadPast(Reader& reader) {
+  SensorPast past;
+  SLUICE_ASSIGN_OR_RETURN(const auto head, reader.TakeWords("sensor", 3));
+  SLUICE_ASSIGN_OR_RETURN(past.times, reader.ToNumber<uint64_t>(head[0]));
+  past.peers_full = head[1] == "full";
+  past.held.names_full = head[2] == "full";
+  while (reader.StartsWith("begun")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto words, reader.TakeWords("begun", 5));
+    SensorPast::Begun one;
+    one.act = std::string(words[0]);
+    SLUICE_ASSIGN_OR_RETURN(one.quarantine_number,
+                            reader.ToNumber<uint64_t>(words[1]));
+    SLUICE_ASSIGN_OR_RETURN(const int64_t at,
+                            reader.ToNumber<int64_t>(words[2]));
+    one.at = TimeOf(at);
+    one.done = words[3] == "done";
+    one.reason = Unword(words[4]);
+    past.begun.push_back(std::move(one));
+  }
+  while (reader.StartsWith("held")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto words,
+                            reader.TakeWords("held", 4 + kSightingWords));
+    PeerKey key;
+    key.outbound = words[0] == "out";
+    key.protocol = words[1] == "udp" ? Protocol::kUdp : Protocol::kTcp;
+    SLUICE_ASSIGN_OR_RETURN(key.peer, Prefix::Parse(words[2]));
+    SLUICE_ASSIGN_OR_RETURN(const int port, reader.ToNumber<int>(words[3]));
+    key.port = static_cast<uint16_t>(port);
+    SLUICE_ASSIGN_OR_RETURN(
+        past.held.peers[key],
+        ReadSighting(reader, absl::MakeConstSpan(words).subspan(4)));
+  }
+  while (reader.StartsWith("asked")) {
+    SLUICE_ASSIGN_OR_RETURN(const auto words,
+                            reader.TakeWords("asked", 1 + kSightingWords));
+    SLUICE_ASSIGN_OR_RETURN(
+        past.held.names[Unword(words[0])],
+        ReadSighting(reader, absl::MakeConstSpan(words).subspan(1)));
+  }
+  return std::make_shared<const SensorPast>(std::move(past));
+}
+
+std::string PastText(const SensorPast& past) {
+  const auto full = [](bool is) { return is ? "full" : "all"; };
+  std::string text =
+      absl::StrCat("sensor ", past.times, " ", full(past.peers_full), " ",
+                   full(past.held.names_full), "\n");
+  for (const SensorPast::Begun& one : past.begun) {
+    absl::StrAppend(&text, "begun ", one.act, " ", one.quarantine_number, " ",
+                    Ms(one.at), " ", one.done ? "done" : "perhaps", " ",
+                    Word(one.reason), "\n");
+  }
+  for (const auto& [key, one] : past.held.peers) {
+    absl::StrAppend(&text, "held ", key.outbound ? "out" : "in", " ",
+                    ProtocolName(key.protocol), " ", key.peer.ToString(), " ",
+                    key.port, " ", SightingWords(one), "\n");
+  }
+  for (const auto& [name, one] : past.held.names) {
+    absl::StrAppend(&text, "asked ", Word(name), " ", SightingWords(one), "\n");
+  }
+  return text;
+}
+
 absl::Status ReadAnswer(Reader& reader, AgentState& state) {
   SLUICE_ASSIGN_OR_RETURN(const absl::string_view value, reader.Take("answer"));
   const std::vector<absl::string_view> parts =
@@ -278,6 +406,7 @@ std::string AgentState::Encode() const {
       absl::StrAppend(&text, "flow ", flow.Line(), "\n");
     }
   }
+  if (past != nullptr) absl::StrAppend(&text, PastText(*past));
   for (const auto& [digest, release] : releases) {
     const std::string body = release.order.Body();
     absl::StrAppend(&text, "release ", release.round, " ",
@@ -329,6 +458,9 @@ absl::StatusOr<AgentState> AgentState::Decode(absl::string_view text) {
   SLUICE_RETURN_IF_ERROR(ReadTrust(reader, state));
   while (reader.StartsWith("glass")) {
     SLUICE_RETURN_IF_ERROR(ReadGlass(reader, state));
+  }
+  if (reader.StartsWith("sensor")) {
+    SLUICE_ASSIGN_OR_RETURN(state.past, ReadPast(reader));
   }
   while (reader.StartsWith("release")) {
     SLUICE_RETURN_IF_ERROR(ReadRelease(reader, state));

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agents/core/message.h"
+#include "agents/core/observed.h"
 #include "agents/core/order.h"
 #include "agents/isolation/fence.h"
 #include "common/flow.h"
@@ -117,6 +119,8 @@ struct AgentState {
   std::string rotation;
   std::map<OperatorId, SeenDelegation> delegations;  // by delegator
   std::vector<BrokenGlass> glass;                    // oldest first
+  // None: the sensor was never begun anew.
+  std::shared_ptr<const SensorPast> past;
   std::deque<SavedAnswer> answers;                   // oldest first
 
   // Canonical text, its last line a digest of all before.

@@ -231,6 +231,7 @@ void Driver::Do(const ChangeFence& command) {
       std::visit(FenceCaller{ports_.fence}, command.call);
   FenceDone done{.request = command.request, .status = reading.status()};
   if (reading.ok()) done.reading = *std::move(reading);
+  if (command.notes && ports_.notes) done.notes = ports_.notes();
   answers_.push_back(std::move(done));
 }
 

@@ -40,6 +40,8 @@ struct DriverPorts {
   // (empty: it was read back and is), and what it should be.
   std::function<void(const std::string& problem, const AgentState& state)>
       fence_judged = nullptr;
+  // What was seen in quarantine besides the fence's counters; null: nothing.
+  std::function<SensorNotes()> notes = nullptr;
   // The answer to a ReleasedLocally.
   std::function<void(const TellRoot&)> tell_root = nullptr;
 };

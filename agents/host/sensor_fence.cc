@@ -27,6 +27,11 @@ absl::StatusOr<FenceReading> SensorFence::Note(
 }
 
 absl::StatusOr<FenceReading> SensorFence::Replace(const FenceRules& rules) {
+  if (rules.sensor_anew) {
+    absl::StatusOr<FenceReading> emptied = fence_->Replace(rules);
+    if (emptied.ok()) sightings_->BeginAnew();
+    return Note(std::move(emptied));
+  }
   if (!starting_ || rules.mode == Mode::kOpen) {
     return Note(fence_->Replace(rules));
   }

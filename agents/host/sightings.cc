@@ -196,6 +196,16 @@ SensorNotes Sightings::notes() const {
   return {state_.seen.refused, state_.names, state_.names_full};
 }
 
+void Sightings::BeginAnew() {
+  const std::lock_guard lock(mutex_);
+  state_.seen.refused.clear();
+  state_.names.clear();
+  state_.names_full = false;
+  state_.watched = dated_ = absl::ZeroDuration();
+  ++version_;
+  ++news_;
+}
+
 Observations Sightings::observations() const {
   const std::lock_guard lock(mutex_);
   return state_.seen;

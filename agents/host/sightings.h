@@ -44,6 +44,8 @@ class Sightings {
   void Saw(const std::vector<Listening>& listening, absl::Time now);
 
   SensorNotes notes() const;
+  // The fence's sensor was emptied: so is what quarantine saw besides.
+  void BeginAnew();
   Observations observations() const;
   // What a fence that the kernel forgot should go on from; none when the host
   // was not in quarantine. `gapless`: nothing left this host since.

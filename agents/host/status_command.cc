@@ -37,8 +37,14 @@ Part OnDisk(const std::string& directory, const std::string& witness) {
                                 state.status().message())};
   }
   if (state->mode == Mode::kOpen) return {true, "open"};
+  const SensorPast* const past = state->past.get();
   return {false, absl::StrCat("in quarantine ", state->quarantine_number, ": ",
-                              state->reason)};
+                              state->reason,
+                              past == nullptr ? ""
+                              : past->times == 1
+                                  ? "; its sensor was begun anew once"
+                                  : absl::StrCat("; its sensor was begun anew ",
+                                                 past->times, " times"))};
 }
 
 Part InKernel(Fence& fence) {

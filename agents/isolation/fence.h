@@ -72,6 +72,8 @@ struct FenceRules {
   std::vector<Release> releases;
   // The sensor's time starts anew: nobody knows what it missed.
   bool watch_anew = false;
+  // The sensor begins empty, and watches since now.
+  bool sensor_anew = false;
   // For a kernel that has no sensor; else what is there goes on.
   std::optional<SensorMemory> sensor = std::nullopt;
 };

@@ -38,6 +38,7 @@ absl::StatusOr<FenceReading> MemoryFence::Replace(const FenceRules& rules) {
   releases_.clear();
   mode_ = rules.mode;
   const bool up = mode_ == Mode::kQuarantined;
+  if (!up || rules.sensor_anew) attempts_.clear();
   management_ = up ? ToSet(rules.management) : std::set<Flow>();
   vital_ = up ? ToSet(rules.vital) : std::set<Flow>();
   standing_ = up ? ToSet(rules.standing) : std::set<Flow>();
@@ -131,11 +132,24 @@ absl::StatusOr<FenceReading> MemoryFence::Read() {
         {digest, std::max(absl::ZeroDuration(), held.until - now_()),
          ToVector(held.flows)});
   }
+  reading.attempts = attempts_;
   reading.rules_digest = Sha256(absl::StrCat(
       mode_ == Mode::kOpen ? "open " : "quarantined ",
       FlowsDigest(reading.management), " ", FlowsDigest(reading.vital), " ",
       FlowsDigest(reading.standing)));
   return reading;
+}
+
+void MemoryFence::Refused(Attempt attempt) {
+  if (mode_ == Mode::kOpen) return;
+  for (Attempt& one : attempts_) {
+    if (one.outbound == attempt.outbound && one.peer == attempt.peer &&
+        one.port == attempt.port && one.protocol == attempt.protocol) {
+      one.packets += attempt.packets;
+      return;
+    }
+  }
+  attempts_.push_back(std::move(attempt));
 }
 
 bool MemoryFence::Admits(const Flow& flow) const {

@@ -30,6 +30,9 @@ class MemoryFence : public Fence {
                                        const std::vector<Flow>& flows) override;
   absl::StatusOr<FenceReading> Read() override;
 
+  // As the kernel's sensor would count it, while the fence is up.
+  void Refused(Attempt attempt);
+
   // Whether `flow`, all of it, could pass now.
   bool Admits(const Flow& flow) const;
 
@@ -47,6 +50,7 @@ class MemoryFence : public Fence {
   std::set<Flow> vital_;
   std::set<Flow> standing_;
   std::map<std::string, Held> releases_;
+  std::vector<Attempt> attempts_;
 };
 
 }  // namespace sluice::agent

@@ -96,10 +96,13 @@ class Keep {
 // The sensor goes on unless something of it was lost.
 Sensor SensorFor(const Listing& before, const FenceRules& rules) {
   const auto since = before.Reading().watching_since;
-  if (since.has_value() && !rules.watch_anew) return {before.attempts, *since};
+  if (since.has_value() && !rules.watch_anew && !rules.sensor_anew) {
+    return {before.attempts, *since};
+  }
   timespec clock = {};
   SLUICE_CHECK(clock_gettime(CLOCK_BOOTTIME, &clock) == 0);
   const absl::Duration now = absl::DurationFromTimespec(clock);
+  if (rules.sensor_anew) return {{}, now};
   const bool none = before.dated_sensors == 0 && before.attempts.empty();
   if (!none || !rules.sensor.has_value()) return {before.attempts, now};
   // Earlier than the boot, if need be: it is only a difference that counts.

@@ -186,5 +186,155 @@ TEST_F(Attempts, WithArgumentsThatCannotBeReadAreInconclusive) {
   }
 }
 
+// ── after the sensor was begun anew ─────────────────────────────────────────
+
+class AttemptsBefore : public Attempts {
+ protected:
+  AttemptsBefore() {
+    past_.times = 1;
+    past_.begun = {{"1a2b/7", "isolated by ada: cleaned", 7,
+                    absl::FromUnixSeconds(1'795'000'000), true}};
+  }
+  void Held(const std::string& peer, uint16_t port, uint64_t times,
+            absl::Duration after = absl::ZeroDuration(), bool outbound = true) {
+    const absl::Time at = absl::FromUnixSeconds(1'794'990'000) + after;
+    past_.held.peers[{outbound, Protocol::kTcp, *Prefix::Parse(peer), port}] = {
+        times, at, at, {"curl", 812, "", "www-data"}};
+  }
+  CheckResult Result() {
+    context_.past = std::make_shared<const SensorPast>(past_);
+    return Attempts::Result();
+  }
+
+  SensorPast past_;
+};
+
+TEST_F(AttemptsBefore, AreSaidEvenWhenItPasses) {
+  Held("198.51.100.66", 443, 12, absl::Minutes(2));
+  Held("198.51.100.66", 8443, 1);
+  Held("10.77.0.31", 22, 900);
+  Held("10.77.0.11", 5432, 40, absl::Minutes(9));  // declared
+  Held("10.77.0.99", 22, 3, absl::Minutes(9), /*outbound=*/false);
+  past_.held.names["update.evil.example"].times = 4;
+  const CheckResult result = Result();
+  EXPECT_EQ(result.verdict, Verdict::kPass);
+  EXPECT_EQ(result.reason,
+            "no sign found: nothing undeclared in 1h30m; before its sensor was "
+            "begun anew at 11-18 11:06:40 UTC, 2 undeclared addresses, the "
+            "last 198.51.100.66 443/tcp (outside, 12 times)");
+  const std::string by = " UTC, by curl, process 812, user www-data";
+  EXPECT_THAT(
+      result.details,
+      ElementsAre("sensor begun anew at 11-18 11:06:40 UTC, in quarantine 7: "
+                  "isolated by ada: cleaned",
+                  "before, undeclared, outside: 198.51.100.66 443/tcp, 12 "
+                  "times, at 11-18 08:22:00" +
+                      by,
+                  "before, undeclared, outside: 198.51.100.66 8443/tcp, once, "
+                  "at 11-18 08:20:00" +
+                      by,
+                  "before, undeclared, in the estate: 10.77.0.31 22/tcp, 900 "
+                  "times, at 11-18 08:20:00" +
+                      by,
+                  "before, declared, merely early: 1 address",
+                  "before, tried to come in: 1 address",
+                  "before, names asked for: update.evil.example (4 times)"));
+}
+
+TEST_F(AttemptsBefore, AreNoSignOfNowAndFailAgainWhenTheyAreRepeated) {
+  Held("198.51.100.66", 443, 12);
+  reading_.watching_since = absl::Seconds(100) + absl::Minutes(89);
+  CheckResult result = Result();
+  EXPECT_EQ(result.verdict, Verdict::kInconclusive);
+  EXPECT_THAT(result.reason, AllOf(HasSubstr("watched for 1m of 1h"),
+                                   HasSubstr("1 undeclared address, the last "
+                                             "198.51.100.66")));
+  Tried("198.51.100.66", 443, 1);
+  result = Result();
+  EXPECT_EQ(result.verdict, Verdict::kFail);
+  EXPECT_THAT(result.reason,
+              AllOf(HasSubstr("tried to reach 198.51.100.66 443/tcp (outside, "
+                              "once)"),
+                    HasSubstr("before its sensor was begun anew")));
+}
+
+TEST_F(AttemptsBefore, StandInEveryVerdictThatIsNotAPassToo) {
+  Held("198.51.100.66", 443, 12);
+  reading_.sensor_full = true;
+  EXPECT_THAT(Result().reason, HasSubstr("1 undeclared address"));
+  reading_.sensor_full = false;
+  reading_.watching_since.reset();
+  EXPECT_THAT(Result().reason, HasSubstr("1 undeclared address"));
+  reading_.mode = Mode::kOpen;
+  EXPECT_THAT(Result().reason, HasSubstr("1 undeclared address"));
+}
+
+TEST_F(AttemptsBefore, ThatWereNoneAreSaidToBeNone) {
+  Held("10.77.0.11", 5432, 40);
+  EXPECT_THAT(Result().reason,
+              HasSubstr("its sensor was begun anew at 11-18 11:06:40 UTC, with "
+                        "nothing undeclared before"));
+  // Some had no room: nobody knows what they were.
+  past_.peers_full = true;
+  EXPECT_THAT(Result().reason, HasSubstr("at least 0 undeclared addresses"));
+  EXPECT_EQ(Result().details.back(),
+            "before: some more, there was no room for them");
+}
+
+TEST_F(AttemptsBefore, AreNotCutOffByALongVerdict) {
+  Held("198.51.100.66", 443, 12);
+  SensorNotes notes;
+  for (int i = 1; i <= 9; ++i) {
+    const std::string peer =
+        "2001:db8:1111:2222:3333:4444:5555:" + std::to_string(6660 + i);
+    Tried(peer, 65535, 1'000'000'000);
+    notes.peers[{true, Protocol::kTcp, *Prefix::Parse(peer), 65535}].process = {
+        "a-long-command", 4'000'000, "a-long-name-of-a.service", "somebody"};
+  }
+  context_.sensor = [&] { return notes; };
+  const std::string reason = Result().reason.substr(0, 400);
+  EXPECT_THAT(reason, AllOf(HasSubstr("and 8 more"),
+                            HasSubstr("the last 198.51.100.66 443/tcp "
+                                      "(outside, 12 times)")));
+}
+
+TEST_F(AttemptsBefore, FitIntoTheEvidenceWhateverTheirNumber) {
+  for (int i = 0; i < 120; ++i) {
+    const std::string end = std::to_string(i);
+    for (const bool out : {true, false}) {
+      Tried("198.51.100." + end, 443, 1, Protocol::kTcp, out);
+      Held("198.51.100." + end, 443, 1, absl::ZeroDuration(), out);
+    }
+    for (const char* net : {"10.77.0.", "203.0.113."}) {
+      Tried(net + end, 443);
+      Held(net + end, 443, 1);
+    }
+    past_.held.names["n" + end + ".example"].times = 1;
+  }
+  SensorNotes notes = past_.held;
+  notes.names_full = true;
+  context_.sensor = [&] { return notes; };
+  past_.times = 1000;
+  past_.begun.resize(SensorPast::kMaxBegun, past_.begun[0]);
+  past_.peers_full = true;
+  const CheckResult result = Result();
+  EXPECT_LE(result.details.size(), 256u) << "what an agent signs of one check";
+  EXPECT_EQ(result.details.back(),
+            "before: some more, there was no room for them");
+  EXPECT_THAT(result.reason, HasSubstr("begun anew 1000 times, last at 11-18"));
+}
+
+TEST_F(AttemptsBefore, BegunInDoubtIsSaidSo) {
+  Held("198.51.100.66", 443, 12);
+  past_.begun.back().done = false;
+  past_.begun.back().at = absl::InfinitePast();
+  const CheckResult result = Result();
+  EXPECT_THAT(result.reason,
+              HasSubstr("before its sensor was perhaps begun anew, 1 undecl"));
+  EXPECT_EQ(result.details[0],
+            "sensor perhaps begun anew, in quarantine 7: isolated by ada: "
+            "cleaned");
+}
+
 }  // namespace
 }  // namespace sluice::agent

@@ -178,6 +178,12 @@ class BenchHost {
       Feed(StateSaved{save.request, store.Save(save.state.Encode())});
     }
   }
+  // What waits for the disk is on it, and nobody hears of that.
+  void WriteHeldSaves() {
+    for (const SaveState& save : std::exchange(held_saves_, {})) {
+      SLUICE_CHECK(store.Save(save.state.Encode()).ok());
+    }
+  }
   // An order given now that may be answered later.
   template <class What>
   void Order(const std::string& id, What what, uint64_t epoch = 1) {
@@ -205,6 +211,7 @@ class BenchHost {
   }
 
   const AgentState& state() const { return core_->state(); }
+  MemoryFence& memory() { return memory_; }
   const std::string& fence_problem() const { return core_->fence_problem(); }
   bool Passes(absl::string_view line) const { return memory_.Admits(F(line)); }
 
@@ -223,6 +230,7 @@ class BenchHost {
   bool hold_checks = false;
   bool disk_hangs = false;
   std::vector<StartChecks> held;
+  SensorNotes notes;  // beside what the fence counts
   std::function<CheckResult(const NamedCheck&)> check = [](const NamedCheck&) {
     return CheckResult{Verdict::kPass, "no sign found", ""};
   };
@@ -274,6 +282,7 @@ class BenchHost {
     } else {
       done.status = reading.status();
     }
+    if (change.notes) done.notes = notes;
     events_.push_back(std::move(done));
   }
   void Do(const SaveState& save) {

@@ -467,5 +467,30 @@ TEST_F(MaliciousDeputies, CannotCountOnePersonForTwo) {
   ExpectRefused(Opening(By({"deputy"})));
 }
 
+// It may empty the sensor as often as it likes: whoever votes sees what the
+// sensor held before, in what the host itself signs.
+TEST_F(Malicious, CannotHideWhatTheSensorHeldByBeginningItAnew) {
+  const Attempt beacon{true, Protocol::kTcp, *Prefix::Parse("203.0.113.66"),
+                       443, 12};
+  host_.memory().Refused(beacon);
+  for (int i = 0; i < 20; ++i) {
+    ExpectDone(IsolateHost{"", absl::StrCat("evil/", i)});
+  }
+  EXPECT_TRUE(host_.fence.Read()->attempts.empty());
+  // Nor by naming an act that was done, or by a restart in between.
+  host_.memory().Refused(beacon);
+  ExpectDone(IsolateHost{"", "evil/19"});
+  EXPECT_EQ(host_.fence.Read()->attempts.size(), 1u);
+  host_.StartAgent("boot-9");
+  host_.Connect();
+  host_.hold_checks = true;
+  host_.Order(NextOrder(), FreezeEvidence{"data/9", {Inspection("a")}});
+  ASSERT_EQ(host_.held.size(), 1u);
+  const auto& past = host_.held[0].past;
+  ASSERT_NE(past, nullptr);
+  EXPECT_EQ(past->times, 20u);
+  EXPECT_EQ(past->held.peers.begin()->second.times, 12u);
+}
+
 }  // namespace
 }  // namespace sluice::agent

@@ -208,6 +208,29 @@ TEST(SensorFence, GoesOnFromBeforeAtTheStartAlone) {
   EXPECT_FALSE(kernel.last.sensor.has_value());
 }
 
+TEST(SensorFence, ThatBeginsAnewForgetsWhatWasSeenBesides) {
+  Sightings sightings;
+  Asked kernel([] { return kNow; });
+  SensorFence fence(&kernel, &sightings,
+                    {[] { return absl::Seconds(20); }, [] { return kNow; },
+                     [] { return true; }});
+  ASSERT_TRUE(fence.Replace(FenceRules()).ok());
+  fence.Settle();
+  kernel.Refused(To("203.0.113.66", 443, 3));
+  sightings.Saw(Asking("evil"), {}, kNow);
+  ASSERT_TRUE(fence.Replace(FenceRules()).ok());
+  EXPECT_THAT(sightings.notes().peers, SizeIs(1));
+  EXPECT_THAT(sightings.notes().names, SizeIs(1));
+  const uint64_t news = sightings.news();
+  FenceRules anew;
+  anew.sensor_anew = true;
+  ASSERT_TRUE(fence.Replace(anew).ok());
+  EXPECT_THAT(sightings.notes().peers, SizeIs(0));
+  EXPECT_THAT(sightings.notes().names, SizeIs(0));
+  EXPECT_GT(sightings.news(), news) << "written down at once";
+  EXPECT_THAT(sightings.Memory(true)->attempts, SizeIs(0));
+}
+
 TEST(NothingSent, IsReadOfEveryInterface) {
   const std::string proc =
       absl::StrCat(testing::TempDir(), "/nothing-sent-", getpid());
