@@ -95,6 +95,15 @@ std::string Against(const v1::GateDetail& detail, int width,
   for (const std::string& text : NotKeptTexts(detail)) {
     lines.Add(paint.Yellow("!"), text);
   }
+  // Signed by the host, whoever shows it: it was watched anew, and why.
+  for (const v1::HostEvidence& host : detail.evidence()) {
+    for (const std::string& line : SeenLines(host)) {
+      if (absl::StartsWith(line, "sensor ") ||
+          absl::StartsWith(line, "before, undeclared")) {
+        lines.Add(paint.Yellow("!"), absl::StrCat(host.host(), ": ", line));
+      }
+    }
+  }
   add(v1::VERDICT_INCONCLUSIVE, paint.Yellow("?"), "inconclusive");
   add(v1::VERDICT_UNSPECIFIED, paint.Yellow("?"), "inconclusive");
   // A name says more than a resolver that is declared: nothing else judges it.

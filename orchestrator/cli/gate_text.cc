@@ -10,6 +10,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "common/digest.h"
+#include "orchestrator/cli/host_text.h"
 #include "orchestrator/cli/step_text.h"
 #include "orchestrator/report/time_text.h"
 
@@ -46,6 +47,11 @@ std::string EvidenceLines(const v1::HostEvidence& host, int width,
              width);
     absl::StrAppend(&out, accepts ? line : paint.Yellow(line));
   }
+  if (host.has_sensor_anew()) {
+    const std::string text =
+        absl::StrCat("its sensor: ", SensorAnewText(host.sensor_anew()));
+    absl::StrAppend(&out, paint.Yellow(Hang("    ", text, width)));
+  }
   int passes = 0;
   for (const v1::CheckResult* result : WorstFirst(host)) {
     if (result->verdict() == v1::VERDICT_PASS) {
@@ -74,6 +80,8 @@ std::string EvidenceLines(const v1::HostEvidence& host, int width,
   for (const std::string& line : seen) {
     const std::string text = Hang("      ", line, width);
     const bool known = absl::StartsWith(line, "declared") ||
+                       absl::StartsWith(line, "before, declared") ||
+                       absl::StartsWith(line, "before, tried to come in") ||
                        absl::StartsWith(line, "tried to come in");
     absl::StrAppend(&out, known ? text : paint.Yellow(text));
   }

@@ -8,6 +8,16 @@
 
 namespace sluice::cli {
 
+std::string SensorAnewText(const v1::SensorAnew& sensor) {
+  if (sensor.by().empty()) {
+    return "begun anew, and this record does not say by whom";
+  }
+  return absl::StrCat(
+      sensor.done() ? "begun anew" : "to begin anew, not yet said to be done;",
+      sensor.done() ? "" : " ordered", " by ", sensor.by(), " at ",
+      ClockText(sensor.at_ms()), ": ", sensor.reason());
+}
+
 std::string HostText(const v1::Status& status, const v1::Host& host, int width,
                      const Paint& paint) {
   const bool heard = host.link() == "connected";
@@ -51,6 +61,11 @@ std::string HostText(const v1::Status& status, const v1::Host& host, int width,
     absl::StrAppend(
         &out, Hang("glass    ", absl::StrCat("broken: ", host.broken_glass()),
                    width));
+  }
+  if (host.has_sensor_anew()) {
+    absl::StrAppend(
+        &out, paint.Yellow(Hang("sensor   ", SensorAnewText(host.sensor_anew()),
+                                width)));
   }
   if (host.has_not_kept()) {
     absl::StrAppend(

@@ -12,4 +12,7 @@ namespace sluice::cli {
 std::string HostText(const v1::Status& status, const v1::Host& host, int width,
                      const Paint& paint);
 
+// "begun anew by ada at 22 Nov 10:41: cleaned in place".
+std::string SensorAnewText(const v1::SensorAnew& sensor);
+
 }  // namespace sluice::cli

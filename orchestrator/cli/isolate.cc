@@ -36,6 +36,7 @@ v1::IsolateRequest Request(const IsolateOptions& options) {
   }
   request.set_reason(options.reason);
   request.set_confirmation(options.confirmation);
+  request.set_sensor_anew(options.sensor_anew);
   return request;
 }
 
@@ -102,7 +103,7 @@ ExitCode Conclude(const Terminal& terminal, const absl::Status& status,
                   << absl::FormatDuration(
                          absl::Trunc(took, absl::Milliseconds(1)))
                   << "\n";
-    return kDone;
+    return last.sensor_kept_size() == 0 ? kDone : kPartly;
   }
   std::string text = absl::StrCat("partly isolated: ", last.read_back(), " of ",
                                   last.hosts(), " hosts read back.");
@@ -152,6 +153,15 @@ std::string AskConfirmation(const Terminal& terminal,
 
 ExitCode Isolate(const Terminal& terminal, const Common& common,
                  const IsolateOptions& options) {
+  const int scopes = (options.all ? 1 : 0) + (options.run ? 1 : 0) +
+                     (options.system.empty() ? 0 : 1) +
+                     (options.host.empty() ? 0 : 1);
+  if (scopes != 1) {
+    return terminal.Complain(
+        "say what to isolate, one of: --all, --run, a SYSTEM, --host HOST. "
+        "Nothing was isolated.",
+        kUsage);
+  }
   const auto client = Connect(common);
   if (!client.ok()) return terminal.Complain(client.status());
   const Interrupt interrupt([&] { (*client)->Cancel(); });
@@ -194,7 +204,8 @@ ExitCode Isolate(const Terminal& terminal, const Common& common,
     *terminal.out << MessageJson(*last);
     const bool all = last->finished() && last->read_back() >= last->hosts() &&
                      last->waiting_for_size() == 0 &&
-                     last->unreachable_size() == 0;
+                     last->unreachable_size() == 0 &&
+                     last->sensor_kept_size() == 0;
     return all ? kDone : kPartly;
   }
   return Conclude(terminal, status, *last, absl::Now() - start);

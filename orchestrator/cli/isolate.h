@@ -16,12 +16,14 @@ struct IsolateOptions {
   std::string host;
   std::string reason;
   std::string confirmation;  // --confirm NAME
+  bool sensor_anew = false;
   absl::Duration wait = absl::Seconds(30);
 };
 
 // kDone only when every host's kernel rules have been read back; kPartly when
-// some host has not answered within `wait` or cannot be reached. The order
-// stays in force either way.
+// some host has not answered within `wait`, cannot be reached, or let its
+// sensor go on although it was to begin anew. The order stays in force either
+// way. kUsage unless it says what, once.
 ExitCode Isolate(const Terminal& terminal, const Common& common,
                  const IsolateOptions& options);
 

@@ -378,23 +378,15 @@ void CommandLine::AddIsolate() {
   IsolateOptions& options = words_.isolate;
   CLI::App* sub =
       Add("isolate", "into quarantine, and wait until kernels say so", [this] {
-        const IsolateOptions& o = words_.isolate;
-        const int scopes = (o.all ? 1 : 0) + (o.run ? 1 : 0) +
-                           (o.system.empty() ? 0 : 1) +
-                           (o.host.empty() ? 0 : 1);
-        if (scopes != 1) {
-          return terminal_.Complain(
-              "say what to isolate, one of: --all, --run, a SYSTEM, --host "
-              "HOST. Nothing was isolated.",
-              kUsage);
-        }
         words_.isolate.wait = absl::Seconds(words_.isolate_wait);
-        return Isolate(terminal_, words_.common, o);
+        return Isolate(terminal_, words_.common, words_.isolate);
       });
   sub->add_option("SYSTEM", options.system, "one system");
   sub->add_flag("--all", options.all, "every host of the estate");
   sub->add_flag("--run", options.run, "the systems of the run");
   sub->add_option("--host", options.host, "one host")->type_name("HOST");
+  sub->add_flag("--sensor-anew", options.sensor_anew,
+                "of a host that was cleaned: watch it from now on");
   sub->add_option("--reason", options.reason, "for the record")
       ->type_name("TEXT");
   sub->add_option("--confirm,--yes", options.confirmation,

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "orchestrator/cli/gate_text.h"
+#include "orchestrator/cli/host_text.h"
 #include "orchestrator/cli/step_text.h"
 #include "orchestrator/report/layout.h"
 #include "orchestrator/report/time_text.h"
@@ -206,6 +207,14 @@ std::string HostLines(const v1::Status& status, int width, const Paint& paint) {
              : stands ? "with standing flows"
                       : host.fence()];
     const bool glass = !host.broken_glass().empty();
+    if (host.has_sensor_anew() && !stands) {
+      const std::string sensor =
+          absl::StrCat("its sensor: ", SensorAnewText(host.sensor_anew()));
+      absl::StrAppend(&problems,
+                      Hang(absl::StrCat("  ", paint.Yellow("!"), " ",
+                                        PadTo(Clip(host.id(), 20), 20), "  "),
+                           sensor, width));
+    }
     if (heard && host.fence() != "unknown" && !glass) continue;
     std::string text(
         absl::StripPrefix(host.text(), absl::StrCat(host.id(), " ")));

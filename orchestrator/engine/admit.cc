@@ -183,6 +183,7 @@ class Admission {
                        DidYouMean(event.system.str(), SystemNames(plan)),
                        " `sluice plan` lists them"));
     }
+    if (event.sensor_anew) SLUICE_RETURN_IF_ERROR(MayBeginSensor(event));
     return Confirmed(event);
   }
 
@@ -417,6 +418,37 @@ class Admission {
                        event.gate.str(), "` and decide on what it says now"));
     }
     return CanVote(event, round.votes);
+  }
+
+  // Closing is anybody's; that a sign is not asked about any more is not.
+  absl::Status MayBeginSensor(const IsolationOrdered& event) const {
+    constexpr absl::string_view kInstead =
+        ". Nothing was isolated; without --sensor-anew it can be at once";
+    if (event.scope != IsolationOrdered::Scope::kHost) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a sensor begins anew on one host that somebody cleaned: name it "
+          "with --host",
+          kInstead));
+    }
+    if (event.roles.empty()) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "'", event.by.str(),
+          "' has no role among the manifest's approvers and may isolate, not "
+          "have a sensor begin anew; ask an approver",
+          kInstead));
+    }
+    if (event.reason.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "a sensor begins anew for a reason that stands in the record: say "
+          "with --reason how ",
+          event.host.str(), " was cleaned", kInstead));
+    }
+    const PlannedHost* host = world_.plan->FindHost(event.host);
+    if (host->grade != Grade::kKernel) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          event.host.str(), " runs no agent, so it has no sensor", kInstead));
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Confirmed(const IsolationOrdered& event) const {

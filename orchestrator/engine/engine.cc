@@ -133,6 +133,11 @@ Engine::IsolationProgress Engine::IsolationSince(uint64_t sequence) const {
   for (const auto& [id, host] : state_->hosts) {
     if (host.isolation == 0 || host.isolation < sequence) continue;
     ++progress.hosts;
+    if (host.sensor_anew.has_value() && !host.sensor_anew->done &&
+        host.sensor_anew->sequence >= sequence &&
+        host.isolation_orders.empty()) {
+      progress.sensor_kept.push_back(id);
+    }
     if (host.manual) {
       if (!host.isolation_orders.empty()) progress.by_hand.push_back(id);
       progress.said += host.isolation_orders.empty() ? 1 : 0;

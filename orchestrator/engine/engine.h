@@ -90,6 +90,8 @@ class Engine {
     // those where nobody has said so yet.
     int said = 0;
     std::vector<HostId> by_hand;
+    // Isolated, but their sensors go on although they were to begin anew.
+    std::vector<HostId> sensor_kept;
   };
   IsolationProgress IsolationSince(uint64_t sequence) const;
 

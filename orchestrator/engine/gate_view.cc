@@ -195,15 +195,31 @@ absl::StatusOr<GateDetail> Engine::MakeGateDetail(const StageId& id,
     }
   }
   for (const auto& [host, seen] : round->hosts) {
-    detail.evidence.push_back({host, seen.evidence_digest, seen.evidence,
-                               seen.results, AnswerText(world, host, seen),
-                               seen.evidence_signature});
+    const Host* state = world.FindHost(host);
+    detail.evidence.push_back(
+        {host, seen.evidence_digest, seen.evidence, seen.results,
+         AnswerText(world, host, seen), seen.evidence_signature,
+         state == nullptr ? std::nullopt : SensorAnewOf(*state)});
   }
   for (auto& [host, flows] : detail.flows) {
     std::sort(flows.begin(), flows.end());
     flows.erase(std::unique(flows.begin(), flows.end()), flows.end());
   }
   return detail;
+}
+
+std::optional<SensorAnewView> SensorAnewOf(const Host& host) {
+  const std::string said =
+      host.fence.has_value() ? host.fence->sensor_anew : "";
+  const bool ours = host.sensor_anew.has_value() &&
+                    (!host.sensor_anew->done || said == host.sensor_anew->act);
+  if (ours) {
+    return SensorAnewView{host.sensor_anew->by, host.sensor_anew->at,
+                          host.sensor_anew->reason, host.sensor_anew->done};
+  }
+  if (said.empty()) return std::nullopt;
+  // S9: the host says that somebody did, and this record does not know who.
+  return SensorAnewView{.done = true};
 }
 
 }  // namespace sluice::engine

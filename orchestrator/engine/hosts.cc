@@ -284,6 +284,10 @@ void ObserveFence(Turn& turn, const HostId& id, const FenceSeen& fence,
                     fence.quarantine_number != before ||
                     seen == Seen::kIsolationReport;
   host.fence = fence;
+  if (host.sensor_anew.has_value() &&
+      host.sensor_anew->act == fence.sensor_anew) {
+    host.sensor_anew->done = true;
+  }
   if (host.never_isolated && host.quarantined()) {
     host.never_isolated = false;
     host.must_be_quarantined = true;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/digest.h"
 #include "orchestrator/engine/failure.h"
 #include "orchestrator/engine/gate.h"
 #include "orchestrator/engine/names.h"
@@ -22,15 +23,41 @@ constexpr absl::Duration kCloseAgain = absl::Seconds(10);
 
 using Scope = IsolationOrdered::Scope;
 
-void SendIsolate(Turn& turn, const HostId& id, const std::string& why) {
+// A new order for what this one asks: a repeat would get the same answer again.
+void OrderAnew(Turn& turn, OrderKey key, const OrderKind& what) {
+  const Pending& old = turn.world.orders.at(key);
+  Pending meta;
+  meta.purpose = old.purpose;
+  meta.steps = old.steps;
+  const HostId id = old.order.host;
+  const bool asked = turn.world.hosts[id].isolation_orders.contains(key);
+  turn.Forget(key);
+  const OrderKey again = turn.Send(id, what, kIsolateDeadline, std::move(meta));
+  Host& host = turn.world.hosts[id];
+  if (asked) host.isolation_orders.insert(again);
+  if (host.isolating == key) host.isolating = again;
+  if (!turn.world.run.has_value()) return;
+  for (const int number : turn.world.orders.at(again).steps) {
+    auto* isolating = std::get_if<Isolating>(&turn.step(number).phase);
+    if (isolating != nullptr && isolating->waiting.erase(key) > 0) {
+      isolating->waiting.insert(again);
+    }
+  }
+}
+
+void SendIsolate(Turn& turn, const HostId& id, const std::string& why,
+                 const std::string& sensor_anew = "") {
   Host& host = turn.world.hosts[id];
   host.must_be_quarantined = true;
   host.isolation = turn.stamp.sequence;
   if (!host.isolating.has_value()) {
     Pending meta;
     meta.purpose = Purpose::kIsolate;
-    host.isolating =
-        turn.Send(id, IsolateHost{why}, kIsolateDeadline, std::move(meta));
+    host.isolating = turn.Send(id, IsolateHost{why, sensor_anew},
+                               kIsolateDeadline, std::move(meta));
+  } else if (!sensor_anew.empty()) {
+    // The one on its way lets the sensor go on.
+    OrderAnew(turn, *host.isolating, IsolateHost{why, sensor_anew});
   } else if (turn.world.orders.at(*host.isolating).failed) {
     // S5: whoever asks now does not wait for the next try.
     ClosingOverdue(turn, *host.isolating);
@@ -185,6 +212,34 @@ void IsolateSystem(Turn& turn, const PlanIndex& plan, int number,
   CloseGrants(turn, plan, plan.step(number).touching, why);
 }
 
+// The name of this act of a person's; empty: the sensor goes on.
+std::string BeginSensor(Turn& turn, const IsolationOrdered& event) {
+  if (!event.sensor_anew) return "";
+  constexpr size_t kEnough = 8;
+  const std::string act =
+      absl::StrCat(ShortDigest(turn.stamp.journal_head).substr(0, kEnough), "/",
+                   turn.stamp.sequence);
+  turn.world.hosts[event.host].sensor_anew = Host::SensorAnew{
+      event.by, turn.now(), event.reason, act, turn.stamp.sequence};
+  return act;
+}
+
+// S9: what was ordered of the sensor and was not done.
+void SayUnlessBegun(Turn& turn, OrderKey key, const OrderReported& report) {
+  const auto& what =
+      std::get<IsolateHost>(turn.world.orders.at(key).order.what);
+  if (what.sensor_anew.empty() ||
+      what.sensor_anew == report.fence->sensor_anew) {
+    return;
+  }
+  turn.Say("alarm", report.host.str(),
+           absl::StrCat(report.host.str(),
+                        "'s sensor goes on as it was: order it again with "
+                        "`sluice isolate --host ",
+                        report.host.str(),
+                        " --sensor-anew`, unless its agent is too old for it"));
+}
+
 }  // namespace
 
 void AwaitIsolation(Turn& turn, const HostId& host, int step,
@@ -199,8 +254,8 @@ void AwaitIsolation(Turn& turn, const HostId& host, int step,
 }
 
 void IsolateHosts(Turn& turn, const std::vector<HostId>& hosts, Stop stop,
-                  const std::string& why) {
-  for (const HostId& id : hosts) SendIsolate(turn, id, why);
+                  const std::string& why, const std::string& sensor_anew) {
+  for (const HostId& id : hosts) SendIsolate(turn, id, why, sensor_anew);
   if (turn.world.run.has_value()) {
     for (const HostId& id : hosts) VoidRounds(turn, id, why);
     for (const HostId& id : hosts) StopStepsOn(turn, id, stop, why);
@@ -229,10 +284,14 @@ void ApplyIsolation(Turn& turn, const IsolationOrdered& event) {
   // S5: the orders come first; whatever else follows from it comes after.
   switch (event.scope) {
     case Scope::kHost:
-      IsolateHosts(turn, {event.host}, Stop::kIsolated, why);
+      IsolateHosts(turn, {event.host}, Stop::kIsolated, why,
+                   BeginSensor(turn, event));
       MarkWithdrawals(turn);
       turn.Say("isolation", event.by.str(),
-               absl::StrCat(event.host.str(), " is ", why));
+               absl::StrCat(event.host.str(), " is ", why,
+                            event.sensor_anew ? "; its sensor begins anew, and "
+                                                "what it held is kept"
+                                              : ""));
       return;
     case Scope::kSystem:
       IsolateSystem(turn, plan, plan.FindSystem(event.system), why);
@@ -283,6 +342,7 @@ void IsolationReported(Turn& turn, OrderKey key, const OrderReported& report) {
     turn.Say("alarm", report.host.str(),
              absl::StrCat(report.host.str(), " is isolated; ", report.reason));
   }
+  SayUnlessBegun(turn, key, report);
   if (host.isolating == key) host.isolating.reset();
   const std::vector<int> steps = turn.world.orders.at(key).steps;
   turn.Forget(key);
@@ -311,25 +371,8 @@ void WithdrawalReported(Turn& turn, OrderKey key, const OrderReported& report) {
 void ClosingOverdue(Turn& turn, OrderKey key) {
   const auto it = turn.world.orders.find(key);
   if (it == turn.world.orders.end()) return;
-  // A new order, not a repeat: a repeat would get the same answer again.
-  Pending meta;
-  meta.purpose = it->second.purpose;
-  meta.steps = it->second.steps;
-  const HostId id = it->second.order.host;
   const OrderKind what = it->second.order.what;
-  const bool asked = turn.world.hosts[id].isolation_orders.contains(key);
-  turn.Forget(key);
-  const OrderKey again = turn.Send(id, what, kIsolateDeadline, std::move(meta));
-  Host& host = turn.world.hosts[id];
-  if (asked) host.isolation_orders.insert(again);
-  if (host.isolating == key) host.isolating = again;
-  if (!turn.world.run.has_value()) return;
-  for (const int number : turn.world.orders.at(again).steps) {
-    auto* isolating = std::get_if<Isolating>(&turn.step(number).phase);
-    if (isolating != nullptr && isolating->waiting.erase(key) > 0) {
-      isolating->waiting.insert(again);
-    }
-  }
+  OrderAnew(turn, key, what);
 }
 
 std::vector<std::string> ProtectedIn(const World& world,

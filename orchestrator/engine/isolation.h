@@ -17,9 +17,10 @@ struct World;
 void ApplyIsolation(Turn& turn, const IsolationOrdered& event);
 
 // Puts hosts in quarantine: every release that names them is void, every step
-// on them goes on without them or stops (`stop`: kFailed or kIsolated).
+// on them goes on without them or stops (`stop`: kFailed or kIsolated). Their
+// sensors go on, unless a person's act (`sensor_anew`) begins them anew.
 void IsolateHosts(Turn& turn, const std::vector<HostId>& hosts, Stop stop,
-                  const std::string& why);
+                  const std::string& why, const std::string& sensor_anew = "");
 
 // Adds the host's isolation, if one is on its way, to what the step waits for.
 void AwaitIsolation(Turn& turn, const HostId& host, int step,

@@ -121,6 +121,17 @@ struct Host {
   std::optional<Word> closed;  // who said so last
   std::map<GrantId, OpenedByHand> opened_by_hand;
 
+  // The last person who had its sensor begin anew.
+  struct SensorAnew {
+    OperatorId by;
+    absl::Time at;
+    std::string reason;
+    std::string act;        // IsolateHost::sensor_anew
+    uint64_t sequence = 0;  // of the isolation
+    bool done = false;      // the host said so
+  };
+  std::optional<SensorAnew> sensor_anew;
+
   // Whether somebody obeys for it now: its agent, or people.
   bool connected() const { return manual || link == Link::kConnected; }
   bool quarantined() const {

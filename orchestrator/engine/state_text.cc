@@ -106,6 +106,15 @@ void AddHosts(Writer* out, const World& world) {
       out->Add(int64_t{opened.in_doubt});
       for (const PointFlow& flow : opened.flows) out->Add(flow.flow.Line());
     }
+    if (host.sensor_anew.has_value()) {
+      out->Line("sensor-anew");
+      out->Add(host.sensor_anew->by.str());
+      out->Add(host.sensor_anew->at);
+      out->Add(host.sensor_anew->reason);
+      out->Add(host.sensor_anew->act);
+      out->Add(static_cast<int64_t>(host.sensor_anew->sequence));
+      out->Add(int64_t{host.sensor_anew->done});
+    }
     for (const auto& [digest, words] : host.glass) {
       out->Line("glass");
       out->Add(digest);

@@ -130,6 +130,7 @@ HostView MakeHostView(const World& world, const HostId& id, const Host& host) {
   view.agent_version = host.agent_version;
   view.trust = host.trust;
   view.said = SaidText(host);
+  view.sensor_anew = SensorAnewOf(host);
   view.link = host.manual                           ? "manual"
               : host.link == Host::Link::kConnected ? "connected"
               : host.link == Host::Link::kLost      ? "lost"

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,14 @@ struct PointTaskView {
   absl::Time since;
 };
 
+// A person had the sensor begin anew.
+struct SensorAnewView {
+  OperatorId by;  // empty: this record does not say who ordered it
+  absl::Time at;
+  std::string reason;
+  bool done = false;  // the host said that it did
+};
+
 struct HostView {
   HostId id;
   std::string link;   // "connected", "lost", "never"; "manual": no agent
@@ -83,6 +92,7 @@ struct HostView {
   std::string trust;  // its answer to the last change of whom it believes
   std::string broken_glass;  // what its root opened by it, and why
   std::string said;  // of a manual point: by whom, and that nobody measured it
+  std::optional<SensorAnewView> sensor_anew = std::nullopt;  // the last time
 };
 
 struct VoteView {
@@ -126,6 +136,7 @@ struct GateDetail {
     // "by hand: …"
     std::string answer;
     std::string signature;
+    std::optional<SensorAnewView> sensor_anew = std::nullopt;
   };
   std::vector<Evidence> evidence;
   std::map<HostId, std::vector<Flow>> flows;

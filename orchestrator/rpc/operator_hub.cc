@@ -48,6 +48,11 @@ std::string Conclusion(const engine::Engine::IsolationProgress& progress) {
                         : "",
                     "Cut them at the switch if that cannot wait.");
   }
+  if (!progress.sensor_kept.empty()) {
+    absl::StrAppend(&text, "\nIsolated, but the sensor goes on as it was: ",
+                    Names(progress.sensor_kept),
+                    ". `sluice history` says why; order it again.");
+  }
   if (progress.said > 0) {
     absl::StrAppend(&text, "\nSaid to be closed by hand, not measured: ",
                     Count(progress.said), ".");
@@ -185,6 +190,7 @@ bool OperatorHub::Push(const runtime::Glimpse& glimpse, Isolation* isolation) {
   AddNames(progress.unreachable, message->mutable_unreachable());
   AddNames(progress.by_hand, message->mutable_by_hand());
   message->set_said(progress.said);
+  AddNames(progress.sensor_kept, message->mutable_sensor_kept());
   message->set_finished(finished);
   message->set_recorded(isolation->recorded);
   message->set_message(

@@ -244,8 +244,8 @@ Maker MakePointReport(const OperatorId& by,
 }
 
 Maker MakeIsolation(const OperatorId& by, const v1::IsolateRequest& request) {
-  return [by,
-          request](const runtime::Glimpse&) -> absl::StatusOr<engine::Event> {
+  return [by, request](
+             const runtime::Glimpse& glimpse) -> absl::StatusOr<engine::Event> {
     using Scope = engine::IsolationOrdered::Scope;
     SLUICE_RETURN_IF_ERROR(CheckText(request.reason(), kMaxText, "the reason"));
     SLUICE_RETURN_IF_ERROR(
@@ -254,6 +254,8 @@ Maker MakeIsolation(const OperatorId& by, const v1::IsolateRequest& request) {
     order.by = by;
     order.reason = request.reason();
     order.confirmation = request.confirmation();
+    order.sensor_anew = request.sensor_anew();
+    if (order.sensor_anew) order.roles = RolesOf(glimpse, by);
     switch (request.scope_case()) {
       case v1::IsolateRequest::kAll:
         order.scope = Scope::kAll;

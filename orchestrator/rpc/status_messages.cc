@@ -89,6 +89,13 @@ void FillStep(const engine::StepView& step, const Plan* plan, v1::Step* out) {
   }
 }
 
+void FillSensorAnew(const engine::SensorAnewView& from, v1::SensorAnew* to) {
+  to->set_by(from.by.str());
+  if (!from.by.empty()) to->set_at_ms(Millis(from.at));
+  to->set_reason(from.reason);
+  to->set_done(from.done);
+}
+
 void FillHost(const engine::HostView& host, const Plan* plan, v1::Host* out) {
   out->set_id(host.id.str());
   out->set_link(host.link);
@@ -103,6 +110,9 @@ void FillHost(const engine::HostView& host, const Plan* plan, v1::Host* out) {
   out->set_trust(host.trust);
   out->set_broken_glass(host.broken_glass);
   out->set_said(host.said);
+  if (host.sensor_anew.has_value()) {
+    FillSensorAnew(*host.sensor_anew, out->mutable_sensor_anew());
+  }
   const PlannedHost* planned =
       plan == nullptr ? nullptr : plan->FindHost(host.id);
   if (planned == nullptr) return;
@@ -242,6 +252,9 @@ void FillGateDetail(const runtime::Glimpse& glimpse,
     }
     to->set_answer(evidence.answer);
     to->set_signature(evidence.signature);
+    if (evidence.sensor_anew.has_value()) {
+      FillSensorAnew(*evidence.sensor_anew, to->mutable_sensor_anew());
+    }
   }
   for (const auto& [host, flows] : detail.flows) {
     v1::HostFlows* to = out->add_flows();

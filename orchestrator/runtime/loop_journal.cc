@@ -166,6 +166,10 @@ void Loop::LeaveUnrecorded() {
         engine::Order marked = order;
         marked.id = engine::OrderId(
             absl::StrCat(order.id.str(), "~", options_.instance));
+        // A sensor begins anew with a record of who wanted it, or not at all.
+        if (auto* what = std::get_if<engine::IsolateHost>(&marked.what)) {
+          what->sensor_anew.clear();
+        }
         Send(marked);
       }
     }

@@ -53,7 +53,10 @@ void FakeAgent::Do(const Order& order, absl::Time now, OrderReported* report) {
     report->reason = "the kernel did not take the change";
     return;
   }
-  if (std::get_if<engine::IsolateHost>(&order.what)) {
+  if (const auto* isolate = std::get_if<engine::IsolateHost>(&order.what)) {
+    if (!isolate->sensor_anew.empty() && !keeps_its_sensor) {
+      sensor_anew_ = isolate->sensor_anew;
+    }
     mode_ = FenceSeen::Mode::kQuarantined;
     ++quarantine_number_;
     releases_.clear();
@@ -262,6 +265,7 @@ FenceSeen FakeAgent::Fence(absl::Time now) const {
   fence.quarantine_number = quarantine_number_;
   fence.state_serial = serial_;
   fence.broken_glass = broken_glass;
+  fence.sensor_anew = sensor_anew_;
   for (const auto& [digest, release] : releases_) {
     FenceSeen::Release seen;
     seen.digest = digest;

@@ -40,6 +40,7 @@ class FakeAgent {
   bool cannot_close = false;  // but by an isolation
   std::string broken_unit;    // does not start
   std::vector<std::string> broken_glass;
+  bool keeps_its_sensor = false;  // it is too old to begin it anew
 
   bool connected = false;
   // The answer to an order; the same again for a repeat. Nothing when silent.
@@ -95,6 +96,7 @@ class FakeAgent {
   uint64_t quarantine_number_ = 0;
   uint64_t serial_ = 1;
   int boot_ = 1;
+  std::string sensor_anew_;  // the last act
   std::map<std::string, Release> releases_;
   std::map<engine::OrderId, engine::OrderReported> answered_;
   std::set<std::string> evidence_;

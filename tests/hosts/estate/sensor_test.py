@@ -20,7 +20,7 @@ STRANGER = "203.0.113.66"
 RESOLVER = "203.0.113.53"
 INSPECT = "inspect: [{listeners: declared-only}]"
 SENSE = ("inspect: [{listeners: declared-only}, "
-         "{attempts: {none-undeclared: true, for: 1s}}]")
+         "{attempts: {none-undeclared: true, for: %s}}]")
 
 
 def boot_ms():
@@ -28,6 +28,8 @@ def boot_ms():
 
 
 class SensorTest(unittest.TestCase):
+    watched_for = 1  # seconds
+
     def setUp(self):
         with open(small_estate.MANIFEST, encoding="utf-8") as file:
             text = file.read()
@@ -36,7 +38,7 @@ class SensorTest(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         manifest = f"{folder.name}/small.yaml"
         with open(manifest, "w", encoding="utf-8") as file:
-            file.write(text.replace(INSPECT, SENSE))
+            file.write(text.replace(INSPECT, SENSE % f"{self.watched_for}s"))
         self.estate = SmallEstate(PREFIX, manifest)
         self.addCleanup(self.estate.close)
         self.estate.open()
@@ -160,6 +162,117 @@ class Sensor(SensorTest):
         self.until_fenced("engine-1")
         self.assertEqual(self.tried("engine-1"), 1)
         self.assertGreaterEqual(self.watching_since("engine-1"), started)
+
+
+class Anew(SensorTest):
+    """A host that called home was cleaned in place and is watched again."""
+
+    watched_for = 15
+
+    def isolate(self, *arguments):
+        """Its next quarantine number."""
+        self.estate.command("duty-commander", "isolate", "--host", "engine-1",
+                            *arguments)
+        return next(h["quarantine_number"]
+                    for h in self.estate.sluice.status()["hosts"]
+                    if h["id"] == "engine-1")
+
+    def inspected(self, number):
+        """What the host itself says at its gate, in this quarantine or, for a
+        failed inspection isolates, the one after: (verdict, evidence)."""
+        shown = []
+
+        def found(_):
+            gate_now = json.loads(self.estate.command(
+                "duty-commander", "show", "applications", "--json"))
+            for host in gate_now.get("evidence", []):
+                text = host.get("text", "")
+                if (host["host"] == "engine-1" and
+                        f"quarantine-number {number}\n" in text):
+                    shown[:] = [text]
+            return bool(shown)
+
+        self.estate.until(found, f"evidence of quarantine {number}")
+        verdict = re.search("^inspect [^\n]* attempts [^\n]*\n([^\n]*)$",
+                            shown[0], re.MULTILINE)
+        self.assertIsNotNone(verdict, shown[0])
+        return verdict.group(1), shown[0]
+
+    def retry(self):
+        self.estate.command("duty-commander", "retry")
+
+    def test_a_cleaned_host_is_watched_anew(self):
+        estate = self.estate
+        estate.isolate_all()
+        for _ in range(3):
+            self.try_out("engine-1", STRANGER, 443)
+        self.ask_for("engine-1", "update.evil.example")
+        self.begin()
+        named = f"fail tried to reach {STRANGER} 443/tcp (outside, 3 times"
+        self.assertIn(named, self.inspected(1)[0])
+
+        # An isolation like any other forgets nothing.
+        number = self.isolate("--reason", "again")
+        self.retry()
+        self.assertIn(named, self.inspected(number)[0])
+        self.assertGreaterEqual(self.tried("engine-1"), 1)
+
+        # Who has no reason to give does not begin it anew.
+        self.assertNotEqual(estate.sluice.run(
+            "duty-commander", "isolate", "--host", "engine-1",
+            "--sensor-anew")[0], 0)
+        number = self.isolate("--sensor-anew", "--reason", "cleaned in place")
+        self.assertEqual(self.tried("engine-1"), 0)
+        self.retry()
+        verdict, _ = self.inspected(number)
+        begun = ("before its sensor was begun anew at [-0-9: ]+ UTC, 2 "
+                 "undeclared addresses, the last ")
+        self.assertRegex(verdict, "^inconclusive watched for [0-9]+s of 15s; "
+                         f"nothing undeclared yet; {begun}")
+
+        # It survives the agent; and is on the record with who and why.
+        estate.supervisor.stop("agent-engine-1")
+        estate.sluice.start_agent("engine-1")
+        estate.until(lambda s: all(h["link"] == "connected"
+                                   for h in s["hosts"]), "it is back")
+        who = "begun anew by duty-commander at [0-9: A-Za-z]+: cleaned in place"
+        for words in (["show", "engine-1"], ["status"]):
+            shown = " ".join(estate.command("duty-commander", *words).split())
+            self.assertRegex(shown, who)
+        history = estate.command("duty-commander", "history")
+        self.assertIn("its sensor begins anew", " ".join(history.split()))
+
+        # Watched for as long as is asked, it passes, and hides nothing.
+        small_estate.processes.wait_for(
+            lambda: boot_ms() - self.watching_since("engine-1") >
+            1000 * self.watched_for, "it was watched for long enough",
+            timeout=30)
+        number = self.isolate("--reason", "a round of its own")
+        self.retry()
+        verdict, text = self.inspected(number)
+        self.assertRegex(verdict, "^pass no sign found: nothing undeclared in "
+                         f"[0-9ms.]+; {begun}")
+        self.assertRegex(text, "seen sensor begun anew at [^\n]+: isolated by "
+                         "duty-commander: cleaned in place\n")
+        self.assertRegex(text, "seen before, undeclared, outside: "
+                         f"{re.escape(STRANGER)} 443/tcp, 3 times, [^\n]+ by "
+                         "python3")
+        self.assertIn("seen before, names asked for: update.evil.example",
+                      text)
+        estate.until(lambda s: gate(s, "applications").get("state") ==
+                     "asking", "the gate asks", timeout=60)
+        shown = " ".join(estate.command("duty-commander", "show",
+                                        "applications").split())
+        self.assertRegex(shown, who)
+
+        # And what calls home again is a sign again.
+        self.try_out("engine-1", STRANGER, 8443)
+        number = self.isolate("--reason", "it calls again")
+        self.retry()
+        verdict, _ = self.inspected(number)
+        self.assertRegex(verdict, "^fail tried to reach "
+                         f"{re.escape(STRANGER)} 8443/tcp .outside, once.*"
+                         f"{begun}")
 
 
 if __name__ == "__main__":

@@ -488,6 +488,14 @@ TEST_F(Command, IsolatingAProtectedSystemAsksForItsName) {
   EXPECT_EQ(Run({"isolate", "water-works", "--yes", "water-works"}), kDone);
 }
 
+TEST_F(Command, IsolateSaysWhenTheSensorDidNotBeginAnew) {
+  fake_.progress = {Progress(3, true)};
+  EXPECT_EQ(Run({"isolate", "--host", "db-1", "--sensor-anew"}), kDone);
+  EXPECT_TRUE(fake_.isolated.sensor_anew());
+  fake_.progress[0].add_sensor_kept("db-1");
+  EXPECT_EQ(Run({"isolate", "--host", "db-1", "--sensor-anew"}), kPartly);
+}
+
 TEST_F(Command, IsolateWantsExactlyOneScope) {
   EXPECT_EQ(Run({"isolate"}), kUsage);
   EXPECT_EQ(Run({"isolate", "--all", "--run"}), kUsage);

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "orchestrator/manifest/manifest.h"
 #include "tests/unit/cli/golden.h"
@@ -70,6 +71,26 @@ TEST(DecisionSummary, SaysWhatSpeaksAgainstItFirst) {
   EXPECT_LT(text.find("fails on app-1"), text.find("waived until"));
   EXPECT_LT(text.find("waived until"), text.find("inconclusive on app-1"));
   EXPECT_LT(text.find("no inspection"), text.find("without a sign"));
+}
+
+// The host signed it, so no orchestrator keeps it from who votes.
+TEST(DecisionSummary, SaysThatASensorWasBegunAnewThoughAllPasses) {
+  const HonestGate honest;
+  v1::GateDetail detail;
+  honest.Fill(honest.Order(), &detail);
+  const auto text = [&] {
+    return DecisionSummary(detail, "nothing", 80, Paint(false));
+  };
+  EXPECT_THAT(text(), Not(HasSubstr("sensor")));
+  v1::HostEvidence* app = detail.mutable_evidence(0);
+  app->set_text(absl::StrCat(
+      app->text(),
+      "seen sensor begun anew, in quarantine 7: by ada\n"
+      "seen before, undeclared, outside: 203.0.113.66 443/tcp, once\n"
+      "seen before, declared, merely early: 1 address\n"));
+  EXPECT_THAT(text(), HasSubstr("! app-1: sensor begun anew, in quarantine 7"));
+  EXPECT_THAT(text(), HasSubstr("! app-1: before, undeclared, outside: 203"));
+  EXPECT_THAT(text(), Not(HasSubstr("merely early")));
 }
 
 TEST(DecisionSummary, SaysWhatChangedInThisStageAlone) {

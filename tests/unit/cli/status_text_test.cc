@@ -7,6 +7,9 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
+#include "orchestrator/cli/gate_text.h"
+#include "orchestrator/cli/host_text.h"
+#include "orchestrator/report/time_text.h"
 #include "tests/unit/cli/golden.h"
 
 namespace sluice::cli {
@@ -39,6 +42,35 @@ TEST(StatusText, SaysWhoseWordSomebodyElseGave) {
   const std::string text = StatusText(status, {});
   ExpectFits(text);
   ExpectGolden("status-relayed.txt", text);
+}
+
+TEST(SensorAnew, IsShownWithWhoAndWhenAndWhy) {
+  v1::Status status = MidRun();
+  EXPECT_THAT(StatusText(status, {}), Not(HasSubstr("its sensor")));
+  v1::Host* host = status.mutable_hosts(0);
+  host->set_standing_flows(0);
+  v1::SensorAnew* sensor = host->mutable_sensor_anew();
+  sensor->set_by("ada");
+  sensor->set_at_ms(1'763'719'328'000);
+  sensor->set_reason("cleaned in place");
+  sensor->set_done(true);
+  v1::GateDetail gate;
+  v1::HostEvidence* evidence = gate.add_evidence();
+  evidence->set_host("db-1");
+  *evidence->mutable_sensor_anew() = *sensor;
+  const std::string text =
+      absl::StrCat("begun anew by ada at ", ClockText(sensor->at_ms()),
+                   ": cleaned in place");
+  EXPECT_THAT(StatusText(status, {.width = 200}), HasSubstr(text));
+  EXPECT_THAT(HostText(status, *host, 200, Paint(false)), HasSubstr(text));
+  EXPECT_THAT(GateText(gate, false, 200, Paint(false)), HasSubstr(text));
+  // S9: ordered is not done, and done by an unknown hand is no secret.
+  sensor->set_done(false);
+  EXPECT_THAT(HostText(status, *host, 200, Paint(false)),
+              HasSubstr("not yet said to be done"));
+  sensor->clear_by();
+  EXPECT_THAT(HostText(status, *host, 200, Paint(false)),
+              HasSubstr("does not say by whom"));
 }
 
 TEST(StatusText, CountsTheLinesThatDoNotFit) {

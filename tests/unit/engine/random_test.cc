@@ -353,6 +353,10 @@ class Chaos {
         if (Draw(3) > 0) isolate.scope = IsolationOrdered::Scope::kSystem;
         isolate.system = step.system;
         isolate.host = host;
+        isolate.reason = "drill";
+        isolate.sensor_anew =
+            isolate.scope == IsolationOrdered::Scope::kHost && Draw(2) > 0;
+        if (isolate.sensor_anew) isolate.roles = {RoleId("incident-commander")};
         using Scope = IsolationOrdered::Scope;
         isolate.confirmation =
             isolate.scope == Scope::kSystem ? isolate.system.str()
