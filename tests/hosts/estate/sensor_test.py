@@ -170,36 +170,42 @@ class Anew(SensorTest):
     watched_for = 15
 
     def isolate(self, *arguments):
-        """Its next quarantine number."""
+        """Its quarantine number then."""
         self.estate.command("duty-commander", "isolate", "--host", "engine-1",
                             *arguments)
         return next(h["quarantine_number"]
                     for h in self.estate.sluice.status()["hosts"]
                     if h["id"] == "engine-1")
 
-    def inspected(self, number):
-        """What the host itself says at its gate, in this quarantine or, for a
-        failed inspection isolates, the one after: (verdict, evidence)."""
-        shown = []
+    def retry(self, verdict, words):
+        """What `attempts` says on the host when it is asked again."""
+        estate = self.estate
+        before = step(estate.sluice.status(), "engine")["since_ms"]
+        estate.command("duty-commander", "retry")
+        return self.inspected(verdict, words, before)
 
-        def found(_):
-            gate_now = json.loads(self.estate.command(
-                "duty-commander", "show", "applications", "--json"))
-            for host in gate_now.get("evidence", []):
-                text = host.get("text", "")
-                if (host["host"] == "engine-1" and
-                        f"quarantine-number {number}\n" in text):
-                    shown[:] = [text]
-            return bool(shown)
+    def inspected(self, verdict, words, after=0):
+        said = []
 
-        self.estate.until(found, f"evidence of quarantine {number}")
-        verdict = re.search("^inspect [^\n]* attempts [^\n]*\n([^\n]*)$",
-                            shown[0], re.MULTILINE)
-        self.assertIsNotNone(verdict, shown[0])
-        return verdict.group(1), shown[0]
+        def heard(status):
+            engine = step(status, "engine")
+            said[:] = [check for check in engine.get("checks", [])
+                       if check["id"] == "engine/inspect-2"]
+            return (engine.get("since_ms", 0) > after and said and
+                    said[0].get("verdict") == verdict and
+                    re.search(words, said[0].get("reason", "")))
 
-    def retry(self):
-        self.estate.command("duty-commander", "retry")
+        try:
+            self.estate.until(heard, f"{verdict} of attempts: {words}")
+        except AssertionError:
+            print(said)
+            raise
+
+    def evidence(self):
+        shown = json.loads(self.estate.command(
+            "duty-commander", "show", "applications", "--json"))
+        return next(host["text"] for host in shown["evidence"]
+                    if host["host"] == "engine-1")
 
     def test_a_cleaned_host_is_watched_anew(self):
         estate = self.estate
@@ -208,27 +214,29 @@ class Anew(SensorTest):
             self.try_out("engine-1", STRANGER, 443)
         self.ask_for("engine-1", "update.evil.example")
         self.begin()
-        named = f"fail tried to reach {STRANGER} 443/tcp (outside, 3 times"
-        self.assertIn(named, self.inspected(1)[0])
+        named = (f"tried to reach {re.escape(STRANGER)} 443/tcp .outside, 3 "
+                 "times, by python3")
+        self.inspected("VERDICT_FAIL", named)
 
         # An isolation like any other forgets nothing.
         number = self.isolate("--reason", "again")
-        self.retry()
-        self.assertIn(named, self.inspected(number)[0])
-        self.assertGreaterEqual(self.tried("engine-1"), 1)
+        self.retry("VERDICT_FAIL", named)
+        self.assertEqual(self.tried("engine-1"), 1)
 
         # Who has no reason to give does not begin it anew.
         self.assertNotEqual(estate.sluice.run(
             "duty-commander", "isolate", "--host", "engine-1",
             "--sensor-anew")[0], 0)
-        number = self.isolate("--sensor-anew", "--reason", "cleaned in place")
+        self.assertEqual(self.tried("engine-1"), 1)
+        self.assertGreater(
+            self.isolate("--sensor-anew", "--reason", "cleaned in place"),
+            number)
         self.assertEqual(self.tried("engine-1"), 0)
-        self.retry()
-        verdict, _ = self.inspected(number)
         begun = ("before its sensor was begun anew at [-0-9: ]+ UTC, 2 "
                  "undeclared addresses, the last ")
-        self.assertRegex(verdict, "^inconclusive watched for [0-9]+s of 15s; "
-                         f"nothing undeclared yet; {begun}")
+        self.retry("VERDICT_INCONCLUSIVE",
+                   "watched for [0-9]+s? of 15s; nothing undeclared yet; " +
+                   begun)
 
         # It survives the agent; and is on the record with who and why.
         estate.supervisor.stop("agent-engine-1")
@@ -247,11 +255,15 @@ class Anew(SensorTest):
             lambda: boot_ms() - self.watching_since("engine-1") >
             1000 * self.watched_for, "it was watched for long enough",
             timeout=30)
-        number = self.isolate("--reason", "a round of its own")
-        self.retry()
-        verdict, text = self.inspected(number)
-        self.assertRegex(verdict, "^pass no sign found: nothing undeclared in "
-                         f"[0-9ms.]+; {begun}")
+        # The gate asks for the front alone; this is for both.
+        estate.command("duty-commander", "no-go", "applications", "--reason",
+                       "the engine comes first")
+        self.retry("VERDICT_PASS",
+                   "no sign found: nothing undeclared in [0-9ms]+; " + begun)
+        estate.until(lambda s: gate(s, "applications").get("state") ==
+                     "asking", "the gate asks", timeout=60)
+        text = self.evidence()
+        self.assertRegex(text, "\npass no sign found: [^\n]+; " + begun)
         self.assertRegex(text, "seen sensor begun anew at [^\n]+: isolated by "
                          "duty-commander: cleaned in place\n")
         self.assertRegex(text, "seen before, undeclared, outside: "
@@ -259,20 +271,15 @@ class Anew(SensorTest):
                          "python3")
         self.assertIn("seen before, names asked for: update.evil.example",
                       text)
-        estate.until(lambda s: gate(s, "applications").get("state") ==
-                     "asking", "the gate asks", timeout=60)
         shown = " ".join(estate.command("duty-commander", "show",
                                         "applications").split())
         self.assertRegex(shown, who)
 
         # And what calls home again is a sign again.
         self.try_out("engine-1", STRANGER, 8443)
-        number = self.isolate("--reason", "it calls again")
-        self.retry()
-        verdict, _ = self.inspected(number)
-        self.assertRegex(verdict, "^fail tried to reach "
-                         f"{re.escape(STRANGER)} 8443/tcp .outside, once.*"
-                         f"{begun}")
+        self.isolate("--reason", "it calls again")
+        self.retry("VERDICT_FAIL", f"tried to reach {re.escape(STRANGER)} "
+                   f"8443/tcp .outside, once.*{begun}")
 
 
 if __name__ == "__main__":
