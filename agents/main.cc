@@ -47,6 +47,7 @@
 #include "agents/link/agent_link.h"
 #include "agents/link/quiet_engine.h"
 #include "common/describe_command.h"
+#include "common/help_format.h"
 #include "common/private.h"
 #include "common/service_manager.h"
 #include "common/signature.h"
@@ -470,6 +471,7 @@ int Main(int argc, char** argv) {
       "The agent of one host: keeps its fence, runs its checks, and "
       "opens\nnothing that people did not release.",
       "sluice-agent"};
+  FitHelp(app);
   std::string config_path = "/etc/sluice/agent.yaml";
   app.add_option("--config", config_path, "The host's own file")
       ->type_name("FILE")

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "common/describe_command.h"
+#include "common/help_format.h"
 #include "common/private.h"
 #include "common/service_manager.h"
 #include "common/status.h"
@@ -269,6 +270,7 @@ int Main(int argc, char** argv) {
       "Sluice's orchestrator: reconnects systems in order, one flow "
       "at a time.",
       kProgram);
+  FitHelp(app);
   std::string config;
   app.add_option("--config", config, "Its configuration (orchestrator.yaml)")
       ->required()

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "common/describe_command.h"
+#include "common/help_format.h"
 #include "common/nearest.h"
 #include "orchestrator/cli/audit.h"
 #include "orchestrator/cli/audit_verify.h"
@@ -77,6 +78,7 @@ class CommandLine {
  public:
   explicit CommandLine(const Terminal& terminal)
       : terminal_(terminal), app_("", "sluice") {
+    FitHelp(app_);
     app_.set_help_flag("");
     app_.require_subcommand(0, 1);
     app_.fallthrough();

@@ -39,7 +39,7 @@ def options_in(text):
     """What the text of a --help lists as options, without the short ones."""
     found = set()
     for line in text.split("\n"):
-        match = re.match(r"\s+(-[\w-]+(?:,-[\w-]+)*)", line)
+        match = re.match(r"  (-[\w-]+(?:,-[\w-]+)*)", line)
         if match:
             found |= {n for n in match.group(1).split(",")
                       if n.startswith("--")}
@@ -127,6 +127,15 @@ class Completions(unittest.TestCase):
                 for option in options_in(text):
                     self.assertIn(f"'{option}[", zsh.replace("'*''", "'"))
                     self.assertIn(f"-l {option[2:]}", fish)
+
+
+class Help(unittest.TestCase):
+    def test_it_fits_80_columns(self):
+        for program in PROGRAMS:
+            texts = [help_of(program), *(t for _, t in levels(program))]
+            self.assertEqual([], [line for text in texts
+                                  for line in text.split("\n")
+                                  if len(line) > 80], program)
 
 
 class ManPages(unittest.TestCase):
