@@ -33,6 +33,7 @@
 #include "agents/host/notify.h"
 #include "agents/host/observer.h"
 #include "agents/host/release_command.h"
+#include "agents/host/root_command.h"
 #include "agents/host/sensor_fence.h"
 #include "agents/host/sightings.h"
 #include "agents/host/state_store.h"
@@ -118,7 +119,7 @@ std::vector<std::unique_ptr<ActingPoint>> OpenPoints(
 }
 
 // SIGTERM and SIGINT end the loop, SIGUSR1 isolates (`sluice-agent isolate`),
-// SIGUSR2 says that a release lies in the state directory, or a point's.
+// SIGUSR2 says that a request lies in the state directory, or a point's.
 void WatchSignals(const sigset_t& signals, const std::string& state,
                   Driver& driver,
                   const std::vector<std::unique_ptr<ActingPoint>>& points) {
@@ -131,11 +132,11 @@ void WatchSignals(const sigset_t& signals, const std::string& state,
       continue;
     }
     if (number == SIGUSR1) {
-      driver.Post(IsolatedLocally{kIsolatedByRoot});
+      driver.Post(IsolatedLocally{IsolatedByRoot({})});
       continue;
     }
     if (number == SIGUSR2) {
-      for (const auto& point : points) point->TakeRelease();
+      for (const auto& point : points) point->TakeRequests();
       if (!IsReleaseAsked(state)) continue;
       absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state);
       if (release.ok()) {
@@ -418,25 +419,39 @@ void AddRelease(CLI::App& release, ReleaseArguments* to) {
   draft->excludes(from);
 }
 
+// Has `done` speak about the host, or the point that its agent acts for.
+template <typename Done>
+absl::StatusOr<std::string> WithTarget(const AgentConfig& config,
+                                       const RootTarget& of, Done done) {
+  if (!of.driven) {
+    NftablesFence fence(RulesetOptionsOf(config));
+    return done(CoreOptionsOf(config, kVersion), fence);
+  }
+  const DriverRule& rule = config.drivers.at(of.host);
+  DriverProcess program(rule);
+  CommandFence fence(
+      {.point = of.host, .addresses = rule.addresses, .now = TimeSinceBoot},
+      &program);
+  return done(CoreOptionsFor(of.host, config, kVersion), fence);
+}
+
+absl::StatusOr<std::string> Isolate(const AgentConfig& config,
+                                    const std::string& point) {
+  SLUICE_ASSIGN_OR_RETURN(const RootTarget of, FindRootTarget(config, point));
+  return WithTarget(config, of, [&](const CoreOptions& options, Fence& fence) {
+    return IsolateNow(options, of, fence, Log);
+  });
+}
+
 absl::StatusOr<std::string> Release(const AgentConfig& config,
                                     const ReleaseArguments& asked) {
-  SLUICE_ASSIGN_OR_RETURN(const ReleaseOf of,
-                          ReleaseTarget(config, asked.point));
-  const auto now =
-      [&](const std::string& text,
-          const std::string& signature) -> absl::StatusOr<std::string> {
-    if (!of.driven) {
-      NftablesFence fence(RulesetOptionsOf(config));
-      return ReleaseNow(CoreOptionsOf(config, kVersion), of, text, signature,
-                        fence, Log);
-    }
-    const DriverRule& rule = config.drivers.at(of.host);
-    DriverProcess program(rule);
-    CommandFence fence(
-        {.point = of.host, .addresses = rule.addresses, .now = TimeSinceBoot},
-        &program);
-    return ReleaseNow(CoreOptionsFor(of.host, config, kVersion), of, text,
-                      signature, fence, Log);
+  SLUICE_ASSIGN_OR_RETURN(const RootTarget of,
+                          FindRootTarget(config, asked.point));
+  const auto now = [&](const std::string& text, const std::string& signature) {
+    return WithTarget(
+        config, of, [&](const CoreOptions& options, Fence& fence) {
+          return ReleaseNow(options, of, text, signature, fence, Log);
+        });
   };
   if (!asked.signed_text.empty()) {
     SLUICE_ASSIGN_OR_RETURN(const ReleasedLocally release,
@@ -477,47 +492,51 @@ int Main(int argc, char** argv) {
       ->type_name("FILE")
       ->capture_default_str();
   app.set_version_flag("--version", absl::StrCat("sluice-agent ", kVersion));
+  const auto own_file = [&](CLI::App* command) {
+    command->add_option("--config", config_path, "The host's own file")
+        ->type_name("FILE");
+  };
   std::string token_file;
   CLI::App* isolate = app.add_subcommand(
       "isolate", "Put this host in quarantine now, without an orchestrator");
-  isolate->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(isolate);
   bool dry_run = false;
   isolate->add_flag("--dry-run", dry_run,
                     "Print the rules that it would put up, and change nothing");
+  std::string isolate_point;
+  isolate
+      ->add_option("--point", isolate_point,
+                   "Close this point, that this host's agent acts for, and not "
+                   "the host")
+      ->type_name("POINT")
+      ->excludes("--dry-run");
   ReleaseArguments release_arguments;
   CLI::App* release = app.add_subcommand(
       "release",
       "Open this host with its break-glass key, without an orchestrator");
-  release->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(release);
   AddRelease(*release, &release_arguments);
   CLI::App* doctor = app.add_subcommand(
       "doctor", "Find what quarantine would break here, and draft `vital`");
-  doctor->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(doctor);
   CLI::App* host_status = app.add_subcommand(
       "status", "Whether this host is isolated; ends with 0 when it is open");
-  host_status->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(host_status);
   host_status->footer("Exit codes: 0 open; 3 isolated, or nobody can tell.");
   CLI::App* evidence_key =
       app.add_subcommand("evidence-key",
                          "Print this host's line for hosts.keys; make the key "
                          "that it signs its evidence with if there is none");
-  evidence_key->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(evidence_key);
   CLI::App* enrol = app.add_subcommand(
       "enrol", "Give this host its identity, by a token from `sluice enrol`");
-  enrol->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(enrol);
   enrol->add_option("FILE", token_file,
                     "Where the token stands; without it, standard input");
   std::string baseline_name;
   CLI::App* baseline = app.add_subcommand(
       "baseline", "Take and sign what the check `files` compares with later");
-  baseline->add_option("--config", config_path, "The host's own file")
-      ->type_name("FILE");
+  own_file(baseline);
   baseline->add_option("NAME", baseline_name, "One of agent.yaml's; else all");
   app.require_subcommand(0, 1);
   AddDescribeFlag(app);
@@ -564,9 +583,7 @@ int Main(int argc, char** argv) {
       std::cout << found.text;
       if (!found.open) return kIsolated;
     } else if (isolate->parsed()) {
-      NftablesFence fence(RulesetOptionsOf(*config));
-      const absl::StatusOr<std::string> done = IsolateNow(
-          CoreOptionsOf(*config, kVersion), config->state, fence, Log);
+      const absl::StatusOr<std::string> done = Isolate(*config, isolate_point);
       status = done.status();
       if (done.ok()) std::cout << *done << "\n";
     } else if (release->parsed()) {

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "agents/core/state.h"
+#include "agents/host/isolate_command.h"
 #include "agents/host/release_command.h"
 #include "common/status.h"
 
@@ -110,6 +111,7 @@ absl::StatusOr<std::unique_ptr<ActingPoint>> ActingPoint::Open(
 ActingPoint::ActingPoint(const AgentConfig& config, Options options,
                          FileStateStore store)
     : options_(std::move(options)),
+      acting_(config.host),
       state_(PointState(config, options_.point)),
       store_(std::move(store)),
       program_(RuleOf(config, options_.point)),
@@ -178,7 +180,10 @@ void ActingPoint::Post(Event event) {
   if (urgent) fence_.Interrupt();
 }
 
-void ActingPoint::TakeRelease() {
+void ActingPoint::TakeRequests() {
+  if (TakeIsolationRequest(state_)) {
+    Post(IsolatedLocally{IsolatedByRoot(acting_)});
+  }
   if (!IsReleaseAsked(state_)) return;
   absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state_);
   if (release.ok()) {

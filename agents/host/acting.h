@@ -61,9 +61,9 @@ class ActingPoint {
   // a driver may take its time; then obeys.
   void Start(const std::string& boot_id, uint64_t fresh_number);
 
-  // Root asks by a text in the point's state directory (`sluice-agent release
-  // --point`): judges it, if one is there.
-  void TakeRelease();
+  // Root asks by a file in the point's state directory (`sluice-agent isolate
+  // --point`, `release --point`): does it, or judges it, if one is there.
+  void TakeRequests();
 
   // Dials for the point. `credentials` gives what this host has now.
   void Dial(std::vector<std::string> orchestrators, Credentials credentials);
@@ -73,6 +73,7 @@ class ActingPoint {
   void Post(Event event);
 
   const Options options_;
+  const HostId acting_;      // this host
   const std::string state_;  // the directory
   FileStateStore store_;
   DriverProcess program_;

@@ -37,8 +37,6 @@ constexpr char kSignature[] = "-----BEGIN SSH SIGNATURE-----";
 constexpr char kDraft[] = "release.text";
 constexpr char kRequest[] = "release.request";
 constexpr char kAnswer[] = "release.answer";
-// Opening a point asks at the most so many things of its driver.
-constexpr int kDriverCalls = 8;
 
 std::string In(const std::string& directory, absl::string_view name) {
   return absl::StrCat(directory, "/", name);
@@ -88,22 +86,8 @@ std::optional<absl::StatusOr<std::string>> ReadAnswer(
 
 }  // namespace
 
-absl::StatusOr<ReleaseOf> ReleaseTarget(const AgentConfig& config,
-                                        const std::string& point) {
-  if (point.empty()) return ReleaseOf{config.host, config.state};
-  const auto rule = config.drivers.find(HostId(point));
-  if (rule == config.drivers.end()) {
-    return absl::NotFoundError(absl::StrCat(
-        "this host acts for no point '", OneLine(point, 60),
-        "': the points are those under `drivers` in its agent.yaml; run this "
-        "on the host whose agent acts for it"));
-  }
-  return ReleaseOf{rule->first, PointState(config, rule->first), true,
-                   rule->second.timeout};
-}
-
 absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
-                                         const ReleaseOf& of,
+                                         const RootTarget& of,
                                          const ReleaseWish& wish,
                                          const std::string& boot_id,
                                          absl::Duration now) {
@@ -228,7 +212,7 @@ absl::Status WriteReleaseAnswer(const std::string& state_directory,
 }
 
 absl::StatusOr<std::string> ReleaseNow(
-    const CoreOptions& options, const ReleaseOf& of, const std::string& text,
+    const CoreOptions& options, const RootTarget& of, const std::string& text,
     const std::string& signature, Fence& fence,
     const std::function<void(const std::string&)>& log) {
   const std::string request_path = In(of.state, kRequest);
@@ -238,7 +222,7 @@ absl::StatusOr<std::string> ReleaseNow(
                                : std::string("at `nft list table inet sluice`");
   RootRequest request;
   request.signal = SIGUSR2;
-  request.patience += kDriverCalls * of.driver_timeout;
+  request.patience = PatienceFor(of);
   request.prepare = [&] {
     unlink(answer_path.c_str());
     return WriteSecretFile(request_path, absl::StrCat(text, signature));

@@ -13,20 +13,10 @@
 #include "absl/time/time.h"
 #include "agents/core/agent_core.h"
 #include "agents/host/config.h"
+#include "agents/host/root_command.h"
 #include "agents/isolation/fence.h"
 
 namespace sluice::agent {
-
-// What a release opens: this host, or a point that its agent acts for.
-struct ReleaseOf {
-  HostId host;
-  std::string state;                   // its directory
-  bool driven = false;                 // it is such a point
-  absl::Duration driver_timeout = {};  // of one call
-};
-// NotFound when agent.yaml names no such point. Empty: the host.
-absl::StatusOr<ReleaseOf> ReleaseTarget(const AgentConfig& config,
-                                        const std::string& point);
 
 struct ReleaseWish {
   std::string reason;
@@ -38,7 +28,7 @@ struct ReleaseWish {
 // The text to be signed, about what is to open as its state on disk says it is;
 // `boot_id` counts while no agent runs here.
 absl::StatusOr<std::string> DraftRelease(const AgentConfig& config,
-                                         const ReleaseOf& of,
+                                         const RootTarget& of,
                                          const ReleaseWish& wish,
                                          const std::string& boot_id,
                                          absl::Duration now);
@@ -54,7 +44,7 @@ absl::StatusOr<std::string> SignRelease(const AgentConfig& config,
 // sentence about what the kernel, or the driven point, lets pass now. `options`
 // and `fence` are of what is to open.
 absl::StatusOr<std::string> ReleaseNow(
-    const CoreOptions& options, const ReleaseOf& of, const std::string& text,
+    const CoreOptions& options, const RootTarget& of, const std::string& text,
     const std::string& signature, Fence& fence,
     const std::function<void(const std::string&)>& log);
 

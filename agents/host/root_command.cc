@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agents/core/state.h"
 #include "common/status.h"
 
 namespace sluice::agent {
@@ -15,6 +16,8 @@ namespace {
 
 // Between two looks at another process.
 constexpr absl::Duration kPoll = absl::Milliseconds(20);
+// An order to a point asks at the most so many things of its driver.
+constexpr int kDriverCalls = 8;
 
 // None: it holds the state no more, and was perhaps no agent.
 std::optional<absl::StatusOr<std::string>> Ask(const std::string& directory,
@@ -37,6 +40,24 @@ std::optional<absl::StatusOr<std::string>> Ask(const std::string& directory,
 }
 
 }  // namespace
+
+absl::StatusOr<RootTarget> FindRootTarget(const AgentConfig& config,
+                                          const std::string& point) {
+  if (point.empty()) return RootTarget{config.host, config.state};
+  const auto rule = config.drivers.find(HostId(point));
+  if (rule == config.drivers.end()) {
+    return absl::NotFoundError(absl::StrCat(
+        "this host acts for no point '", OneLine(point, 60),
+        "': the points are those under `drivers` in its agent.yaml; run this "
+        "on the host whose agent acts for it"));
+  }
+  return RootTarget{rule->first, PointState(config, rule->first), true,
+                    rule->second.timeout};
+}
+
+absl::Duration PatienceFor(const RootTarget& target) {
+  return RootRequest().patience + kDriverCalls * target.driver_timeout;
+}
 
 absl::StatusOr<std::variant<std::string, FileStateStore>> AskOrHold(
     const std::string& state_directory, const RootRequest& request) {

@@ -13,11 +13,26 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "agents/host/config.h"
 #include "agents/host/driver.h"
 #include "agents/host/state_store.h"
 #include "agents/isolation/fence.h"
 
 namespace sluice::agent {
+
+// Whom a command is about: this host, or a point that its agent acts for.
+struct RootTarget {
+  HostId host;
+  std::string state;                   // its directory
+  bool driven = false;                 // it is such a point
+  absl::Duration driver_timeout = {};  // of one call
+};
+// NotFound when agent.yaml names no such point. Empty: the host.
+absl::StatusOr<RootTarget> FindRootTarget(const AgentConfig& config,
+                                          const std::string& point);
+
+// How long the agent may take to answer. A driver has its time for each call.
+absl::Duration PatienceFor(const RootTarget& target);
 
 // How the agent is asked.
 struct RootRequest {

@@ -243,18 +243,26 @@ class BreakGlass(DriverTest):
         self.estate.isolate_all()
         self.estate.supervisor.stop("orchestrator")
 
-    def release(self, host, *what, key=None):
+    def root(self, host, command, *what):
         done = subprocess.run(
             self.estate.lab.enter(host) +
-            [f"{self.estate.sluice.bin}/sluice-agent", "release", "--reason",
-             "its machine burnt", "--key", key or self.key, "--config",
+            [f"{self.estate.sluice.bin}/sluice-agent", command, "--config",
              f"{self.estate.sluice.folder}/agents/{host}/agent.yaml", *what],
             capture_output=True, text=True, check=False, timeout=90,
             stdin=subprocess.DEVNULL)
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 
+    def release(self, host, *what, key=None):
+        return self.root(host, "release", "--reason", "its machine burnt",
+                         "--key", key or self.key, *what)
+
     def opens(self, host, *what):
         code, said = self.release(host, *what)
+        self.assertEqual(code, 0, said)
+        return said
+
+    def closes(self, host, *what):
+        code, said = self.root(host, "isolate", *what)
         self.assertEqual(code, 0, said)
         return said
 
@@ -294,13 +302,27 @@ class BreakGlass(DriverTest):
         said = self.opens("fw-1", *point, "--flow", self.KEPT)
         self.assertIn("1 flows are open at plc-1, read back from its driver",
                       said)
-        self.assertEqual(estate.passing(), {("engine-1", "plc-1", 4)})
+        kept = {("engine-1", "plc-1", 4)}
+        self.assertEqual(estate.passing(), kept)
+        self.assertIn("the running agent had it closed",
+                      self.closes("fw-1", *point))
+        self.assertEqual(estate.passing(), set())
+        self.opens("fw-1", *point, "--flow", self.KEPT)
+        self.assertEqual(estate.passing(), kept)
         # The same with no agent there.
         for host in ("store-1", "fw-1"):
             self.opens(host, "--flow", self.OTHER)
         estate.supervisor.stop("agent-fw-1")
         self.opens("fw-1", *point, "--flow", self.OTHER)
-        opened = {("engine-1", "plc-1", 4), ("plc-1", "store-1", 4)}
+        opened = kept | {("plc-1", "store-1", 4)}
+        self.assertEqual(estate.passing(), opened)
+        self.assertIn("Start sluice-agent", self.closes("fw-1", *point))
+        self.assertEqual(estate.passing(), set())
+        code, said = self.root("fw-1", "isolate", "--point", "plc-9")
+        self.assertNotEqual(code, 0, said)
+        self.assertIn("acts for no point 'plc-9'", said)
+        for flow in (self.KEPT, self.OTHER):
+            self.opens("fw-1", *point, "--flow", flow)
         self.assertEqual(estate.passing(), opened)
 
         # It stays, is said once somebody hears it, and ends by an isolation.

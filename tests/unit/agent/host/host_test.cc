@@ -341,12 +341,14 @@ TEST_F(StateDirectory, ThatIsCorruptQuarantinesAndIsKeptAside) {
 TEST_F(StateDirectory, LetsRootIsolateWithoutAnAgent) {
   MemoryFence fence([] { return absl::UnixEpoch() + TimeSinceBoot(); });
   const auto done =
-      IsolateNow(Options(), directory(), fence, [](const std::string&) {});
+      IsolateNow(Options(), {.host = Options().host, .state = directory()},
+                 fence, [](const std::string&) {});
   ASSERT_TRUE(done.ok()) << done.status();
   EXPECT_THAT(*done, HasSubstr("in its quarantine 1"));
   EXPECT_EQ(fence.Read()->mode, Mode::kQuarantined);
   const auto again =
-      IsolateNow(Options(), directory(), fence, [](const std::string&) {});
+      IsolateNow(Options(), {.host = Options().host, .state = directory()},
+                 fence, [](const std::string&) {});
   EXPECT_THAT(*again, HasSubstr("in its quarantine 2"));
 }
 

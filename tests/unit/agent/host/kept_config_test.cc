@@ -140,8 +140,10 @@ TEST_F(KeptConfig, AnIsolationWaitsForAnotherCommandAndThenDoesIt) {
     sigwait(&told, &number);
     other.reset();
   });
-  const auto done = IsolateNow(CoreOptionsOf(config, "test"),
-                               directory_.string(), fence, [](const auto&) {});
+  const auto done =
+      IsolateNow(CoreOptionsOf(config, "test"),
+                 {.host = config.host, .state = directory_.string()}, fence,
+                 [](const auto&) {});
   ends.join();
   EXPECT_THAT(done.value_or(std::string(done.status().message())),
               HasSubstr("is in its quarantine"));
