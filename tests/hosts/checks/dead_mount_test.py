@@ -311,7 +311,8 @@ stages:
         estate = self.estate
         estate.up_to_engine_soaking()
         estate.until_step("front", "reconnected")
-        self.mount.signal(signal.SIGUSR1)
+        # A round that is half over would wait for the other half alone.
+        self.mount.signal(signal.SIGUSR2)
         processes.wait_for(lambda: len(readers()) == 8, "eight that wait")
         # Another system of the same host is watched as before.
         self.side.kill()

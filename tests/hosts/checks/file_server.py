@@ -6,9 +6,10 @@ network's is whose server went away.
   file_server.py FOLDER
 
 Prints "mounted" once FOLDER is. SIGUSR1: from now on it hears what is asked and
-says nothing, so that who asks cannot even be killed. SIGSTOP: it hears nothing.
-When it ends, whoever waits gets an error. REQUIRES: root, and a mount namespace
-of the caller's own.
+says nothing, so that who asks cannot even be killed. SIGUSR2: the same, once
+nobody has asked for a second, so that of a round of checks all find it silent or
+none. SIGSTOP: it hears nothing. When it ends, whoever waits gets an error.
+REQUIRES: root, and a mount namespace of the caller's own.
 """
 
 import ctypes
@@ -18,6 +19,7 @@ import signal
 import stat
 import struct
 import sys
+import time
 
 FILE, TEXT = b"settings", b"a=1\n"
 ROOT_NODE, FILE_NODE = 1, 2
@@ -78,8 +80,10 @@ def main():
     if libc.mount(b"sluice-test", folder.encode(), b"fuse.sluice-test", 0,
                   options.encode()) != 0:
         sys.exit(f"{folder}: {os.strerror(ctypes.get_errno())}")
-    silent = []
+    silent, after_a_pause = [], []
     signal.signal(signal.SIGUSR1, lambda *_: silent.append(True))
+    signal.signal(signal.SIGUSR2, lambda *_: after_a_pause.append(True))
+    last = time.monotonic()
     print("mounted", flush=True)
     while True:
         try:
@@ -89,6 +93,9 @@ def main():
                 continue  # taken back meanwhile
             return  # unmounted
         _, code, unique, node, *_ = HEAD.unpack_from(asked)
+        pause, last = time.monotonic() - last, time.monotonic()
+        if after_a_pause and pause > 1:
+            silent.append(True)
         if silent:
             continue
         said = answer(code, node, asked[HEAD.size:])
