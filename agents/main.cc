@@ -137,13 +137,10 @@ void WatchSignals(const sigset_t& signals, const std::string& state,
     }
     if (number == SIGUSR2) {
       for (const auto& point : points) point->TakeRequests();
-      if (!IsReleaseAsked(state)) continue;
-      absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state);
-      if (release.ok()) {
-        driver.Post(*std::move(release));
-      } else {
-        Log(std::string(release.status().message()));
-      }
+      TakeReleaseRequest(
+          state,
+          [&](ReleasedLocally release) { driver.Post(std::move(release)); },
+          Log);
       continue;
     }
     driver.Stop();
@@ -276,8 +273,7 @@ absl::Status Serve(const AgentConfig& config,
            },
        .tell_root =
            [&config](const TellRoot& tell) {
-             const absl::Status said = WriteReleaseAnswer(config.state, tell);
-             if (!said.ok()) Log(std::string(said.message()));
+             AnswerRelease(config.state, tell, Log);
            }});
   const auto watch = TableWatch::Start(
       RulesetOptionsOf(config).table,

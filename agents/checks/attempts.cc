@@ -91,10 +91,6 @@ std::string Times(uint64_t packets) {
   return packets == 1 ? "once" : absl::StrCat(packets, " times");
 }
 
-PeerKey KeyOf(const Attempt& attempt) {
-  return {attempt.outbound, attempt.protocol, attempt.peer, attempt.port};
-}
-
 std::string Port(const Attempt& attempt) {
   return absl::StrCat(attempt.port, "/", ProtocolName(attempt.protocol));
 }

@@ -75,8 +75,7 @@ void SensorPast::Add(const std::vector<Attempt>& attempts,
                      const SensorNotes& notes) {
   for (const Attempt& attempt : attempts) {
     if (attempt.packets == 0) continue;
-    const PeerKey key{attempt.outbound, attempt.protocol, attempt.peer,
-                      attempt.port};
+    const PeerKey key = KeyOf(attempt);
     Sighting now;
     if (const auto at = notes.peers.find(key); at != notes.peers.end()) {
       now = at->second;

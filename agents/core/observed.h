@@ -42,6 +42,9 @@ struct PeerKey {
   friend bool operator==(const PeerKey&, const PeerKey&) = default;
   friend auto operator<=>(const PeerKey&, const PeerKey&) = default;
 };
+inline PeerKey KeyOf(const Attempt& attempt) {
+  return {attempt.outbound, attempt.protocol, attempt.peer, attempt.port};
+}
 
 struct ListenerKey {
   Protocol protocol = Protocol::kTcp;

@@ -148,9 +148,7 @@ ActingPoint::ActingPoint(const AgentConfig& config, Options options,
                   .log = log,
                   .tell_root =
                       [this, log](const TellRoot& tell) {
-                        const absl::Status said =
-                            WriteReleaseAnswer(state_, tell);
-                        if (!said.ok()) log(std::string(said.message()));
+                        AnswerRelease(state_, tell, log);
                       }});
   Workers::Options workers;
   workers.context = ChecksFor(options_.point, RuleOf(config, options_.point),
@@ -184,13 +182,9 @@ void ActingPoint::TakeRequests() {
   if (TakeIsolationRequest(state_)) {
     Post(IsolatedLocally{IsolatedByRoot(acting_)});
   }
-  if (!IsReleaseAsked(state_)) return;
-  absl::StatusOr<ReleasedLocally> release = ReadReleaseRequest(state_);
-  if (release.ok()) {
-    Post(*std::move(release));
-  } else {
-    options_.log(std::string(release.status().message()));
-  }
+  TakeReleaseRequest(
+      state_, [this](ReleasedLocally release) { Post(std::move(release)); },
+      options_.log);
 }
 
 void ActingPoint::Start(const std::string& boot_id, uint64_t fresh_number) {

@@ -72,6 +72,19 @@ absl::StatusOr<std::vector<Flow>> FlowsOf(const ReleaseWish& wish) {
   return flows;
 }
 
+// What ReleaseNow() has left; it is taken away by that.
+absl::StatusOr<ReleasedLocally> ReadRequest(const std::string& path) {
+  absl::StatusOr<std::string> text = ReadFile(path);
+  unlink(path.c_str());
+  if (!text.ok()) return text.status();
+  const size_t at = text->find(absl::StrCat("\n", kSignature));
+  if (at == std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": it holds no signature"));
+  }
+  return ReleasedLocally{text->substr(0, at + 1), text->substr(at + 1)};
+}
+
 // Of the running agent, about the text with this digest; none: not yet.
 std::optional<absl::StatusOr<std::string>> ReadAnswer(
     const std::string& path, const std::string& digest) {
@@ -185,30 +198,26 @@ absl::StatusOr<ReleasedLocally> ReadSignedRelease(const std::string& file) {
   return release;
 }
 
-bool IsReleaseAsked(const std::string& state_directory) {
-  return access(In(state_directory, kRequest).c_str(), F_OK) == 0;
-}
-
-absl::StatusOr<ReleasedLocally> ReadReleaseRequest(
-    const std::string& state_directory) {
+void TakeReleaseRequest(const std::string& state_directory,
+                        const std::function<void(ReleasedLocally)>& post,
+                        const std::function<void(const std::string&)>& log) {
   const std::string path = In(state_directory, kRequest);
-  absl::StatusOr<std::string> text = ReadFile(path);
-  unlink(path.c_str());
-  if (!text.ok()) return text.status();
-  const size_t at = text->find(absl::StrCat("\n", kSignature));
-  if (at == std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": it holds no signature"));
+  if (access(path.c_str(), F_OK) != 0) return;
+  absl::StatusOr<ReleasedLocally> release = ReadRequest(path);
+  if (release.ok()) {
+    post(*std::move(release));
+  } else {
+    log(std::string(release.status().message()));
   }
-  return ReleasedLocally{text->substr(0, at + 1), text->substr(at + 1)};
 }
 
-absl::Status WriteReleaseAnswer(const std::string& state_directory,
-                                const TellRoot& answer) {
-  return WriteSecretFile(
+void AnswerRelease(const std::string& state_directory, const TellRoot& answer,
+                   const std::function<void(const std::string&)>& log) {
+  const absl::Status said = WriteSecretFile(
       In(state_directory, kAnswer),
       absl::StrCat(answer.text_digest, answer.done ? " done " : " refused ",
                    answer.sentence));
+  if (!said.ok()) log(std::string(said.message()));
 }
 
 absl::StatusOr<std::string> ReleaseNow(

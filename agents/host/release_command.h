@@ -50,13 +50,14 @@ absl::StatusOr<std::string> ReleaseNow(
 
 // ── for the running agent ───────────────────────────────────────────────────
 
-// Whether ReleaseNow() has left something for it in the state directory.
-bool IsReleaseAsked(const std::string& state_directory);
-// What that is.
-absl::StatusOr<ReleasedLocally> ReadReleaseRequest(
-    const std::string& state_directory);
-absl::Status WriteReleaseAnswer(const std::string& state_directory,
-                                const TellRoot& answer);
+// Posts what ReleaseNow() has left for it in the state directory, if it has;
+// what cannot be read is logged.
+void TakeReleaseRequest(const std::string& state_directory,
+                        const std::function<void(ReleasedLocally)>& post,
+                        const std::function<void(const std::string&)>& log);
+// For ReleaseNow() to read; what cannot be written is logged.
+void AnswerRelease(const std::string& state_directory, const TellRoot& answer,
+                   const std::function<void(const std::string&)>& log);
 
 // A text and its signature as they stand in FILE and FILE.sig.
 absl::StatusOr<ReleasedLocally> ReadSignedRelease(const std::string& file);
